@@ -1,0 +1,225 @@
+"""Every setting of a run, as frozen dataclasses: the flags of `train`, its TOML file and the model's header.
+
+Nothing heavy is imported here, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar, Literal, Self
+
+from speech_lstm.errors import ConfigError
+
+SAMPLE_RATE = 16_000  # Hz; of every waveform inside the program
+CLIP_SAMPLES = SAMPLE_RATE  # one second, the length of a Speech Commands recording
+SILENCE, UNKNOWN = "_silence_", "_unknown_"
+
+COMMANDS_8 = ("yes", "no", "up", "down", "left", "right", "stop", "go")
+COMMANDS_10 = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")  # of the 12-class task
+
+
+def setting(default: Any, text: str, low: float | None = None, high: float | None = None) -> Any:
+    """A dataclass field with its help text and the closed range of its values."""
+    return field(default=default, metadata={"help": text, "low": low, "high": high})
+
+
+class Settings:
+    """What the groups of settings share: checks of type and range, and plain dicts in and out."""
+
+    def __post_init__(self) -> None:
+        hints = typing.get_type_hints(type(self))
+        for item in fields(self):  # type: ignore[arg-type]
+            check(item.name, getattr(self, item.name), hints[item.name], item.metadata)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The settings of a TOML table or a JSON object; raises ConfigError for a name that isn't one."""
+        known = {item.name for item in fields(cls)}  # type: ignore[arg-type]
+        if strange := sorted(set(values) - known):
+            raise ConfigError(f"unknown setting {strange[0]!r}; known are {', '.join(sorted(known))}")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)  # type: ignore[call-overload]
+
+
+def check(name: str, value: Any, hint: Any, metadata: typing.Mapping[str, Any]) -> None:
+    """Raise ConfigError unless `value` is of the type `hint` and inside the range that `metadata` gives."""
+    if typing.get_origin(hint) is Literal:
+        choices = typing.get_args(hint)
+        if value not in choices:
+            raise ConfigError(f"{name} is {value!r}; it must be one of {', '.join(map(str, choices))}")
+        return
+    kinds: tuple[type, ...] = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if float in kinds and type(value) is int:
+        value = float(value)
+    if type(value) not in kinds:
+        raise ConfigError(f"{name} is {value!r}; it must be a {' or '.join(k.__name__ for k in kinds)}")
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return
+    low, high = metadata.get("low"), metadata.get("high")
+    if not ((low is None or value >= low) and (high is None or value <= high)):
+        between = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise ConfigError(f"{name} is {value}; it must be {between}")
+
+
+@dataclass(frozen=True)
+class FeatureConfig(Settings):
+    """The front end: from 16 kHz samples to a sequence of MFCC or log-mel vectors."""
+
+    kind: Literal["mfcc", "log-mel"] = setting("mfcc", "features: MFCC, or log-mel without the DCT")
+    window_ms: float = setting(30.0, "length of an analysis window, ms", 1, 200)
+    hop_ms: float = setting(10.0, "step from frame to frame, ms", 1, 200)
+    mels: int = setting(80, "mel bands", 2, 256)
+    coefficients: int = setting(40, "MFCC kept of the mel bands", 1, 256)
+    low_hz: float = setting(20.0, "lower edge of the mel bands, Hz", 0, 8000)
+    high_hz: float = setting(7600.0, "upper edge of the mel bands, Hz", 1, 8000)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.hop_ms > self.window_ms:
+            raise ConfigError(
+                f"hop_ms is {self.hop_ms:g}, longer than the window of {self.window_ms:g} ms: "
+                "samples between frames would be lost; make it at most window_ms"
+            )
+        if self.kind == "mfcc" and self.coefficients > self.mels:
+            raise ConfigError(
+                f"{self.coefficients} coefficients can't be had of {self.mels} mel bands; "
+                "raise mels or lower coefficients"
+            )
+        if self.low_hz >= self.high_hz:
+            raise ConfigError(f"low_hz ({self.low_hz:g}) must be below high_hz ({self.high_hz:g})")
+
+    @property
+    def size(self) -> int:
+        """Numbers in one frame's vector."""
+        return self.coefficients if self.kind == "mfcc" else self.mels
+
+    @property
+    def window(self) -> int:
+        """Samples in one window."""
+        return round(self.window_ms * SAMPLE_RATE / 1000)
+
+    @property
+    def hop(self) -> int:
+        """Samples from frame to frame."""
+        return round(self.hop_ms * SAMPLE_RATE / 1000)
+
+
+@dataclass(frozen=True)
+class NetworkConfig(Settings):
+    """The recurrent network between the features and the labels."""
+
+    layers: int = setting(2, "recurrent layers", 1, 16)
+    hidden: int = setting(128, "hidden units of a layer and direction", 1, 4096)
+    bidirectional: bool = setting(True, "read the recording in both directions")
+    dropout: float = setting(0.2, "dropout between the layers and before the head", 0, 0.95)
+    normalise: Literal["batch", "layer", "none"] = setting("batch", "normalisation of the input features")
+    pooling: Literal["attention", "mean", "last"] = setting("attention", "how the frames become one vector")
+    heads: int = setting(4, "heads of the attention pooling", 1, 64)
+    forget_bias: float = setting(1.0, "initial bias of the forget gate")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        width = self.hidden * (2 if self.bidirectional else 1)
+        if self.pooling == "attention" and width % self.heads:
+            raise ConfigError(
+                f"{self.heads} attention heads don't divide {width} hidden values; change heads"
+            )
+
+
+@dataclass(frozen=True)
+class AugmentConfig(Settings):
+    """Random changes of the training recordings; 0 switches an item off."""
+
+    shift_ms: float = setting(100.0, "time shift, up to ± this many ms", 0, 1000)
+    speed: float = setting(0.15, "speed and pitch, up to ± this share", 0, 0.5)
+    level_db: float = setting(10.0, "level, up to ± this many dB", 0, 60)
+    noise: float = setting(0.8, "share of the recordings that get background noise", 0, 1)
+    noise_by: Literal["snr", "volume"] = setting("snr", "how loud the noise is drawn: by SNR or by volume")
+    snr_low_db: float = setting(0.0, "lowest signal-to-noise ratio, dB", -30, 100)
+    snr_high_db: float = setting(30.0, "highest signal-to-noise ratio, dB", -30, 100)
+    volume: float = setting(0.1, "highest volume of the noise, where it is drawn by volume", 0, 1)
+    time_masks: int = setting(2, "SpecAugment: masks over time", 0, 10)
+    time_mask_ms: float = setting(200.0, "SpecAugment: longest mask, ms", 0, 1000)
+    frequency_masks: int = setting(2, "SpecAugment: masks over the feature vector", 0, 10)
+    frequency_mask: int = setting(7, "SpecAugment: widest mask, coefficients", 0, 256)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.snr_low_db > self.snr_high_db:
+            raise ConfigError("snr_low_db must not be above snr_high_db")
+
+
+@dataclass(frozen=True)
+class CorpusConfig(Settings):
+    """What the training recordings are and in which proportions they are drawn."""
+
+    labels: str = setting("12", "35 (all words of the archive), 12 (the standard task), or WORD,WORD,…")
+    extra: str = setting(
+        "",
+        "folders of further training recordings, separated by commas: a sub-folder named "
+        "like a label belongs to it, every other recording is _unknown_",
+    )
+    unknown: float = setting(10.0, "_unknown_ recordings of an epoch, percent of the commands", 0, 1000)
+    silence: float = setting(10.0, "_silence_ recordings of an epoch, percent of the commands", 0, 1000)
+    splices: float = setting(
+        0.0, "share of the _unknown_ recordings that become spliced halves of two words", 0, 1
+    )
+    strict: bool = setting(False, "end the run at the first damaged recording instead of leaving it out")
+
+
+@dataclass(frozen=True)
+class TrainingConfig(Settings):
+    """The optimiser and the run."""
+
+    epochs: int = setting(40, "passes over the training recordings", 1, 10_000)
+    batch: int = setting(128, "recordings in a batch, over all processes", 1, 65_536)
+    learning_rate: float = setting(2e-3, "highest learning rate", 0, 1)
+    warmup: float = setting(0.05, "share of the steps in which the learning rate rises", 0, 1)
+    weight_decay: float = setting(0.01, "decoupled weight decay of AdamW", 0, 10)
+    label_smoothing: float = setting(0.1, "label smoothing", 0, 0.99)
+    clip: float = setting(1.0, "highest norm of the gradient; 0 leaves it as it is", 0, 1e6)
+    average: float = setting(
+        0.999,
+        "decay of the moving average of the weights that is scored and kept; 0 keeps the weights themselves",
+        0,
+        0.99999,
+    )
+    patience: int = setting(
+        0, "stop after this many epochs without a better validation loss; 0 never", 0, 10_000
+    )
+    seed: int = setting(1, "of the weights, the order, the augmentation and the dropout", 0, 2**31 - 1)
+    precision: Literal["auto", "float32", "bfloat16"] = setting("auto", "auto: bfloat16 where it is faster")
+    device: str = setting("auto", "auto, cpu, cuda or cuda:N")
+
+
+@dataclass(frozen=True)
+class Config(Settings):
+    """A whole run."""
+
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    GROUPS: ClassVar[dict[str, type[Settings]]] = {
+        "features": FeatureConfig,
+        "network": NetworkConfig,
+        "augment": AugmentConfig,
+        "corpus": CorpusConfig,
+        "training": TrainingConfig,
+    }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The configuration of a TOML file's tables, each optional."""
+        if strange := sorted(set(values) - set(cls.GROUPS)):
+            raise ConfigError(f"unknown table [{strange[0]}]; known are {', '.join(cls.GROUPS)}")
+        for name, table in values.items():
+            if not isinstance(table, dict):
+                raise ConfigError(f"{name} must be a table of settings")
+        return cls(**{name: cls.GROUPS[name].from_dict(table) for name, table in values.items()})

@@ -1,0 +1,31 @@
+"""What can go wrong for a user. Each message is one line: what was wrong, and what to do."""
+
+
+class SpeechLSTMError(Exception):
+    """A fault of what the program was given. The command line prints it and exits with `exit_status`."""
+
+    exit_status = 2
+
+
+class ConfigError(SpeechLSTMError):
+    """A setting that can't be, alone or beside another."""
+
+
+class RecordingError(SpeechLSTMError):
+    """A file or stream that is not a usable recording."""
+
+
+class CorpusError(SpeechLSTMError):
+    """A folder of recordings that can't be used as asked."""
+
+
+class ArchiveError(SpeechLSTMError):
+    """A download or an archive that can't be fetched, verified or extracted."""
+
+
+class ModelError(SpeechLSTMError):
+    """A file that is not a model of this program."""
+
+
+class MicrophoneError(SpeechLSTMError):
+    """An audio input that is not there, refuses, or went away."""
