@@ -1,0 +1,109 @@
+"""Writing files so that a reader meets the old content or the whole new one, never half of it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePath
+from typing import Any
+
+from speech_lstm.errors import SpeechLSTMError
+
+ADVICE = {
+    errno.ENOSPC: "free some disk space or write to another place",
+    errno.EDQUOT: "free some of your quota or write to another place",
+    errno.EFBIG: "it is larger than the limit for files here",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.EROFS: "choose a folder that can be written to",
+    errno.ENOTDIR: "a part of the path is a file; choose a folder",
+    errno.EEXIST: "a part of the path is a file; choose a folder",
+}
+
+
+class OutputError(SpeechLSTMError):
+    """A file that can't be written where it was asked for."""
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary path beside `path`, with its suffix, that takes its place when the block ends well.
+
+    Missing parent folders are made. When the block fails or is interrupted, the temporary file is removed and
+    what stood at `path` stays as it was. A link is followed; a device or a pipe is written in place.
+    Raises OutputError, one line, where the system refuses (no space, no permission, a folder of that name).
+    An OSError of the block that is about another file or a connection passes through.
+    """
+    path = Path(path)
+    if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
+        raise OutputError(f"{path}: can't be written: it is a folder; name a file")
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
+        yield path
+        return
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{secrets.token_hex(6)}{target.suffix}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()  # a folder that can't be written to is told before the block's work
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())  # some file systems tell only now that there is no space
+        temporary.replace(target)
+    except OSError as error:
+        if not concerns(error, target, temporary):
+            raise
+        raise OutputError(f"{path}: can't be written: {reason(error)}") from error
+    finally:
+        discard(temporary)
+
+
+def concerns(error: OSError, target: Path, temporary: Path) -> bool:
+    """Whether `error` is about writing `target`: it names it, or it is of the kinds that `write` alone meets."""
+    if error.filename is None:
+        return error.errno in ADVICE or error.errno == errno.EIO
+    return str(error.filename) in {str(temporary), *map(str, (target, *target.parents))}
+
+
+def reason(error: OSError) -> str:
+    """What the system said, in lower case, and what to do about it where that is known."""
+    said = (error.strerror or str(error) or type(error).__name__).lower()
+    advice = ADVICE.get(error.errno or 0)
+    return f"{said}; {advice}" if advice else said
+
+
+def discard(path: Path) -> None:
+    """Remove a temporary file if it is (still) there and can be removed."""
+    with suppress(OSError):  # its folder went away or was never one: there is nothing of ours in it
+        path.unlink(missing_ok=True)
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` as indented UTF-8 JSON, whole or not at all; raises OutputError as `atomic_path` does.
+
+    NumPy scalars and arrays become numbers and lists, paths become strings, and NaN and infinities, which
+    JSON does not know, become null. Anything else that JSON can't hold raises TypeError.
+    """
+    text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with atomic_path(path) as temporary:
+        # A file name that isn't UTF-8 holds lone surrogates; their backslash form is also JSON's escape.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def plain(value: Any) -> Any:
+    """`value` in the types that JSON has; see `write_json`."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, PurePath):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    return value
