@@ -125,9 +125,7 @@ class NetworkConfig(Settings):
         super().__post_init__()
         width = self.hidden * (2 if self.bidirectional else 1)
         if self.pooling == "attention" and width % self.heads:
-            raise ConfigError(
-                f"{self.heads} attention heads don't divide {width} hidden values; change heads"
-            )
+            raise ConfigError(f"{self.heads} attention heads don't divide {width} hidden values; change heads")
 
 
 @dataclass(frozen=True)
@@ -165,9 +163,7 @@ class CorpusConfig(Settings):
     )
     unknown: float = setting(10.0, "_unknown_ recordings of an epoch, percent of the commands", 0, 1000)
     silence: float = setting(10.0, "_silence_ recordings of an epoch, percent of the commands", 0, 1000)
-    splices: float = setting(
-        0.0, "share of the _unknown_ recordings that become spliced halves of two words", 0, 1
-    )
+    splices: float = setting(0.0, "share of the _unknown_ recordings that become spliced halves of two words", 0, 1)
     strict: bool = setting(False, "end the run at the first damaged recording instead of leaving it out")
 
 
@@ -188,9 +184,7 @@ class TrainingConfig(Settings):
         0,
         0.99999,
     )
-    patience: int = setting(
-        0, "stop after this many epochs without a better validation loss; 0 never", 0, 10_000
-    )
+    patience: int = setting(0, "stop after this many epochs without a better validation loss; 0 never", 0, 10_000)
     seed: int = setting(1, "of the weights, the order, the augmentation and the dropout", 0, 2**31 - 1)
     precision: Literal["auto", "float32", "bfloat16"] = setting("auto", "auto: bfloat16 where it is faster")
     device: str = setting("auto", "auto, cpu, cuda or cuda:N")

@@ -63,7 +63,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def concerns(error: OSError, target: Path, temporary: Path) -> bool:
-    """Whether `error` is about writing `target`: it names it, or it is of the kinds that `write` alone meets."""
+    """Whether `error` is about writing `target`: it names it, or is of the kinds that `write` meets."""
     if error.filename is None:
         return error.errno in ADVICE or error.errno == errno.EIO
     return str(error.filename) in {str(temporary), *map(str, (target, *target.parents))}

@@ -1,0 +1,141 @@
+"""Random changes of a batch of recordings, on the device that trains; no loop over its recordings.
+
+A seed decides everything: `Augment.draw` draws the numbers of a whole batch, `Draws.rows` takes one
+process's share of them, so that several processes see what one would have seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from speech_lstm.config import SAMPLE_RATE, AugmentConfig
+
+SILENCE_LOW_DB, SILENCE_HIGH_DB = -80.0, 0.0  # gain of the noise that is shown as _silence_
+SPLICE_FADE = 80.0  # samples (5 ms): the width of the crossing from one half to the other
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The random numbers of a batch: each field has one row for each recording."""
+
+    rate: Tensor  # [batch] samples read for each sample written
+    shift: Tensor  # [batch] samples, later is positive
+    gain: Tensor  # [batch] factor
+    noise_start: Tensor  # [batch] first sample of the noise, int64
+    noise_snr: Tensor  # [batch] dB
+    noise_volume: Tensor  # [batch] factor; 0 where there is no noise
+    silence_volume: Tensor  # [batch] factor for recordings that are silence
+    time_masks: Tensor  # [batch, masks, 2] start and width, as shares of the frames
+    frequency_masks: Tensor  # [batch, masks, 2] start as a share, width in coefficients
+
+    def rows(self, start: int, stop: int) -> Draws:
+        """The draws of the recordings start … stop−1 of the batch."""
+        return Draws(**{item.name: getattr(self, item.name)[start:stop] for item in fields(self)})
+
+
+class Augment:
+    """Time shift, speed, level, background noise and SpecAugment, as the settings say.
+
+    `noise` is one long waveform, float32 [samples], at least `samples` long, on the device that trains.
+    """
+
+    def __init__(self, config: AugmentConfig, noise: Tensor, samples: int, hop_ms: float) -> None:
+        self.config = config
+        self.windows = noise.unfold(0, samples, 1)  # a view: row i is the noise from sample i on
+        self.samples = samples
+        self.mask_frames = config.time_mask_ms / hop_ms
+        self.time = torch.arange(samples, device=noise.device)
+
+    def draw(self, batch: int, seed: int) -> Draws:
+        """The numbers for a batch, from the seed alone; drawn on the CPU so that every device gets the same."""
+        config, random = self.config, torch.Generator().manual_seed(seed)
+
+        def uniform(low: float, high: float, *shape: int) -> Tensor:
+            return low + (high - low) * torch.rand(batch, *shape, generator=random)
+
+        def masks(count: int, width: float) -> Tensor:
+            return torch.stack([uniform(0, 1, count), uniform(0, width, count)], dim=-1)
+
+        shift = config.shift_ms * SAMPLE_RATE / 1000
+        noisy = uniform(0, 1) < config.noise
+        volume = uniform(0, config.volume) if config.noise_by == "volume" else torch.ones(batch)
+        draws = Draws(
+            rate=uniform(1 - config.speed, 1 + config.speed),
+            shift=uniform(-shift, shift).round(),
+            gain=decibels(uniform(-config.level_db, config.level_db)),
+            noise_start=(uniform(0, 1) * len(self.windows)).long().clamp(max=len(self.windows) - 1),
+            noise_snr=uniform(config.snr_low_db, config.snr_high_db),
+            noise_volume=volume * noisy,
+            silence_volume=decibels(uniform(SILENCE_LOW_DB, SILENCE_HIGH_DB)),
+            time_masks=masks(config.time_masks, self.mask_frames),
+            frequency_masks=masks(config.frequency_masks, config.frequency_mask),
+        )
+        device = self.time.device
+        return Draws(**{item.name: getattr(draws, item.name).to(device) for item in fields(draws)})
+
+    def waveforms(self, waveforms: Tensor, silent: Tensor, draws: Draws) -> Tensor:
+        """Changed copies of waveforms float32 [batch, samples]; rows that are `silent` [batch] become noise."""
+        if self.config.shift_ms or self.config.speed:
+            waveforms = self.resample(waveforms, draws)
+        if self.config.level_db:
+            waveforms = waveforms * draws.gain[:, None]
+        noise = self.windows[draws.noise_start]
+        volume = draws.noise_volume
+        if self.config.noise_by == "snr":
+            power = waveforms.square().mean(1) / noise.square().mean(1).clamp(min=1e-12)
+            volume = volume * power.sqrt() * decibels(-draws.noise_snr)
+        volume = torch.where(silent, draws.silence_volume, volume)
+        waveforms = torch.where(silent[:, None], 0.0, waveforms)
+        return torch.addcmul(waveforms, noise, volume[:, None]).clamp_(-1, 1)
+
+    def resample(self, waveforms: Tensor, draws: Draws) -> Tensor:
+        """Shift and speed in one reading: linear interpolation at (t − middle) · rate + middle − shift."""
+        middle = self.samples / 2
+        offset = middle - (middle + draws.shift) * draws.rate
+        position = torch.addcmul(offset[:, None], self.time, draws.rate[:, None])
+        whole = position.floor()
+        part = position.sub_(whole)
+        # One zero on the left and two on the right stand for everything outside the recording.
+        padded = torch.nn.functional.pad(waveforms, (1, 2))
+        index = whole.clamp_(-1, self.samples).long().add_(1)
+        return torch.lerp(padded.gather(1, index), padded.gather(1, index.add_(1)), part)
+
+    def features(self, features: Tensor, draws: Draws) -> Tensor:
+        """SpecAugment on features [batch, frames, size]: masked stretches take the recording's mean vector."""
+        if not (self.config.time_masks or self.config.frequency_masks):
+            return features
+        _, frames, size = features.shape
+        hidden = inside(frames, draws.time_masks)[:, :, None] | inside(size, draws.frequency_masks)[:, None, :]
+        return torch.where(hidden, features.mean(1, keepdim=True), features)
+
+
+def inside(length: int, masks: Tensor) -> Tensor:
+    """Which of `length` places [batch, length] any of the masks [batch, masks, 2] covers."""
+    start, width = masks[..., 0], masks[..., 1].round().clamp(max=length)
+    start = (start * (length - width + 1)).floor()
+    place = torch.arange(length, device=masks.device)
+    covered = (place >= start[..., None]) & (place < (start + width)[..., None])
+    return covered.any(1)
+
+
+def decibels(level: Tensor) -> Tensor:
+    """The amplitude factor of a level in dB."""
+    return 10 ** (level / 20)
+
+
+def splice(first: Tensor, second: Tensor) -> Tensor:
+    """The first half of one recording and the second half of another, each cut where half of its energy has
+    passed: float32 [batch, samples] both → [batch, samples]. What comes out is no word of either."""
+    cut, other_cut = (
+        (wave.square().cumsum(1) < 0.5 * wave.square().sum(1, keepdim=True)).sum(1, keepdim=True)
+        for wave in (first, second)
+    )
+    samples = first.shape[1]
+    time = torch.arange(samples, device=first.device)
+    index = time - cut + other_cut
+    tail = second.gather(1, index.clamp(0, samples - 1)) * ((index >= 0) & (index < samples))
+    fade = torch.sigmoid((time - cut) / SPLICE_FADE)  # a hard cut would click, and the click would give it away
+    return torch.lerp(first, tail, fade)

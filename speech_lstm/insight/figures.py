@@ -1,0 +1,192 @@
+"""Figures of a training and of an evaluation, for a slide or a paper.
+
+They are made with matplotlib's objects, without pyplot: nothing global changes and no display is needed.
+The colours are Okabe and Ito's, which colour-blind readers can tell apart; shapes differ as well.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from speech_lstm.files import OutputError, atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from speech_lstm.training.evaluation import Evaluation
+
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8C8C8C"
+DPI = 150
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write `figure` in the format of the suffix (PNG without one), whole or not at all.
+
+    Raises OutputError, one line, for a place that can't be written to or a suffix that is no format.
+    """
+    kind = Path(path).suffix[1:].lower() or "png"
+    known = figure.canvas.get_supported_filetypes()
+    if kind not in known:
+        raise OutputError(f"{path}: .{kind} is not a format of figures; known are {', '.join(sorted(known))}")
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format=kind, dpi=DPI)
+
+
+def confusion_figure(evaluation: Evaluation) -> Figure:
+    """The confusion matrix: a row is the truth, its colour the share of the row, the numbers recordings."""
+    from matplotlib.colors import PowerNorm
+
+    count = len(evaluation.labels)
+    side = max(5.0, 2.2 + 0.62 * count if count <= 16 else 2.6 + 0.37 * count)  # inches
+    figure, axes = empty_figure(side + 1.2, side)
+    support = evaluation.confusion.sum(axis=1, keepdims=True)
+    shares = np.where(support > 0, 100 * evaluation.confusion / np.maximum(support, 1), np.nan)
+    # The root scale shows that 1 % of a row is not nothing.
+    image = axes.imshow(np.ma.masked_invalid(shares), cmap="Blues", norm=PowerNorm(0.5, 0, 100))
+    axes.set_facecolor("#EEEEEE")  # a label without recordings has no shares
+    for row, column in zip(*evaluation.confusion.nonzero(), strict=True):
+        axes.text(
+            column,
+            row,
+            f"{evaluation.confusion[row, column]:,}",
+            ha="center",
+            va="center",
+            color="white" if shares[row, column] > 30 else "black",
+            fontsize=cell_size(count, int(evaluation.confusion.max())),
+            fontweight="bold" if row == column else "normal",
+        )
+    size = 11 if count <= 16 else 10
+    axes.set_xticks(range(count), evaluation.labels, rotation=45 if count <= 16 else 90, fontsize=size)
+    if count <= 16:
+        for text in axes.get_xticklabels():
+            text.set(ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(count), evaluation.labels, fontsize=size)
+    axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(count + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="#D9D9D9", linewidth=0.6)
+    axes.tick_params(which="both", length=0)
+    axes.set_xlabel("answer of the model", fontsize=12)
+    axes.set_ylabel("truth", fontsize=12)
+    bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02, ticks=[0, 1, 5, 10, 25, 50, 100])
+    bar.set_label("share of the row's recordings, %", fontsize=11)
+    title(figure, "Confusion matrix", evaluation)
+    return figure
+
+
+def recall_figure(evaluation: Evaluation) -> Figure:
+    """Precision, recall and F1 of every label as dots, the best F1 on top; a label without any stands last."""
+    scores = sorted(evaluation.scores, key=lambda score: (score.f1 is not None, score.f1 or 0.0))
+    figure, axes = empty_figure(8.5, 2.0 + 0.3 * max(len(scores), 6))
+    measured = [
+        [math.nan if value is None else 100 * value for value in (score.precision, score.recall, score.f1)]
+        for score in scores
+    ]
+    for row, values in enumerate(measured):
+        there = [value for value in values if not math.isnan(value)]
+        if there:
+            axes.plot([min(there), max(there)], [row, row], color="#C8C8C8", linewidth=2, zorder=1)
+    kinds = (("precision", BLUE, "<"), ("recall", ORANGE, ">"), ("F1", "black", "|"))
+    for column, (name, colour, marker) in enumerate(kinds):
+        values = [row[column] for row in measured]
+        size = 170 if marker == "|" else 62
+        axes.scatter(values, range(len(scores)), s=size, c=colour, marker=marker, label=name, zorder=3)
+    lowest = min((value for row in measured for value in row if not math.isnan(value)), default=0.0)
+    low = max(0.0, 5 * math.floor((lowest - 2) / 5))
+    axes.set_xlim(low, 100 + (100 - low) * 0.02)
+    names = [f"{score.label}  ({score.support:,})" for score in scores]
+    axes.set_yticks(range(len(scores)), names, fontsize=11)
+    axes.set_ylim(-0.7, len(scores) - 0.3)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#E3E3E3")
+    axes.set_axisbelow(True)
+    tidy(axes)
+    axes.set_xlabel("%", fontsize=12)
+    axes.set_ylabel("label  (recordings)", fontsize=12)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    title(figure, "Precision, recall and F1 of each label", evaluation)
+    return figure
+
+
+def curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
+    """Loss and accuracy over the epochs, the best validation accuracy marked.
+
+    An item of `history` is an epoch: `epoch`, `train_loss`, `validation_loss` (nats) and
+    `validation_accuracy` (0..1); a value that is missing, None or NaN leaves a gap.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    loss, accuracy = figure.subplots(1, 2)
+    epochs = [int(item["epoch"]) for item in history]
+    marker = "o" if len(epochs) <= 40 else None
+    style: dict[str, Any] = {"marker": marker, "markersize": 3.5, "linewidth": 2}
+    loss.plot(epochs, column(history, "train_loss"), color=BLUE, label="training", **style)
+    validation = column(history, "validation_loss")
+    loss.plot(epochs, validation, color=ORANGE, linestyle="--", label="validation", **style)
+    loss.set_ylabel("loss, nats", fontsize=12)
+    loss.legend(frameon=False, fontsize=11)
+    values = [100 * value for value in column(history, "validation_accuracy")]
+    accuracy.plot(epochs, values, color=ORANGE, linestyle="--", **style)
+    accuracy.set_ylabel("validation accuracy, %", fontsize=12)
+    mark_best(accuracy, epochs, values)
+    for axes in (loss, accuracy):
+        axes.set_xlabel("epoch", fontsize=12)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.grid(color="#E3E3E3")
+        tidy(axes)
+    figure.suptitle(f"Training, {len(epochs):,} epoch{'s' * (len(epochs) != 1)}", fontsize=14, fontweight="bold")
+    return figure
+
+
+def mark_best(axes: Axes, epochs: Sequence[int], values: Sequence[float]) -> None:
+    """Ring the first of the highest values and write it beside."""
+    measured = [(value, -epoch) for epoch, value in zip(epochs, values, strict=True) if not math.isnan(value)]
+    if not measured:
+        return
+    value, epoch = max(measured)
+    axes.scatter([-epoch], [value], s=130, facecolors="none", edgecolors="black", linewidths=1.8, zorder=4)
+    axes.annotate(
+        f"best: {value:.1f} % in epoch {-epoch}",
+        (-epoch, value),
+        xytext=(0.96, 0.08),
+        textcoords="axes fraction",
+        ha="right",
+        fontsize=11,
+        arrowprops={"arrowstyle": "-", "color": GREY, "shrinkB": 7},
+    )
+
+
+def column(history: Sequence[Mapping[str, Any]], key: str) -> list[float]:
+    """One value of every epoch, NaN where there is none."""
+    return [math.nan if item.get(key) is None else float(item[key]) for item in history]
+
+
+def cell_size(labels: int, largest: int) -> float:
+    """The size, in points, at which the largest number fits into a cell of the confusion matrix."""
+    return min(12 if labels <= 16 else 9, (31 if labels <= 16 else 23) / (0.62 * len(f"{largest:,}")))
+
+
+def empty_figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of so many inches with one pair of axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def tidy(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def title(figure: Figure, name: str, evaluation: Evaluation) -> None:
+    """The figure's name and, below it, the headline of the evaluation."""
+    figure.suptitle(f"{name}\n", fontsize=14, fontweight="bold")
+    figure.axes[0].set_title(evaluation.headline, fontsize=11)

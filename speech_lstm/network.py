@@ -1,0 +1,121 @@
+"""The network: normalised features → recurrent stack → pooling over time → one logit for each label."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from speech_lstm.config import FeatureConfig, NetworkConfig
+from speech_lstm.recurrent.stack import Stack
+
+
+class Network(torch.nn.Module):
+    """Features of a batch of recordings → logits of the labels."""
+
+    def __init__(self, features: FeatureConfig, config: NetworkConfig, labels: int) -> None:
+        super().__init__()
+        self.normalise = NORMALISATIONS[config.normalise](features.size)
+        self.stack = Stack(features.size, config)
+        self.pooling = POOLINGS[config.pooling](self.stack.size, config)
+        self.dropout = torch.nn.Dropout(config.dropout)
+        self.head = torch.nn.Linear(self.pooling.size, labels)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features float32 [batch, frames, size] → logits [batch, labels]."""
+        hidden = self.stack(self.normalise(features))
+        return self.head(self.dropout(self.pooling(hidden)))
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+class InputBatchNorm(torch.nn.Module):
+    """Batch normalisation (Ioffe & Szegedy 2015) of the input over recordings and frames.
+
+    In training the mean and variance are those of the whole batch, over all processes: the input carries no
+    gradient, so that adding the sums up is enough. In recognition they are the running averages.
+    """
+
+    def __init__(self, size: int, momentum: float = 0.01, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.momentum, self.epsilon = momentum, epsilon
+        self.weight = torch.nn.Parameter(torch.ones(size))
+        self.bias = torch.nn.Parameter(torch.zeros(size))
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("variance", torch.ones(size))
+        self.register_buffer("batches", torch.zeros(()))
+        self.mean: Tensor
+        self.variance: Tensor
+        self.batches: Tensor
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features [batch, frames, size] → the same shape, mean 0 and variance 1 for each of the `size` numbers."""
+        mean, variance = self.statistics(features) if self.training else (self.mean, self.variance)
+        scale = self.weight * torch.rsqrt(variance + self.epsilon)
+        return features * scale + (self.bias - mean * scale)
+
+    @torch.no_grad()
+    def statistics(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of this batch, also added to the running averages."""
+        flat = features.flatten(0, 1).double()  # sums of squares of a large batch need the digits
+        sums = torch.cat([flat.sum(0), flat.square().sum(0), flat.new_tensor([len(flat)])])
+        if dist.is_initialized():
+            dist.all_reduce(sums)
+        total, squares, count = sums[: flat.shape[1]], sums[flat.shape[1] : -1], sums[-1]
+        mean = total / count
+        variance = (squares / count - mean.square()).clamp(min=0)
+        # The plain mean of all batches so far, until that weighs a new batch less than `momentum`.
+        self.batches += 1
+        share = (1 / self.batches).clamp(min=self.momentum)
+        self.mean.lerp_(mean.to(self.mean.dtype), share)
+        self.variance.lerp_(variance.to(self.variance.dtype), share)
+        return mean.to(features.dtype), variance.to(features.dtype)
+
+
+class Attention(torch.nn.Module):
+    """Multi-head attention pooling: each head weighs the frames by a soft-max of its own learnt score."""
+
+    def __init__(self, size: int, config: NetworkConfig) -> None:
+        super().__init__()
+        self.score = torch.nn.Linear(size, config.heads)
+        self.size = size * config.heads
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Hidden states [batch, frames, size] → [batch, heads · size]."""
+        weights = self.score(hidden).softmax(dim=1)
+        return (weights.transpose(1, 2).to(hidden.dtype) @ hidden).flatten(1)
+
+
+class Mean(torch.nn.Module):
+    """The mean over time."""
+
+    def __init__(self, size: int, config: NetworkConfig) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Hidden states [batch, frames, size] → [batch, size]."""
+        return hidden.mean(1)
+
+
+class Last(torch.nn.Module):
+    """What each direction holds when it has read everything: its last step's hidden state."""
+
+    def __init__(self, size: int, config: NetworkConfig) -> None:
+        super().__init__()
+        self.size = size
+        self.forward_size = config.hidden
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Hidden states [batch, frames, size] → [batch, size]: the backward direction ends at the first frame."""
+        return torch.cat([hidden[:, -1, : self.forward_size], hidden[:, 0, self.forward_size :]], dim=1)
+
+
+NORMALISATIONS = {
+    "batch": InputBatchNorm,
+    "layer": torch.nn.LayerNorm,
+    "none": lambda size: torch.nn.Identity(),
+}
+POOLINGS = {"attention": Attention, "mean": Mean, "last": Last}

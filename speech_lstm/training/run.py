@@ -1,0 +1,73 @@
+"""A whole training run: from a folder of recordings to a folder with the best model and its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from speech_lstm.config import Config
+from speech_lstm.corpus.memory import load_memory
+from speech_lstm.corpus.noise import noise_of
+from speech_lstm.corpus.speech_commands import scan, task_of
+from speech_lstm.training.batches import Batches, training_examples
+from speech_lstm.training.distributed import Processes, processes
+from speech_lstm.training.record import Record
+from speech_lstm.training.scoring import label_counts, scored_set
+from speech_lstm.training.trainer import Material, Trainer
+
+
+def train(config: Config, data: Path, out: Path, resume: bool = False, progress: bool = True) -> dict[str, Any]:
+    """Train on the corpus in `data` and leave everything in `out`; returns the summary that is written there.
+
+    Raises SpeechLSTMError for settings, recordings or folders that can't be used, and `trainer.Stopped`,
+    with everything saved, when the user interrupts.
+    """
+    with processes(config.training.device) as group:
+        record = Record(out, quiet=not (group.first and progress))
+        record.check_free(resume)
+        material = prepare(config, data, group, record)
+        trainer = Trainer(config, material, group, record)
+        network = trainer.network
+        record.say(
+            f"{network.parameter_count:,} parameters, {trainer.precision} on {trainer.device}, "
+            f"{material.batches.steps} steps of {config.training.batch} recordings an epoch"
+        )
+        if resume:
+            trainer.resume(record.path("state.safetensors"))
+        elif group.first:
+            record.begin(config, data)
+        trainer.run()
+        summary = {
+            "best_epoch": trainer.progress.best_epoch,
+            "best_validation_accuracy": trainer.progress.best[0],
+            "epochs": len(trainer.progress.history),
+            "parameters": network.parameter_count,
+            "labels": list(material.task.labels),
+            "model": str(record.path("best.safetensors")),
+            "history": trainer.progress.history,
+        }
+        if group.first:
+            record.end(summary)
+        return summary
+
+
+def prepare(config: Config, data: Path, group: Processes, record: Record) -> Material:
+    """Read the corpus and choose what is trained on and what is scored, saying what was found."""
+    corpus = scan(data)
+    task = task_of(config.corpus.labels, corpus)
+    with group.in_turn():  # the first process reads the recordings, the others find its copy
+        names = [clip.name for clip in corpus.clips]
+        memory = load_memory(data, names, not record.quiet, config.corpus.strict)
+        examples = training_examples(corpus, memory, task, config.corpus, not record.quiet)
+    for note in [*corpus.notes, *(f"left out, {reason}" for reason in memory.damaged.values())]:
+        record.say(f"note: {note}")
+    settings = config.training
+    batches = Batches(examples, task, config.corpus, settings.batch, settings.seed, group.device)
+    validation = scored_set(corpus, memory, task, "validation")
+    record.say(f"training: {label_counts(task.labels, examples.label)}")
+    record.say(f"each epoch: all commands, {batches.unknown_count:,} unknown, {batches.silence_count:,} silence")
+    record.say(f"validation: {label_counts(task.labels, validation.truth)}")
+    noise = torch.from_numpy(noise_of(corpus, "training")).to(group.device)
+    return Material(task, batches, noise, validation)

@@ -1,0 +1,249 @@
+"""The training loop: `train` reads the corpus, runs the epochs, and leaves the best model with its record."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from speech_lstm.audio.augment import Augment
+from speech_lstm.audio.mfcc import FrontEnd
+from speech_lstm.checkpoint import Model, save_model
+from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig
+from speech_lstm.corpus.speech_commands import Task
+from speech_lstm.network import Network
+from speech_lstm.training.batches import NONE, Batches
+from speech_lstm.training.distributed import Processes
+from speech_lstm.training.record import Record
+from speech_lstm.training.scoring import ScoredSet, probabilities
+from speech_lstm.training.state import Progress, load_state, save_state
+
+STEP_SEEDS = 1_000_003  # a prime above the steps of any run, so that runs with near seeds share no step's seed
+
+
+class Stopped(Exception):
+    """The user asked the run to stop; what it has learnt is saved."""
+
+
+class Material(NamedTuple):
+    """What a run learns from and is judged by."""
+
+    task: Task
+    batches: Batches
+    noise: Tensor  # float32 [samples], on the device
+    validation: ScoredSet
+
+
+class Trainer:
+    """One run: the network, its optimiser and how far it has come."""
+
+    def __init__(self, config: Config, material: Material, processes: Processes, record: Record) -> None:
+        self.config, self.material, self.processes, self.record = config, material, processes, record
+        self.device = processes.device
+        settings = config.training
+        torch.manual_seed(settings.seed)
+        labels = material.task.labels
+        self.network = Network(config.features, config.network, len(labels)).to(self.device)
+        self.model = Model(self.network, config.features, config.network, labels)
+        self.parallel: torch.nn.Module = self.network
+        if processes.count > 1:
+            self.parallel = DistributedDataParallel(self.network)
+        self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(parameter_groups(self.network, settings), lr=settings.learning_rate)
+        self.front_end = FrontEnd(config.features).to(self.device)
+        self.augment = Augment(config.augment, material.noise, CLIP_SAMPLES, config.features.hop_ms)
+        self.precision = choose_precision(settings.precision, self.device)
+        self.progress = Progress()
+        self.share = processes.share(settings.batch)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.config.training.epochs * self.material.batches.steps
+
+    def resume(self, path: Path) -> None:
+        """Go on from a saved state."""
+        self.progress = load_state(path, self.network, self.average, self.optimizer, self.config.to_dict())
+
+    def run(self) -> None:
+        """Train to the end; raises Stopped, with everything saved, when the user interrupts."""
+        per_epoch = self.material.batches.steps
+        with interrupts() as interrupted, self.record.bar(self.steps, self.progress.step) as bar:
+            while self.progress.step < self.steps and not self.out_of_patience():
+                epoch = self.progress.step // per_epoch
+                first, second = self.material.batches.epoch(epoch)
+                start = time.perf_counter() - self.progress.seconds
+                for index in range(self.progress.step % per_epoch, per_epoch):
+                    self.progress.loss_sum += self.step(first[index], second[index])
+                    self.progress.step += 1
+                    self.progress.seconds = time.perf_counter() - start
+                    bar.step(epoch, self.progress.loss_sum / (index + 1), self.config.training.batch)
+                    if self.stop_asked(interrupted) and self.progress.step % per_epoch:
+                        self.save()
+                        raise Stopped
+                self.end_epoch(epoch + 1)
+                self.save()
+                if self.stop_asked(interrupted) and self.progress.step < self.steps:
+                    raise Stopped
+
+    def step(self, first: np.ndarray, second: np.ndarray) -> float:
+        """One update of the weights; the mean loss of the batch, over all processes."""
+        settings, share, step = self.config.training, self.share, self.progress.step
+        seed = settings.seed * STEP_SEEDS + step
+        torch.manual_seed(seed * self.processes.count + self.processes.rank)  # of the dropout
+        labels = self.material.batches.labels(first[share], second[share]).to(self.device)
+        features = self.features(first, second, seed)
+        self.network.train()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
+            logits = self.parallel(features)
+        loss = torch.nn.functional.cross_entropy(logits.float(), labels, label_smoothing=settings.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if settings.clip:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
+        rate = learning_rate(step, self.steps, settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.update_average(step)
+        return float(self.processes.total(loss.detach())) / self.processes.count
+
+    def features(self, first: np.ndarray, second: np.ndarray, seed: int) -> Tensor:
+        """The augmented features of this process's share of a batch, float32 [share, frames, size]."""
+        share = self.share
+        draws = self.augment.draw(len(first), seed).rows(share.start, share.stop)
+        waveforms = self.material.batches.waveforms(first[share], second[share])
+        silent = torch.from_numpy(first[share] == NONE).to(self.device)
+        return self.augment.features(self.front_end(self.augment.waveforms(waveforms, silent, draws)), draws)
+
+    @torch.no_grad()
+    def update_average(self, step: int) -> None:
+        """Move the averaged weights towards the present ones, faster at the start."""
+        decay = min(self.config.training.average, (1 + step) / (10 + step)) if self.config.training.average else 0
+        current = self.network.state_dict()
+        torch._foreach_lerp_(list(self.average.values()), [current[name] for name in self.average], 1 - decay)
+
+    def end_epoch(self, epoch: int) -> None:
+        """Score the averaged weights on the validation split, write the record, keep the best model."""
+        progress, batches = self.progress, self.material.batches
+        scores = torch.zeros(2, dtype=torch.float64, device=self.device)
+        if self.processes.first:
+            scores = torch.tensor(self.validate(), dtype=torch.float64, device=self.device)
+        loss, accuracy = self.processes.same(scores).tolist()
+        entry = {
+            "epoch": epoch,
+            "train_loss": progress.loss_sum / batches.steps,
+            "validation_loss": loss,
+            "validation_accuracy": accuracy,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "clips_per_second": batches.steps * batches.batch / progress.seconds,
+        }
+        progress.history.append(entry)
+        progress.loss_sum = progress.seconds = 0.0
+        better = (accuracy, -loss) > progress.best
+        if better:
+            progress.best, progress.best_epoch = (accuracy, -loss), epoch
+        if self.processes.first:
+            self.record.epoch(entry, better)
+            for name in ("last", "best") if better else ("last",):
+                save_model(self.record.path(f"{name}.safetensors"), self.kept_model(), self.average)
+
+    def validate(self) -> tuple[float, float]:
+        """Loss and accuracy of the averaged weights on the validation split."""
+        own = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.network.load_state_dict(self.average)
+        scored = self.material.validation
+        answers = probabilities(self.model, scored.waveforms, self.device)
+        self.network.load_state_dict(own)
+        right = answers[np.arange(len(answers)), scored.truth]
+        return float(-np.log(np.maximum(right, 1e-12)).mean()), float((answers.argmax(1) == scored.truth).mean())
+
+    def kept_model(self) -> Model:
+        """The model with the facts of its training, for the file."""
+        facts: dict[str, Any] = {
+            "config": self.config.to_dict(),
+            "epoch": len(self.progress.history),
+            "validation": self.progress.history[-1],
+            "parameters": self.network.parameter_count,
+            "torch": torch.__version__,
+        }
+        return replace(self.model, training=facts)
+
+    def save(self) -> None:
+        """Write the state that `resume` goes on from."""
+        if self.processes.first:
+            path = self.record.path("state.safetensors")
+            config = self.config.to_dict()
+            save_state(path, self.network, self.average, self.optimizer, self.progress, config)
+
+    def out_of_patience(self) -> bool:
+        patience, progress = self.config.training.patience, self.progress
+        return bool(patience) and len(progress.history) - progress.best_epoch >= patience
+
+    def stop_asked(self, interrupted: threading.Event) -> bool:
+        """Whether any of the processes was interrupted."""
+        if self.processes.count == 1:
+            return interrupted.is_set()
+        return bool(self.processes.total(torch.tensor(float(interrupted.is_set()), device=self.device)))
+
+
+def parameter_groups(network: torch.nn.Module, settings: TrainingConfig) -> list[dict[str, Any]]:
+    """Matrices decay, biases and the scales of the normalisation don't."""
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    vectors = [p for p in network.parameters() if p.ndim <= 1]
+    return [
+        {"params": matrices, "weight_decay": settings.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+
+
+def learning_rate(step: int, steps: int, settings: TrainingConfig) -> float:
+    """Linear warm-up, then half a cosine down to zero (Loshchilov & Hutter 2017, eq. 5 with one period)."""
+    warm = round(settings.warmup * steps)
+    if step < warm:
+        return settings.learning_rate * (step + 1) / warm
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def choose_precision(precision: str, device: torch.device) -> torch.dtype:
+    """bfloat16 where it was asked for, or where the processor computes it in hardware; otherwise float32."""
+    if precision != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    abilities = torch.cpu.get_capabilities()
+    fast = abilities.get("avx512_bf16") or abilities.get("amx_bf16") or abilities.get("bf16")
+    return torch.bfloat16 if fast else torch.float32
+
+
+@contextmanager
+def interrupts() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or a request to terminate sets, so that a step is never left half done."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        if event.is_set():  # asked twice: stop at once
+            raise KeyboardInterrupt
+        event.set()
+
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield event
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
