@@ -166,7 +166,7 @@ def _pieces(source: Source) -> Iterator[np.ndarray]:
     with opened(source, name) as sound:
         _check_format(name, sound.channels, sound.samplerate)
         resampler = _resampler(sound.samplerate)
-        while len(block := _decode(sound, name)):
+        while len(block := _decode(sound, name, frames)):
             piece = _mono(block, name, frames, sound.samplerate)
             frames += len(block)
             if resampler is not None:
@@ -197,10 +197,11 @@ def _resampler(rate: int) -> Any:
     return soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
 
 
-def _decode(sound: soundfile.SoundFile, name: str) -> np.ndarray:
-    """The next float32 [frames, channels]; none at the end."""
+def _decode(sound: soundfile.SoundFile, name: str, done: int) -> np.ndarray:
+    """The next float32 [frames, channels] after `done` frames; none at the end."""
+    count = min(VALUES_PER_READ // sound.channels, sound.frames - done)  # libsndfile clears what it can't fill
     try:
-        return sound.read(VALUES_PER_READ // sound.channels, dtype="float32", always_2d=True)
+        return sound.read(count, dtype="float32", always_2d=True)
     except soundfile.SoundFileError as error:
         raise RecordingError(f"{name}: is truncated or damaged ({reason(error)})") from error
 
