@@ -38,9 +38,7 @@ def write_half(path: Path, fault: type[BaseException]) -> None:
 
 
 @pytest.mark.parametrize("fault", [RuntimeError, KeyboardInterrupt])
-def test_a_failed_block_leaves_the_old_content_and_nothing_else(
-    tmp_path: Path, fault: type[BaseException]
-) -> None:
+def test_a_failed_block_leaves_the_old_content_and_nothing_else(tmp_path: Path, fault: type[BaseException]) -> None:
     path = tmp_path / "out.json"
     path.write_text("old")
     with pytest.raises(fault):

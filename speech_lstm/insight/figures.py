@@ -10,7 +10,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from speech_lstm.training.evaluation import Evaluation
 
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8C8C8C"
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8C8C8C"
 DPI = 150
 
 
@@ -44,8 +44,8 @@ def confusion_figure(evaluation: Evaluation) -> Figure:
     from matplotlib.colors import PowerNorm
 
     count = len(evaluation.labels)
-    side = max(5.0, 2.2 + 0.62 * count if count <= 16 else 2.6 + 0.37 * count)  # inches
-    figure, axes = empty_figure(side + 1.2, side)
+    side = max(7.0, 2.2 + 0.62 * count if count <= 16 else 2.6 + 0.37 * count)  # inches
+    figure, axes = empty_figure(side + 1.2, side, "compressed")
     support = evaluation.confusion.sum(axis=1, keepdims=True)
     shares = np.where(support > 0, 100 * evaluation.confusion / np.maximum(support, 1), np.nan)
     # The root scale shows that 1 % of a row is not nothing.
@@ -76,12 +76,14 @@ def confusion_figure(evaluation: Evaluation) -> Figure:
     axes.set_ylabel("truth", fontsize=12)
     bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02, ticks=[0, 1, 5, 10, 25, 50, 100])
     bar.set_label("share of the row's recordings, %", fontsize=11)
-    title(figure, "Confusion matrix", evaluation)
+    title(axes, "Confusion matrix", evaluation)
     return figure
 
 
 def recall_figure(evaluation: Evaluation) -> Figure:
     """Precision, recall and F1 of every label as dots, the best F1 on top; a label without any stands last."""
+    from matplotlib.ticker import MaxNLocator
+
     scores = sorted(evaluation.scores, key=lambda score: (score.f1 is not None, score.f1 or 0.0))
     figure, axes = empty_figure(8.5, 2.0 + 0.3 * max(len(scores), 6))
     measured = [
@@ -92,25 +94,29 @@ def recall_figure(evaluation: Evaluation) -> Figure:
         there = [value for value in values if not math.isnan(value)]
         if there:
             axes.plot([min(there), max(there)], [row, row], color="#C8C8C8", linewidth=2, zorder=1)
-    kinds = (("precision", BLUE, "<"), ("recall", ORANGE, ">"), ("F1", "black", "|"))
-    for column, (name, colour, marker) in enumerate(kinds):
+    # A dot inside an open diamond: both are seen where precision and recall are the same.
+    kinds: list[tuple[str, dict[str, Any]]] = [
+        ("precision", {"marker": "o", "s": 38, "facecolors": BLUE, "edgecolors": BLUE}),
+        ("recall", {"marker": "D", "s": 88, "facecolors": "none", "edgecolors": ORANGE, "linewidths": 2}),
+        ("F1", {"marker": "|", "s": 190, "c": "black", "linewidths": 2}),
+    ]
+    for column, (name, style) in enumerate(kinds):
         values = [row[column] for row in measured]
-        size = 170 if marker == "|" else 62
-        axes.scatter(values, range(len(scores)), s=size, c=colour, marker=marker, label=name, zorder=3)
+        axes.scatter(values, range(len(scores)), label=name, zorder=3, clip_on=False, **style)
     lowest = min((value for row in measured for value in row if not math.isnan(value)), default=0.0)
-    low = max(0.0, 5 * math.floor((lowest - 2) / 5))
-    axes.set_xlim(low, 100 + (100 - low) * 0.02)
+    axes.set_xlim(max(0.0, 5 * math.floor((lowest - 1) / 5)), 100)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 2, 5, 10]))
     names = [f"{score.label}  ({score.support:,})" for score in scores]
     axes.set_yticks(range(len(scores)), names, fontsize=11)
     axes.set_ylim(-0.7, len(scores) - 0.3)
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, pad=8)  # a mark at the left edge leaves the labels free
     axes.grid(axis="x", color="#E3E3E3")
     axes.set_axisbelow(True)
     tidy(axes)
-    axes.set_xlabel("%", fontsize=12)
+    axes.set_xlabel("share, %", fontsize=12)
     axes.set_ylabel("label  (recordings)", fontsize=12)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    title(figure, "Precision, recall and F1 of each label", evaluation)
+    title(axes, "Precision, recall and F1 of each label", evaluation)
     return figure
 
 
@@ -151,15 +157,19 @@ def mark_best(axes: Axes, epochs: Sequence[int], values: Sequence[float]) -> Non
     measured = [(value, -epoch) for epoch, value in zip(epochs, values, strict=True) if not math.isnan(value)]
     if not measured:
         return
-    value, epoch = max(measured)
-    axes.scatter([-epoch], [value], s=130, facecolors="none", edgecolors="black", linewidths=1.8, zorder=4)
+    value, negative = max(measured)
+    best = -negative
+    axes.scatter([best], [value], s=130, facecolors="none", edgecolors="black", linewidths=1.8, zorder=4)
+    along = (best - epochs[0] + 0.5) / (epochs[-1] - epochs[0] + 1)  # 0..1 of the width
     axes.annotate(
-        f"best: {value:.1f} % in epoch {-epoch}",
-        (-epoch, value),
-        xytext=(0.96, 0.08),
-        textcoords="axes fraction",
-        ha="right",
-        fontsize=11,
+        f"best: {value:.1f} %\nin epoch {best}",
+        (best, value),
+        xytext=(0, -45),  # the best is the highest point, so there is room below it
+        textcoords="offset points",
+        ha="right" if along > 0.85 else "left" if along < 0.15 else "center",
+        va="top",
+        fontsize=12,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
         arrowprops={"arrowstyle": "-", "color": GREY, "shrinkB": 7},
     )
 
@@ -174,11 +184,13 @@ def cell_size(labels: int, largest: int) -> float:
     return min(12 if labels <= 16 else 9, (31 if labels <= 16 else 23) / (0.62 * len(f"{largest:,}")))
 
 
-def empty_figure(width: float, height: float) -> tuple[Figure, Axes]:
+def empty_figure(
+    width: float, height: float, layout: Literal["constrained", "compressed"] = "constrained"
+) -> tuple[Figure, Axes]:
     """A figure of so many inches with one pair of axes."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=layout)
     return figure, figure.subplots()
 
 
@@ -186,7 +198,7 @@ def tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def title(figure: Figure, name: str, evaluation: Evaluation) -> None:
+def title(axes: Axes, name: str, evaluation: Evaluation) -> None:
     """The figure's name and, below it, the headline of the evaluation."""
-    figure.suptitle(f"{name}\n", fontsize=14, fontweight="bold")
-    figure.axes[0].set_title(evaluation.headline, fontsize=11)
+    axes.set_title(name, fontsize=15, fontweight="bold", pad=28)
+    axes.annotate(evaluation.headline, (0.5, 1), (0, 9), "axes fraction", "offset points", ha="center", fontsize=11)
