@@ -1,0 +1,30 @@
+"""A speech-command recogniser built on recurrent networks.
+
+    import speech_lstm
+
+    model = speech_lstm.load()
+    model.classify("yes.wav")
+
+Nothing heavy is imported until it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from speech_lstm.errors import SpeechLSTMError
+
+if TYPE_CHECKING:
+    from speech_lstm.recognition.prediction import Prediction
+    from speech_lstm.recognition.recognizer import Recognizer, load
+
+__all__ = ["Prediction", "Recognizer", "SpeechLSTMError", "load"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Prediction", "Recognizer", "load"):
+        from speech_lstm.recognition import recognizer
+
+        return getattr(recognizer, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -75,7 +75,7 @@ def check_tensors(path: Path, tensors: dict[str, Tensor], expected: dict[str, Te
         want = expected[name]
         if (tensor.shape, tensor.dtype) != (want.shape, want.dtype):
             raise ModelError(
-                f"{path}: {name} is {describe(tensor)}, but the network that the header describes has {describe(want)}"
+                f"{path}: {name} is {describe(tensor)}, but the header describes a network with {describe(want)}"
             )
         if not tensor.isfinite().all():
             raise ModelError(f"{path}: {name} holds values that are not numbers")

@@ -45,6 +45,11 @@ class Settings:
         return asdict(self)  # type: ignore[call-overload]
 
 
+def listed(names: str) -> tuple[str, ...]:
+    """The names in a setting that lists them, separated by commas."""
+    return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
 def check(name: str, value: Any, hint: Any, metadata: typing.Mapping[str, Any]) -> None:
     """Raise ConfigError unless `value` is of the type `hint` and inside the range that `metadata` gives."""
     if typing.get_origin(hint) is Literal:
@@ -161,6 +166,9 @@ class CorpusConfig(Settings):
         "folders of further training recordings, separated by commas: a sub-folder named "
         "like a label belongs to it, every other recording is _unknown_",
     )
+    hold_out: str = setting(
+        "", "words kept out of training, separated by commas: `evaluate` tells how often they are refused"
+    )
     unknown: float = setting(10.0, "_unknown_ recordings of an epoch, percent of the commands", 0, 1000)
     silence: float = setting(10.0, "_silence_ recordings of an epoch, percent of the commands", 0, 1000)
     splices: float = setting(0.0, "share of the _unknown_ recordings that become spliced halves of two words", 0, 1)
@@ -216,4 +224,5 @@ class Config(Settings):
         for name, table in values.items():
             if not isinstance(table, dict):
                 raise ConfigError(f"{name} must be a table of settings")
-        return cls(**{name: cls.GROUPS[name].from_dict(table) for name, table in values.items()})
+        groups: dict[str, Any] = {name: cls.GROUPS[name].from_dict(table) for name, table in values.items()}
+        return cls(**groups)

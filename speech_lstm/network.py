@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -17,9 +19,10 @@ class Network(torch.nn.Module):
         super().__init__()
         self.normalise = NORMALISATIONS[config.normalise](features.size)
         self.stack = Stack(features.size, config)
-        self.pooling = POOLINGS[config.pooling](self.stack.size, config)
+        pooling = POOLINGS[config.pooling](self.stack.size, config)
+        self.pooling = pooling
         self.dropout = torch.nn.Dropout(config.dropout)
-        self.head = torch.nn.Linear(self.pooling.size, labels)
+        self.head = torch.nn.Linear(pooling.size, labels)
 
     def forward(self, features: Tensor) -> Tensor:
         """Features float32 [batch, frames, size] → logits [batch, labels]."""
@@ -113,9 +116,13 @@ class Last(torch.nn.Module):
         return torch.cat([hidden[:, -1, : self.forward_size], hidden[:, 0, self.forward_size :]], dim=1)
 
 
-NORMALISATIONS = {
+NORMALISATIONS: dict[str, Callable[[int], torch.nn.Module]] = {
     "batch": InputBatchNorm,
     "layer": torch.nn.LayerNorm,
     "none": lambda size: torch.nn.Identity(),
 }
-POOLINGS = {"attention": Attention, "mean": Mean, "last": Last}
+POOLINGS: dict[str, Callable[[int, NetworkConfig], Attention | Mean | Last]] = {
+    "attention": Attention,
+    "mean": Mean,
+    "last": Last,
+}

@@ -46,7 +46,7 @@ def load_memory(root: Path, names: Sequence[str], progress: bool = True, strict:
     folder = cache_folder(root)
     memory = cached(folder, fingerprint) or read_all(root, names, folder, fingerprint, progress)
     if memory.damaged and (strict or not memory.names):
-        name, reason = next(iter(memory.damaged.items()))
+        reason = next(iter(memory.damaged.values()))
         raise CorpusError(f"{reason} ({len(memory.damaged)} damaged of {len(names)} in {root})")
     return memory
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from speech_lstm.audio.augment import splice
 from speech_lstm.audio.recording import find_recordings
-from speech_lstm.config import CLIP_SAMPLES, SILENCE, UNKNOWN, CorpusConfig
+from speech_lstm.config import CLIP_SAMPLES, SILENCE, UNKNOWN, CorpusConfig, listed
 from speech_lstm.corpus.memory import Memory, load_memory
 from speech_lstm.corpus.speech_commands import NOISE_FOLDER, Corpus, Task, rule_count
 from speech_lstm.errors import ConfigError, CorpusError
@@ -38,20 +38,22 @@ def training_examples(
     corpus: Corpus, memory: Memory, task: Task, config: CorpusConfig, progress: bool = True
 ) -> Examples:
     """The training split of the corpus, and the further folders that the settings name."""
+    held_out = set(listed(config.hold_out))
     at = {name: i for i, name in enumerate(memory.names)}
     found = [
         (0, at[clip.name], label, clip.word)
         for clip in corpus.clips
         if clip.split == "training" and clip.name in at and (label := task.label_of(clip))
+        if clip.word not in held_out
     ]
     if not found:
         raise CorpusError(f"{corpus.root}: the training split has no recording of {', '.join(task.labels)}")
     sources = [memory.samples]
-    for folder in filter(None, (part.strip() for part in config.extra.split(","))):
+    for folder in listed(config.extra):
         extra, words = extra_recordings(Path(folder), progress, config.strict)
         for i, word in enumerate(words):
             label = word if word in task.labels else UNKNOWN
-            if label in task.labels:
+            if label in task.labels and word not in held_out:
                 found.append((len(sources), i, label, word))
         sources.append(extra.samples)
     numbers = {word: i for i, word in enumerate(sorted({word for *_, word in found}))}
