@@ -1,0 +1,30 @@
+"""What recognition answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One answer: the likeliest label, its probability, where it was heard, and the probability of every label."""
+
+    label: str
+    probability: float
+    start: float  # seconds from the beginning of the recording
+    end: float  # seconds
+    scores: dict[str, float]
+
+
+class Scorer(Protocol):
+    """What a detector asks of a recogniser."""
+
+    labels: tuple[str, ...]
+
+    def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The probability of every label in windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
+        ...

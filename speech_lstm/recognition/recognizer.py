@@ -1,0 +1,107 @@
+"""A recording → which command was spoken, and how sure the model is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from speech_lstm.audio.mfcc import FrontEnd
+from speech_lstm.audio.recording import Source, fit_clip, read_recording, stream_recording, to_mono_16k
+from speech_lstm.checkpoint import Model, load_model
+from speech_lstm.config import SAMPLE_RATE
+from speech_lstm.errors import ModelError, RecordingError
+from speech_lstm.recognition.detector import Detector
+from speech_lstm.recognition.prediction import Prediction
+
+MODEL_NAME = "commands8.safetensors"
+ONE_WORD_SECONDS = 1.2  # a recording up to this long holds one word; a longer one is searched for commands
+BATCH = 64  # windows at a time, so that a long recording takes little memory
+
+
+class Recognizer:
+    """A model that is ready to hear recordings."""
+
+    def __init__(self, model: Model, device: str | torch.device = "cpu") -> None:
+        self.model = model
+        self.device = torch.device(device)
+        self.labels = model.labels
+        self.front_end = FrontEnd(model.features).to(self.device)
+
+    @overload
+    def classify(self, recording: list[Any] | tuple[Any, ...], rate: int | None = None) -> list[Prediction]: ...
+
+    @overload
+    def classify(self, recording: Source | NDArray[Any], rate: int | None = None) -> Prediction: ...
+
+    def classify(self, recording: Any, rate: int | None = None) -> Prediction | list[Prediction]:
+        """Say which word a recording holds.
+
+        `recording` is a path, "-" for standard input, an open file, or samples [n] or [n, channels] with their
+        `rate` in Hz; a list of those is classified as a batch. Of a recording longer than a second the loudest
+        second is heard; `commands` searches all of it. Raises RecordingError.
+        """
+        if not isinstance(recording, (list, tuple)):
+            return self.classify([recording], rate)[0]
+        if not recording:
+            return []
+        waveforms = [self.read(item, rate) for item in recording]
+        scores = self.posteriors(np.stack([fit_clip(waveform) for waveform in waveforms]))
+        return [
+            self.prediction(row, 0.0, len(waveform) / SAMPLE_RATE)
+            for row, waveform in zip(scores, waveforms, strict=True)
+        ]
+
+    def commands(self, recording: Source | NDArray[Any], rate: int | None = None) -> Iterator[Prediction]:
+        """Find the commands in a recording of any length, in the order of their times; memory stays bounded."""
+        detector = Detector(self)
+        for block in self.blocks(recording, rate):
+            yield from detector(block)
+        yield from detector.finish()
+
+    def blocks(self, recording: Any, rate: int | None) -> Iterable[NDArray[np.float32]]:
+        """The recording in blocks of mono float32 at 16 kHz."""
+        return [self.read(recording, rate)] if isinstance(recording, np.ndarray) else stream_recording(recording)
+
+    def read(self, recording: Any, rate: int | None) -> NDArray[np.float32]:
+        """Samples or anything that can be read, as mono float32 at 16 kHz."""
+        if not isinstance(recording, np.ndarray):
+            return read_recording(recording)
+        if rate is None:
+            raise RecordingError("samples need their rate: classify(samples, rate=16000)")
+        return to_mono_16k(recording, rate)
+
+    @torch.inference_mode()
+    def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The probability of every label in windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
+        answers = [np.zeros((0, len(self.labels)), np.float32)]
+        for start in range(0, len(windows), BATCH):
+            batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + BATCH])).to(self.device)
+            answers.append(self.model.network(self.front_end(batch)).softmax(1).cpu().numpy())
+        return np.concatenate(answers)
+
+    def prediction(self, scores: NDArray[np.float32], start: float, end: float) -> Prediction:
+        """The answer for one row of posteriors."""
+        best = int(scores.argmax())
+        named = {label: float(score) for label, score in zip(self.labels, scores, strict=True)}
+        return Prediction(self.labels[best], float(scores[best]), start, end, named)
+
+
+def load(path: str | os.PathLike[str] | None = None, device: str | torch.device = "cpu") -> Recognizer:
+    """Load a model file, or the one that comes with the package; raises ModelError."""
+    return Recognizer(load_model(Path(path) if path is not None else carried_model(), device), device)
+
+
+def carried_model() -> Path:
+    """The model that comes with the package: inside it once installed, under checkpoints/ in the repository."""
+    package = Path(__file__).parents[1]
+    places = [package / "models" / MODEL_NAME, package.parent / "checkpoints" / MODEL_NAME]
+    for place in places:
+        if place.is_file():
+            return place
+    raise ModelError(f"the model {MODEL_NAME} that comes with speech-lstm is missing; reinstall it or pass --model")
