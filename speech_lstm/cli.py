@@ -1,18 +1,33 @@
-"""The command line: one short function for each command, and what every one of them does with a fault."""
+"""The command line: one short function for each command, and what every one of them does with a fault.
+
+Each command imports what it needs when it runs, so that `--help` answers at once.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
 from speech_lstm.errors import SpeechLSTMError
-from speech_lstm.flags import add_settings, config_of
+from speech_lstm.flags import add_settings, config_of, probability, whole
 
+FAILED = 1  # some of many files, or a failure of ours
 INTERRUPTED = 130  # the shell's status for Ctrl-C
+
+
+def download(arguments: argparse.Namespace) -> int:
+    from speech_lstm.corpus.archive import download
+
+    folder = download(arguments.version, arguments.data, arguments.url, arguments.sha256)
+    print(f"recordings in {folder}; next: speech-lstm train --data {folder} --labels 12 --out runs/first")
+    return 0
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -23,40 +38,151 @@ def train(arguments: argparse.Namespace) -> int:
     try:
         summary = train(config, arguments.data, arguments.out, arguments.resume)
     except Stopped:
-        print(f"stopped; everything is saved. To go on: {resume_command()}", file=sys.stderr)
+        given = [word for word in sys.argv[1:] if word != "--resume"]
+        print(f"stopped; everything is saved. To go on: speech-lstm {shlex.join(given)} --resume", file=sys.stderr)
         return INTERRUPTED
     if os.environ.get("RANK", "0") == "0":
-        print(
-            f"best: epoch {summary['best_epoch']}, validation accuracy "
-            f"{100 * summary['best_validation_accuracy']:.2f} %"
-        )
-        print(
-            f"model {arguments.out / 'best.safetensors'}, curve {arguments.out / 'curve.png'}, "
-            f"summary {arguments.out / 'summary.json'}"
-        )
+        accuracy = 100 * summary["best_validation_accuracy"]
+        print(f"best: epoch {summary['best_epoch']}, validation accuracy {accuracy:.2f} %")
+        for name in ("best.safetensors", "curve.png", "summary.json"):
+            print(f"  {arguments.out / name}")
     return 0
 
 
-def resume_command() -> str:
-    """The command that was given, with --resume."""
-    import shlex
+def evaluate(arguments: argparse.Namespace) -> int:
+    from speech_lstm.checkpoint import load_model
+    from speech_lstm.files import write_json
+    from speech_lstm.training.distributed import choose_device
+    from speech_lstm.training.scoring import evaluate_model
 
-    given = [word for word in sys.argv[1:] if word != "--resume"]
-    return shlex.join(["speech-lstm", *given, "--resume"])
+    device = choose_device(arguments.device)
+    model = load_model(arguments.model, device)
+    scores = evaluate_model(model, arguments.data, arguments.split, device, arguments.strict)
+    for note in scores.notes:
+        print(f"note: {note}", file=sys.stderr)
+    print(scores.table())
+    if arguments.json:
+        write_json(arguments.json, scores.to_dict())
+        print(f"\nnumbers in {arguments.json}")
+    if arguments.plots:
+        from speech_lstm.insight.figures import confusion_figure, recall_figure, save_figure
+
+        save_figure(confusion_figure(scores.evaluation), arguments.plots / "confusion.png")
+        save_figure(recall_figure(scores.evaluation), arguments.plots / "labels.png")
+        print(f"\npictures {arguments.plots / 'confusion.png'} and {arguments.plots / 'labels.png'}")
+    return 0
+
+
+def classify(arguments: argparse.Namespace) -> int:
+    from speech_lstm.audio.recording import find_recordings
+    from speech_lstm.errors import RecordingError
+    from speech_lstm.recognition.recognizer import load, one_thread
+
+    one_thread()
+    model = load(arguments.model)
+    paths = find_recordings(arguments.paths)
+    damaged = 0
+    for path in paths:
+        name, silent = str(path), not arguments.jsonl
+        try:
+            for answer in model.answers(path, threshold=arguments.threshold):
+                print(jsonl(name, answer) if arguments.jsonl else answer.line(name, arguments.top), flush=True)
+                silent = False
+            if silent:
+                print(f"{name}  no command")
+        except RecordingError as error:
+            if len(paths) == 1:
+                raise
+            damaged += 1
+            print(f"speech-lstm: {error}", file=sys.stderr)
+    if damaged:
+        print(f"speech-lstm: {damaged} of {len(paths)} recordings could not be read", file=sys.stderr)
+    return FAILED if damaged else 0
+
+
+def jsonl(name: str, answer: object) -> str:
+    """One answer as a line of JSON."""
+    return json.dumps({"file": name, **asdict(answer)}, ensure_ascii=False)  # type: ignore[call-overload]
+
+
+def devices(arguments: argparse.Namespace) -> int:
+    from speech_lstm.audio.microphone import device_table, list_devices
+
+    print(device_table(list_devices()))
+    return 0
+
+
+def listen(arguments: argparse.Namespace) -> int:
+    from speech_lstm.audio.microphone import Microphone
+    from speech_lstm.recognition.detector import Detector
+    from speech_lstm.recognition.recognizer import load, one_thread
+    from speech_lstm.recognition.terminal import listen
+
+    one_thread()
+    detector = Detector(load(arguments.model), arguments.threshold)
+    listen(Microphone(arguments.device), detector)
+    return 0
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The commands and their flags."""
     parser = argparse.ArgumentParser(prog="speech-lstm", description="Spoken commands, recognised by an LSTM.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    sub = commands.add_parser("download", help="fetch Speech Commands, checked and unpacked")
+    sub.add_argument("--version", default="v0.02", choices=("v0.02", "v0.01", "test-v0.02"), help="(%(default)s)")
+    sub.add_argument("--data", type=Path, default=Path("data"), help="folder to put it into (%(default)s)")
+    sub.add_argument("--url", help="another place to fetch the same archive from")
+    sub.add_argument("--sha256", help="the digest to expect of an archive of your own at --url")
+    sub.set_defaults(run=download)
 
     sub = commands.add_parser("train", help="train a network on a folder of recordings")
     sub.add_argument("--data", type=Path, required=True, help="the corpus: a folder with a folder for each word")
     sub.add_argument("--out", type=Path, required=True, help="the run's folder: models, curve, summary, events")
-    sub.add_argument("--config", type=Path, help="a TOML file of settings; flags go before it")
-    sub.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    sub.add_argument("--config", type=Path, help="a TOML file of settings; a flag beside it wins")
+    sub.add_argument("--resume", action="store_true", help="go on with the run in --out as if it had not stopped")
     add_settings(sub)
     sub.set_defaults(run=train)
+
+    sub = commands.add_parser("evaluate", help="score a model on a split of a folder of recordings")
+    sub.add_argument("model", type=Path, metavar="MODEL")
+    sub.add_argument("--data", type=Path, required=True, help="the corpus")
+    sub.add_argument("--split", default="testing", choices=("training", "validation", "testing"), help="(testing)")
+    sub.add_argument("--json", type=Path, metavar="FILE", help="write every number to this file")
+    sub.add_argument("--plots", type=Path, metavar="DIR", help="write confusion.png and labels.png to this folder")
+    sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
+    sub.add_argument("--strict", action="store_true", help="end at the first damaged recording")
+    sub.set_defaults(run=evaluate)
+
+    sub = commands.add_parser("classify", help="say which command recordings hold")
+    sub.add_argument("paths", nargs="+", metavar="PATH", help="recordings, folders of them, or - for standard input")
+    sub.add_argument("--top", type=whole, default=1, metavar="K", help="show the K likeliest labels (%(default)s)")
+    sub.add_argument("--jsonl", action="store_true", help="print one JSON object a line")
+    add_model_flags(sub)
+    sub.set_defaults(run=classify)
+
+    sub = commands.add_parser("listen", help="recognise commands from a microphone")
+    sub.add_argument("--device", metavar="NAME|INDEX", help="input device, see `speech-lstm devices` (the default)")
+    add_model_flags(sub)
+    sub.set_defaults(run=listen)
+
+    sub = commands.add_parser("devices", help="list the input devices")
+    sub.set_defaults(run=devices)
     return parser
+
+
+def add_model_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the commands that recognise."""
+    parser.add_argument(
+        "--model", type=Path, metavar="FILE", help="a model file (the one that comes with the package)"
+    )
+    parser.add_argument(
+        "--threshold",
+        type=probability,
+        default=0.7,
+        metavar="P",
+        help="probability from which a command in a stream or a long recording counts (%(default)s)",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -70,4 +196,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         status = INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
     sys.exit(status)

@@ -47,6 +47,22 @@ def truth(text: str) -> bool:
     return known[text.lower()]
 
 
+def probability(text: str) -> float:
+    """A number from 0 to 1."""
+    value: float = number(float)(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
+    return value
+
+
+def whole(text: str) -> int:
+    """A whole number from 1 up."""
+    value: int = number(int)(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
+    return value
+
+
 def number(kind: type | types.UnionType) -> Any:
     """A converter of a flag's text that says what it expected."""
 

@@ -94,7 +94,9 @@ def read_all(root: Path, names: Sequence[str], folder: Path, fingerprint: str, p
         samples = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.int16, shape=shape)
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # libsndfile works outside Python's lock
             clips = pool.map(reader(root), names)
-            bar = tqdm(clips, desc=f"reading {root.name}", total=len(names), unit="clip", disable=not progress)
+            bar = tqdm(
+                clips, desc=f"reading {root.name}", total=len(names), unit="clip", disable=not progress, delay=2
+            )
             for name, clip in zip(names, bar, strict=True):
                 if isinstance(clip, RecordingError):
                     damaged[name] = str(clip)

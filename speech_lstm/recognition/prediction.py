@@ -19,6 +19,14 @@ class Prediction:
     end: float  # seconds
     scores: dict[str, float]
 
+    def line(self, name: str, top: int = 1) -> str:
+        """The answer for people: the recording, the time, and the likeliest labels."""
+        likeliest = sorted(self.scores.items(), key=lambda item: -item[1])[:top]
+        if top == 1:
+            likeliest = [(self.label, self.probability)]
+        labels = "  ".join(f"{label} {100 * score:.1f} %" for label, score in likeliest)
+        return f"{name}  {self.start:.2f}–{self.end:.2f} s  {labels}"
+
 
 class Scorer(Protocol):
     """What a detector asks of a recogniser."""

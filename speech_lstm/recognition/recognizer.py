@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, overload
 
@@ -16,7 +17,7 @@ from speech_lstm.audio.recording import Source, fit_clip, read_recording, stream
 from speech_lstm.checkpoint import Model, load_model
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.errors import ModelError, RecordingError
-from speech_lstm.recognition.detector import Detector
+from speech_lstm.recognition.detector import THRESHOLD, Detector
 from speech_lstm.recognition.prediction import Prediction
 
 MODEL_NAME = "commands8.safetensors"
@@ -57,10 +58,27 @@ class Recognizer:
             for row, waveform in zip(scores, waveforms, strict=True)
         ]
 
-    def commands(self, recording: Source | NDArray[Any], rate: int | None = None) -> Iterator[Prediction]:
+    def commands(
+        self, recording: Source | NDArray[Any], rate: int | None = None, threshold: float = THRESHOLD
+    ) -> Iterator[Prediction]:
         """Find the commands in a recording of any length, in the order of their times; memory stays bounded."""
-        detector = Detector(self)
-        for block in self.blocks(recording, rate):
+        return self.search(self.blocks(recording, rate), threshold)
+
+    def answers(
+        self, recording: Source | NDArray[Any], rate: int | None = None, threshold: float = THRESHOLD
+    ) -> Iterator[Prediction]:
+        """One answer for a recording of one word (up to 1.2 s), the commands of a longer one."""
+        blocks = iter(self.blocks(recording, rate))
+        first = next(blocks)
+        if len(first) <= ONE_WORD_SECONDS * SAMPLE_RATE:
+            yield self.classify(first, SAMPLE_RATE)
+        else:
+            yield from self.search(chain([first], blocks), threshold)
+
+    def search(self, blocks: Iterable[NDArray[np.float32]], threshold: float) -> Iterator[Prediction]:
+        """The commands in blocks of samples that follow each other."""
+        detector = Detector(self, threshold)
+        for block in blocks:
             yield from detector(block)
         yield from detector.finish()
 
@@ -105,3 +123,8 @@ def carried_model() -> Path:
         if place.is_file():
             return place
     raise ModelError(f"the model {MODEL_NAME} that comes with speech-lstm is missing; reinstall it or pass --model")
+
+
+def one_thread() -> None:
+    """Compute on one thread: for one window at a time a second one costs more in waiting than it does."""
+    torch.set_num_threads(1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,11 +14,12 @@ from numpy.typing import NDArray
 
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.checkpoint import Model
-from speech_lstm.config import SILENCE
+from speech_lstm.config import SILENCE, UNKNOWN, listed
 from speech_lstm.corpus.memory import Memory, load_memory, to_int16
 from speech_lstm.corpus.noise import noise_of, silences
-from speech_lstm.corpus.speech_commands import Corpus, Split, Task, scan, scored_clips
-from speech_lstm.training.evaluation import Evaluation, evaluate_scores
+from speech_lstm.corpus.speech_commands import UNKNOWN_SEED, Clip, Corpus, Split, Task, scan, scored_clips
+from speech_lstm.training import report
+from speech_lstm.training.evaluation import Evaluation, Share, evaluate_scores
 
 BATCH = 256
 
@@ -34,17 +37,28 @@ class ScoredSet:
 def scored_set(corpus: Corpus, memory: Memory, task: Task, split: Split) -> ScoredSet:
     """The recordings of a split that the task scores, silence included; see `scored_clips` for which."""
     pairs, silence_count = scored_clips(corpus, task, split)
+    clips = gathered(pairs, memory, task)
+    if not silence_count:
+        return clips
+    quiet = to_int16(silences(noise_of(corpus, split), silence_count))
+    return ScoredSet(
+        clips.names + tuple(f"{SILENCE}/{i}" for i in range(silence_count)),
+        clips.words + (SILENCE,) * silence_count,
+        np.concatenate([clips.waveforms, quiet]),
+        np.concatenate([clips.truth, np.full(silence_count, task.labels.index(SILENCE))]),
+    )
+
+
+def gathered(pairs: Sequence[tuple[Clip, str]], memory: Memory, task: Task) -> ScoredSet:
+    """Recordings with their labels, those left out that could not be read."""
     row = {name: i for i, name in enumerate(memory.names)}
     pairs = [(clip, label) for clip, label in pairs if clip.name in row]
-    truth = [task.labels.index(label) for _, label in pairs]
-    names = [clip.name for clip, _ in pairs] + [f"{SILENCE}/{i}" for i in range(silence_count)]
-    words = [clip.word for clip, _ in pairs] + [SILENCE] * silence_count
-    waveforms = memory.samples[[row[clip.name] for clip, _ in pairs]]
-    if silence_count:
-        quiet = to_int16(silences(noise_of(corpus, split), silence_count))
-        waveforms = np.concatenate([waveforms, quiet])
-        truth += [task.labels.index(SILENCE)] * silence_count
-    return ScoredSet(tuple(names), tuple(words), waveforms, np.array(truth, np.int64))
+    return ScoredSet(
+        tuple(clip.name for clip, _ in pairs),
+        tuple(clip.word for clip, _ in pairs),
+        memory.samples[[row[clip.name] for clip, _ in pairs]],
+        np.array([task.labels.index(label) for _, label in pairs], np.int64),
+    )
 
 
 @torch.inference_mode()
@@ -57,7 +71,7 @@ def probabilities(
     network, front_end = model.network.eval(), FrontEnd(model.features).to(device)
     starts = range(0, len(waveforms), BATCH)
     answers = []
-    for start in tqdm(starts, desc="scoring", unit="batch", disable=not progress):
+    for start in tqdm(starts, desc="scoring", unit="batch", disable=not progress, delay=2):
         batch = torch.from_numpy(waveforms[start : start + BATCH]).to(device).float() / 32768
         answers.append(network(front_end(batch)).float().softmax(1).cpu().numpy())
     return np.concatenate(answers)
@@ -69,15 +83,53 @@ def label_counts(labels: tuple[str, ...], truth: NDArray[np.int64]) -> str:
     return ", ".join(f"{label} {counts[i]:,}" for i, label in enumerate(labels))
 
 
+@dataclass(frozen=True)
+class Scores:
+    """What a split of a corpus says about a model."""
+
+    split: Split
+    evaluation: Evaluation
+    unseen: Evaluation | None  # of the words that were held out of training, in all splits
+    notes: tuple[str, ...]  # what was left out, for people
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, in the types that JSON has."""
+        unseen = self.unseen.to_dict() if self.unseen else None
+        facts = {"split": self.split, "unknown_seed": UNKNOWN_SEED, "notes": list(self.notes)}
+        return {**facts, **self.evaluation.to_dict(), "unseen_words": unseen}
+
+    def table(self) -> str:
+        """A report for the terminal."""
+        text = self.evaluation.table()
+        if self.unseen and (accepted := self.unseen.unknown_accepted):
+            refused = Share(accepted.of - accepted.hits, accepted.of)
+            low, high = refused.interval or (0.0, 1.0)
+            text += (
+                f"\n\nwords never heard in training: {refused.hits} of {refused.of} recordings refused, "
+                f"{100 * (refused.share or 0):.1f} % (95 % interval {100 * low:.1f}–{100 * high:.1f} %)\n"
+            )
+            text += "\n".join(report.word_lines(self.unseen, 30))
+        return text
+
+
 def evaluate_model(
     model: Model, data: Path, split: Split, device: torch.device, strict: bool = False, progress: bool = True
-) -> tuple[Evaluation, list[str]]:
-    """Score a split of the corpus in `data`; also returns what was left out, for people."""
+) -> Scores:
+    """Score a split of the corpus in `data`, and the words that the model's training held out."""
     corpus = scan(data)
     memory = load_memory(data, [clip.name for clip in corpus.clips], progress, strict)
     task = Task(model.labels)
-    scored = scored_set(corpus, memory, task, split)
-    answers = probabilities(model, scored.waveforms, device, progress)
-    evaluation = evaluate_scores(model.labels, scored.names, scored.truth, answers, scored.words)
+    evaluation = score(model, scored_set(corpus, memory, task, split), device, progress)
+    held_out = listed(model.training.get("config", {}).get("corpus", {}).get("hold_out", ""))
+    unseen_clips = [(clip, UNKNOWN) for clip in corpus.clips if clip.word in held_out]
+    unseen = None
+    if unseen_clips and UNKNOWN in task.labels:
+        unseen = score(model, gathered(unseen_clips, memory, task), device)
     damaged = [f"left out, {reason}" for reason in memory.damaged.values()]
-    return evaluation, [*corpus.notes, *damaged]
+    return Scores(split, evaluation, unseen, (*corpus.notes, *damaged))
+
+
+def score(model: Model, scored: ScoredSet, device: torch.device, progress: bool = False) -> Evaluation:
+    """Put recordings before a model and count its answers."""
+    answers = probabilities(model, scored.waveforms, device, progress)
+    return evaluate_scores(model.labels, scored.names, scored.truth, answers, scored.words)
