@@ -11,10 +11,12 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from speech_lstm.audio.parts import row_slices
 from speech_lstm.config import SAMPLE_RATE, AugmentConfig
 
 SILENCE_LOW_DB, SILENCE_HIGH_DB = -80.0, 0.0  # gain of the noise that is shown as _silence_
-SPLICE_FADE = 80.0  # samples (5 ms): the width of the crossing from one half to the other
+QUIETEST_NOISE = 1e-6  # level below which noise is taken for digital silence and not made louder still
+SPLICE_FADE = 80.0  # samples (5 ms) in which the logistic crossing from one half to the other changes e-fold
 
 
 @dataclass(frozen=True)
@@ -78,30 +80,36 @@ class Augment:
 
     def waveforms(self, waveforms: Tensor, silent: Tensor, draws: Draws) -> Tensor:
         """Changed copies of waveforms float32 [batch, samples]; rows that are `silent` [batch] become noise."""
+        changed = torch.empty_like(waveforms)
+        for rows in row_slices(waveforms):
+            part = waveforms[rows], silent[rows], draws.rows(rows.start, rows.stop)
+            changed[rows] = self.changed(*part)
+        return changed
+
+    def changed(self, waveforms: Tensor, silent: Tensor, draws: Draws) -> Tensor:
+        """What `waveforms` gives, for a part of a batch."""
         if self.config.shift_ms or self.config.speed:
             waveforms = self.resample(waveforms, draws)
-        if self.config.level_db:
-            waveforms = waveforms * draws.gain[:, None]
+        waveforms = waveforms * torch.where(silent, 0.0, draws.gain)[:, None]
         noise = self.windows[draws.noise_start]
         volume = draws.noise_volume
         if self.config.noise_by == "snr":
-            power = waveforms.square().mean(1) / noise.square().mean(1).clamp(min=1e-12)
-            volume = volume * power.sqrt() * decibels(-draws.noise_snr)
+            ratio = level(waveforms) / level(noise).clamp(min=QUIETEST_NOISE)
+            volume = volume * ratio * decibels(-draws.noise_snr)
         volume = torch.where(silent, draws.silence_volume, volume)
-        waveforms = torch.where(silent[:, None], 0.0, waveforms)
-        return torch.addcmul(waveforms, noise, volume[:, None]).clamp_(-1, 1)
+        return waveforms.addcmul_(noise, volume[:, None]).clamp_(-1, 1)
 
     def resample(self, waveforms: Tensor, draws: Draws) -> Tensor:
-        """Shift and speed in one reading: linear interpolation at (t − middle) · rate + middle − shift."""
+        """Shift and speed in one reading: linear interpolation at (t − middle − shift) · rate + middle."""
         middle = self.samples / 2
         offset = middle - (middle + draws.shift) * draws.rate
         position = torch.addcmul(offset[:, None], self.time, draws.rate[:, None])
         whole = position.floor()
         part = position.sub_(whole)
-        # One zero on the left and two on the right stand for everything outside the recording.
-        padded = torch.nn.functional.pad(waveforms, (1, 2))
-        index = whole.clamp_(-1, self.samples).long().add_(1)
-        return torch.lerp(padded.gather(1, index), padded.gather(1, index.add_(1)), part)
+        # Two zeros on either side stand for everything outside the recording.
+        padded = torch.nn.functional.pad(waveforms, (2, 2))
+        index = whole.clamp_(-2, self.samples).long().add_(2)
+        return padded.gather(1, index).lerp_(padded.gather(1, index.add_(1)), part)
 
     def features(self, features: Tensor, draws: Draws) -> Tensor:
         """SpecAugment on features [batch, frames, size]: masked stretches take the recording's mean vector."""
@@ -121,9 +129,14 @@ def inside(length: int, masks: Tensor) -> Tensor:
     return covered.any(1)
 
 
-def decibels(level: Tensor) -> Tensor:
-    """The amplitude factor of a level in dB."""
-    return 10 ** (level / 20)
+def decibels(gain: Tensor) -> Tensor:
+    """The amplitude factor of a gain in dB."""
+    return 10 ** (gain / 20)
+
+
+def level(waveforms: Tensor) -> Tensor:
+    """The root of the mean square of waveforms [batch, samples]: [batch]."""
+    return torch.linalg.vector_norm(waveforms, dim=1) / waveforms.shape[1] ** 0.5
 
 
 def splice(first: Tensor, second: Tensor) -> Tensor:

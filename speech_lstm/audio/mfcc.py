@@ -5,38 +5,40 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torchaudio.functional import create_dct
-from torchaudio.transforms import MelSpectrogram
+from torchaudio.transforms import MelScale, Spectrogram
 
+from speech_lstm.audio.parts import row_slices
 from speech_lstm.config import SAMPLE_RATE, FeatureConfig
+from speech_lstm.errors import ConfigError, RecordingError
 
 LOG_OFFSET = 1e-6  # added to the mel power before the logarithm: 16-bit quantisation noise lies about here
+LONGEST_FFT = 1 << 14  # bins 1 Hz apart; whoever needs finer ones asks for senseless bands
 
 
 class FrontEnd(torch.nn.Module):
     """MFCC: Hann window, power spectrum, HTK mel bands, natural logarithm, orthonormal DCT-II.
 
     A frame is a whole window of samples, with no padding at the ends: `frames(samples)` is
-    1 + (samples − window) // hop. With `kind="log-mel"` the DCT is left out.
+    1 + (samples − window) // hop. With `kind="log-mel"` the DCT is left out. Raises ConfigError for mel bands
+    too narrow to be told apart.
     """
 
     def __init__(self, config: FeatureConfig) -> None:
         super().__init__()
         self.config = config
-        n_fft = 1 << (config.window - 1).bit_length()  # the next power of two: fast, and fine enough for 80 bands
-        self.mel = MelSpectrogram(
-            sample_rate=SAMPLE_RATE,
+        n_fft = fft_length(config)
+        # The window stands at the end of the n_fft samples of a transform, after zeros. With as many zeros
+        # before the recording, the first window begins at its first sample.
+        missing = n_fft - config.window
+        self.spectrogram = Spectrogram(
             n_fft=n_fft,
-            win_length=config.window,
             hop_length=config.hop,
-            f_min=config.low_hz,
-            f_max=config.high_hz,
-            n_mels=config.mels,
-            # torch.stft sets the window in the middle of n_fft samples; with these zeros at both ends the
-            # first window begins at the first sample and the last one ends inside the recording.
-            pad=(n_fft - config.window) // 2,
+            pad=missing,
+            window_fn=lambda _: torch.nn.functional.pad(torch.hann_window(config.window), (missing, 0)),
+            power=None,
             center=False,
-            power=2.0,
         )
+        self.mel_scale = MelScale(config.mels, SAMPLE_RATE, config.low_hz, config.high_hz, n_fft // 2 + 1)
         dct = create_dct(config.coefficients, config.mels, norm="ortho") if config.kind == "mfcc" else None
         self.register_buffer("dct", dct, persistent=False)
         self.dct: Tensor | None
@@ -47,7 +49,41 @@ class FrontEnd(torch.nn.Module):
 
     @torch.no_grad()
     def forward(self, waveforms: Tensor) -> Tensor:
-        """Waveforms float32 [batch, samples] in ±1, at least one window long → float32 [batch, frames, size]."""
-        logs = (self.mel(waveforms) + LOG_OFFSET).log().transpose(1, 2)
-        frames = logs[:, : self.frames(waveforms.shape[-1])]
-        return frames if self.dct is None else frames @ self.dct
+        """Waveforms float32 [batch, samples] in ±1 → features float32 [batch, frames, size].
+
+        Raises RecordingError for waveforms shorter than one window.
+        """
+        batch, samples = waveforms.shape
+        if samples < self.config.window:
+            raise RecordingError(
+                f"a waveform of {samples} samples is shorter than one window of {self.config.window}; "
+                "pad it with zeros"
+            )
+        features = waveforms.new_empty(batch, self.frames(samples), self.config.size)
+        for rows in row_slices(waveforms):
+            features[rows] = self.features(waveforms[rows])
+        return features
+
+    def features(self, waveforms: Tensor) -> Tensor:
+        """What `forward` gives, for a part of a batch."""
+        # The real and imaginary parts squared: the absolute value of complex numbers takes twice as long.
+        real, imaginary = torch.view_as_real(self.spectrogram(waveforms)).unbind(-1)
+        power = real.square().addcmul_(imaginary, imaginary)[..., : self.frames(waveforms.shape[1])]
+        logs = self.mel_scale(power).add_(LOG_OFFSET).log_().transpose(1, 2)
+        return logs if self.dct is None else logs @ self.dct
+
+
+def fft_length(config: FeatureConfig) -> int:
+    """The power of two that holds a window and whose bins lie so close that every mel band has one."""
+    # The lowest band is the narrowest; from its lower to its upper edge it is two steps of the mel scale wide.
+    low, high = 700 + config.low_hz, 700 + config.high_hz
+    width = low * ((high / low) ** (2 / (config.mels + 1)) - 1)
+    length = 1 << (config.window - 1).bit_length()
+    while SAMPLE_RATE / length >= width:
+        length *= 2
+        if length > LONGEST_FFT:
+            raise ConfigError(
+                f"{config.mels} mel bands from {config.low_hz:g} to {config.high_hz:g} Hz are too narrow to be told "
+                "apart; lower mels or widen the range"
+            )
+    return length
