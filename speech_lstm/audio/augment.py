@@ -14,7 +14,6 @@ from torch import Tensor
 from speech_lstm.audio.parts import row_slices
 from speech_lstm.config import SAMPLE_RATE, AugmentConfig
 
-SILENCE_LOW_DB, SILENCE_HIGH_DB = -80.0, 0.0  # gain of the noise that is shown as _silence_
 QUIETEST_NOISE = 1e-6  # level below which noise is taken for digital silence and not made louder still
 SPLICE_FADE = 80.0  # samples (5 ms) in which the logistic crossing from one half to the other changes e-fold
 
@@ -29,7 +28,8 @@ class Draws:
     noise_start: Tensor  # [batch] first sample of the noise, int64
     noise_snr: Tensor  # [batch] dB
     noise_volume: Tensor  # [batch] factor; 0 where there is no noise
-    silence_volume: Tensor  # [batch] factor for recordings that are silence
+    silence_start: Tensor  # [batch] first sample of the noise that is shown as silence, int64
+    silence_volume: Tensor  # [batch] factor
     time_masks: Tensor  # [batch, masks, 2] start and width, as shares of the frames
     frequency_masks: Tensor  # [batch, masks, 2] start as a share, width in coefficients
 
@@ -58,6 +58,9 @@ class Augment:
         def uniform(low: float, high: float, *shape: int) -> Tensor:
             return low + (high - low) * torch.rand(batch, *shape, generator=random)
 
+        def place() -> Tensor:
+            return (uniform(0, 1) * len(self.windows)).long().clamp(max=len(self.windows) - 1)
+
         def masks(count: int, width: float) -> Tensor:
             return torch.stack([uniform(0, 1, count), uniform(0, width, count)], dim=-1)
 
@@ -68,10 +71,11 @@ class Augment:
             rate=uniform(1 - config.speed, 1 + config.speed),
             shift=uniform(-shift, shift).round(),
             gain=decibels(uniform(-config.level_db, config.level_db)),
-            noise_start=(uniform(0, 1) * len(self.windows)).long().clamp(max=len(self.windows) - 1),
+            noise_start=place(),
             noise_snr=uniform(config.snr_low_db, config.snr_high_db),
             noise_volume=volume * noisy,
-            silence_volume=decibels(uniform(SILENCE_LOW_DB, SILENCE_HIGH_DB)),
+            silence_start=place(),
+            silence_volume=uniform(0, 1).square(),  # quiet rooms are more common than loud ones
             time_masks=masks(config.time_masks, self.mask_frames),
             frequency_masks=masks(config.frequency_masks, config.frequency_mask),
         )
@@ -79,7 +83,7 @@ class Augment:
         return Draws(**{item.name: getattr(draws, item.name).to(device) for item in fields(draws)})
 
     def waveforms(self, waveforms: Tensor, silent: Tensor, draws: Draws) -> Tensor:
-        """Changed copies of waveforms float32 [batch, samples]; rows that are `silent` [batch] become noise."""
+        """Changed copies of waveforms float32 [batch, samples]; rows that are `silent` [batch] are noise."""
         changed = torch.empty_like(waveforms)
         for rows in row_slices(waveforms):
             part = waveforms[rows], silent[rows], draws.rows(rows.start, rows.stop)
@@ -88,16 +92,18 @@ class Augment:
 
     def changed(self, waveforms: Tensor, silent: Tensor, draws: Draws) -> Tensor:
         """What `waveforms` gives, for a part of a batch."""
+        silence = self.windows[draws.silence_start[silent]] * draws.silence_volume[silent, None]
+        waveforms = waveforms.index_put((silent,), silence)
         if self.config.shift_ms or self.config.speed:
             waveforms = self.resample(waveforms, draws)
-        waveforms = waveforms * torch.where(silent, 0.0, draws.gain)[:, None]
+        if self.config.level_db:
+            waveforms = waveforms * draws.gain[:, None]
         noise = self.windows[draws.noise_start]
         volume = draws.noise_volume
         if self.config.noise_by == "snr":
-            ratio = level(waveforms) / level(noise).clamp(min=QUIETEST_NOISE)
-            volume = volume * ratio * decibels(-draws.noise_snr)
-        volume = torch.where(silent, draws.silence_volume, volume)
-        return waveforms.addcmul_(noise, volume[:, None]).clamp_(-1, 1)
+            power = waveforms.square().mean(1) / noise.square().mean(1).clamp(min=1e-12)
+            volume = volume * power.sqrt() * decibels(-draws.noise_snr)
+        return torch.addcmul(waveforms, noise, volume[:, None]).clamp_(-1, 1)
 
     def resample(self, waveforms: Tensor, draws: Draws) -> Tensor:
         """Shift and speed in one reading: linear interpolation at (t − middle − shift) · rate + middle."""

@@ -9,7 +9,7 @@ import torch
 
 from speech_lstm.config import Config
 from speech_lstm.corpus.memory import load_memory
-from speech_lstm.corpus.noise import noise_of
+from speech_lstm.corpus.noise import training_noise
 from speech_lstm.corpus.speech_commands import scan, task_of
 from speech_lstm.training.batches import Batches, training_examples
 from speech_lstm.training.distributed import Processes, processes
@@ -35,7 +35,7 @@ def train(config: Config, data: Path, out: Path, resume: bool = False, progress:
             f"{material.batches.steps} steps of {config.training.batch} recordings an epoch"
         )
         if resume:
-            trainer.resume(record.path("state.safetensors"))
+            trainer.state.load(record.path(STATE))
         elif group.first:
             record.begin(config, data)
         trainer.run()
@@ -69,5 +69,5 @@ def prepare(config: Config, data: Path, group: Processes, record: Record) -> Mat
     record.say(f"training: {label_counts(task.labels, examples.label)}")
     record.say(f"each epoch: all commands, {batches.unknown_count:,} unknown, {batches.silence_count:,} silence")
     record.say(f"validation: {label_counts(task.labels, validation.truth)}")
-    noise = torch.from_numpy(noise_of(corpus, "training")).to(group.device)
+    noise = torch.from_numpy(training_noise(corpus)).to(group.device)
     return Material(task, batches, noise, validation)
