@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from speech_lstm.config import FeatureConfig, NetworkConfig
@@ -32,45 +33,50 @@ class Model:
     training: dict[str, Any] = field(default_factory=dict)
 
 
-def save_model(path: Path, model: Model, weights: dict[str, Tensor] | None = None) -> None:
-    """Write a model file; `weights` stands in for the network's own where an average of them is kept."""
+def save_model(path: Path, model: Model) -> None:
+    """Write a model file, whole or not at all; raises OutputError where it can't be written."""
     header = {
         "labels": list(model.labels),
         "features": model.features.to_dict(),
         "network": model.config.to_dict(),
         "training": model.training,
     }
-    metadata = {"kind": KIND, "version": str(FORMAT_VERSION), "header": json.dumps(header)}
-    write_tensors(path, weights or model.network.state_dict(), metadata)
+    write_tensors(path, model.network.state_dict(), KIND, FORMAT_VERSION, header)
 
 
 def load_model(path: Path, device: str | torch.device = "cpu") -> Model:
     """Read a model file, ready to recognise; raises ModelError, in one line, for a file that isn't whole."""
-    tensors, metadata = read_tensors(path, KIND, FORMAT_VERSION)
+    tensors, header = read_tensors(path, KIND, FORMAT_VERSION)
     try:
-        header = json.loads(metadata["header"])
         features = FeatureConfig.from_dict(header["features"])
         config = NetworkConfig.from_dict(header["network"])
-        labels = tuple(header["labels"])
-        training = dict(header["training"])
-        if not labels or len(set(labels)) != len(labels) or not all(isinstance(name, str) for name in labels):
-            raise ConfigError("its labels are not a list of different names")
+        labels, training = labels_of(header["labels"]), dict(header["training"])
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise ModelError(f"{path}: the header of the model is damaged ({error}); train or download it anew") from None
     with torch.device("meta"):  # only shapes: a damaged header must not claim memory
         network = Network(features, config, len(labels))
     check_tensors(path, tensors, network.state_dict())
-    network.load_state_dict(tensors, assign=True)
+    # What was read is a view of the file; the copy stays as it is when another file is written over that one.
+    network.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
     network.requires_grad_(False)
     return Model(network.to(device).eval(), features, config, labels, training)
+
+
+def labels_of(names: Any) -> tuple[str, ...]:
+    """The labels of a header; raises ConfigError unless they are a list of different names."""
+    if not isinstance(names, list) or not all(isinstance(name, str) and name.isprintable() for name in names):
+        raise ConfigError("its labels are not a list of names")
+    if not names or "" in names or len(set(names)) != len(names):
+        raise ConfigError("its labels are none, empty or not all different")
+    return tuple(names)
 
 
 def check_tensors(path: Path, tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     """Raise ModelError unless the tensors are the expected ones by name, shape and dtype, and finite."""
     if missing := sorted(set(expected) - set(tensors)):
-        raise ModelError(f"{path}: {len(missing)} weight(s) of the network are missing, such as {missing[0]}")
+        raise ModelError(f"{path}: {len(missing)} weight(s) of the network are missing, such as {missing[0]!r}")
     if extra := sorted(set(tensors) - set(expected)):
-        raise ModelError(f"{path}: {len(extra)} weight(s) that the network hasn't, such as {extra[0]}")
+        raise ModelError(f"{path}: {len(extra)} weight(s) that the network hasn't, such as {extra[0]!r}")
     for name, tensor in tensors.items():
         want = expected[name]
         if (tensor.shape, tensor.dtype) != (want.shape, want.dtype):
@@ -85,27 +91,46 @@ def describe(tensor: Tensor) -> str:
     return f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
 
 
-def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file under a temporary name and rename it."""
+def write_tensors(path: Path, tensors: dict[str, Tensor], kind: str, version: int, header: dict[str, Any]) -> None:
+    """Write a safetensors file, whole or not at all; raises OutputError where it can't be written."""
     plain = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}  # no shared memory
+    # Written by us, not by safetensors: its own error of a full disk is no OSError.
+    content = save(plain, {"kind": kind, "version": str(version), "header": json.dumps(header)})
     with atomic_path(path) as temporary:
-        save_file(plain, temporary, metadata)
+        temporary.write_bytes(content)
 
 
-def read_tensors(path: Path, kind: str, version: int) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and header of a file of this kind; raises ModelError for any other file and for newer ones."""
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file" if not path.exists() else f"{path}: a folder, not a model file")
+def read_tensors(path: Path, kind: str, version: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header of a file of this kind; raises ModelError for any other file and for newer ones.
+
+    The tensors are views of the file: what a file claims takes no memory until it is used.
+    """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ModelError(f"{path}: not a file; name a {kind}")
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("kind") != kind:
                 raise ModelError(f"{path}: a safetensors file, but not a {kind}")
-            if not metadata.get("version", "").isdecimal() or int(metadata["version"]) > version:
+            found = metadata.get("version", "")
+            if not found.isdecimal():
+                raise ModelError(f"{path}: its header has no format version; it is damaged")
+            if int(found) > version:
                 raise ModelError(
-                    f"{path}: format {metadata.get('version')!r} is newer than this program (format {version}); "
-                    "upgrade speech-lstm"
+                    f"{path}: format {found} is newer than this program reads (format {version}); upgrade speech-lstm"
                 )
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header = json.loads(metadata["header"])
+        if not isinstance(header, dict):
+            raise ValueError("not an object")
+        return tensors, header
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file") from None
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: not a {kind}, or cut off ({str(error).splitlines()[0]})") from None
+        raise ModelError(f"{path}: not a {kind}, or cut off ({first_line(error)})") from None
+    except (KeyError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: the header is damaged ({first_line(error)})") from None
+
+
+def first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

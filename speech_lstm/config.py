@@ -5,7 +5,6 @@ Nothing heavy is imported here, so that `--help` answers at once.
 
 from __future__ import annotations
 
-import types
 import typing
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Literal, Self
@@ -38,7 +37,7 @@ class Settings:
         """The settings of a TOML table or a JSON object; raises ConfigError for a name that isn't one."""
         known = {item.name for item in fields(cls)}  # type: ignore[arg-type]
         if strange := sorted(set(values) - known):
-            raise ConfigError(f"unknown setting {strange[0]!r}; known are {', '.join(sorted(known))}")
+            raise ConfigError(f"unknown setting {strange[0]!r}; known here are {', '.join(sorted(known))}")
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,6 +49,9 @@ def listed(names: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in names.split(",") if name.strip())
 
 
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}  # for messages
+
+
 def check(name: str, value: Any, hint: Any, metadata: typing.Mapping[str, Any]) -> None:
     """Raise ConfigError unless `value` is of the type `hint` and inside the range that `metadata` gives."""
     if typing.get_origin(hint) is Literal:
@@ -57,17 +59,11 @@ def check(name: str, value: Any, hint: Any, metadata: typing.Mapping[str, Any]) 
         if value not in choices:
             raise ConfigError(f"{name} is {value!r}; it must be one of {', '.join(map(str, choices))}")
         return
-    kinds: tuple[type, ...] = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    if float in kinds and type(value) is int:
-        value = float(value)
-    if type(value) not in kinds:
-        raise ConfigError(f"{name} is {value!r}; it must be a {' or '.join(k.__name__ for k in kinds)}")
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return
+    if type(value) is not hint and not (hint is float and type(value) is int):
+        raise ConfigError(f"{name} is {value!r}; it must be {KINDS.get(hint, hint.__name__)}")
     low, high = metadata.get("low"), metadata.get("high")
-    if not ((low is None or value >= low) and (high is None or value <= high)):
-        between = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise ConfigError(f"{name} is {value}; it must be {between}")
+    if low is not None and not low <= value <= high:  # NaN is in no range
+        raise ConfigError(f"{name} is {value}; it must be from {low} to {high}")
 
 
 @dataclass(frozen=True)
@@ -124,7 +120,7 @@ class NetworkConfig(Settings):
     normalise: Literal["batch", "layer", "none"] = setting("batch", "normalisation of the input features")
     pooling: Literal["attention", "mean", "last"] = setting("attention", "how the frames become one vector")
     heads: int = setting(4, "heads of the attention pooling", 1, 64)
-    forget_bias: float = setting(1.0, "initial bias of the forget gate")
+    forget_bias: float = setting(1.0, "initial bias of the forget gate", -20, 20)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -192,7 +188,7 @@ class TrainingConfig(Settings):
         0,
         0.99999,
     )
-    patience: int = setting(0, "stop after this many epochs without a better validation loss; 0 never", 0, 10_000)
+    patience: int = setting(0, "stop after this many epochs without a better validation accuracy; 0 never", 0, 10_000)
     seed: int = setting(1, "of the weights, the order, the augmentation and the dropout", 0, 2**31 - 1)
     precision: Literal["auto", "float32", "bfloat16"] = setting("auto", "auto: bfloat16 where it is faster")
     device: str = setting("auto", "auto, cpu, cuda or cuda:N")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import math
 import tomllib
-import types
 import typing
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
-from speech_lstm.config import Config, Settings
+from speech_lstm.config import KINDS, Config, Settings
 from speech_lstm.errors import ConfigError
+from speech_lstm.files import reason
+
+TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -19,18 +22,21 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     for group, kind in Config.GROUPS.items():
         section = parser.add_argument_group(group, (kind.__doc__ or "").splitlines()[0])
         for name, hint, default, text in settings_of(kind):
-            flag = "--" + name.replace("_", "-")
-            # A flag that isn't given leaves no attribute, so that a TOML file's value stands.
-            options: dict[str, Any] = {"dest": f"{group}.{name}", "default": argparse.SUPPRESS}
             if hint is bool:
-                options |= {"type": truth, "metavar": "true|false"}
+                metavar = "true|false"
             elif typing.get_origin(hint) is Literal:
-                options |= {"metavar": "|".join(map(str, typing.get_args(hint)))}
+                metavar = "|".join(typing.get_args(hint))
             else:
-                options |= {"type": number(hint), "metavar": hint.__name__.upper()}
+                metavar = hint.__name__.upper()
             shown = str(default).lower() if isinstance(default, bool) else default
             default_text = f" ({shown})" if shown != "" else ""
-            section.add_argument(flag, help=f"{text}{default_text}".replace("%", "%%"), **options)
+            section.add_argument(
+                "--" + name.replace("_", "-"),
+                dest=f"{group}.{name}",
+                default=argparse.SUPPRESS,  # a flag that isn't given leaves no attribute: a TOML file's value stands
+                metavar=metavar,
+                help=f"{text}{default_text}".replace("%", "%%"),
+            )
 
 
 def settings_of(kind: type[Settings]) -> list[tuple[str, Any, Any, str]]:
@@ -39,61 +45,56 @@ def settings_of(kind: type[Settings]) -> list[tuple[str, Any, Any, str]]:
     return [(f.name, hints[f.name], f.default, f.metadata["help"]) for f in fields(kind)]  # type: ignore[arg-type]
 
 
-def truth(text: str) -> bool:
-    """`true` or `false`, in the usual spellings."""
-    known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    if text.lower() not in known:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
-    return known[text.lower()]
-
-
 def probability(text: str) -> float:
     """A number from 0 to 1."""
-    value: float = number(float)(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return value
 
 
 def whole(text: str) -> int:
     """A whole number from 1 up."""
-    value: int = number(int)(text)
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
     return value
-
-
-def number(kind: type | types.UnionType) -> Any:
-    """A converter of a flag's text that says what it expected."""
-
-    def convert(text: str) -> Any:
-        try:
-            return kind(text)  # type: ignore[operator]
-        except ValueError:
-            name = {int: "a whole number", float: "a number"}.get(kind, "a value")  # type: ignore[arg-type]
-            raise argparse.ArgumentTypeError(f"{text!r} is not {name}") from None
-
-    return convert
 
 
 def config_of(arguments: argparse.Namespace, file: Path | None) -> Config:
     """The configuration of a TOML file, if one is given, with the flags on top; raises ConfigError."""
-    tables = read_toml(file) if file else {}
-    for dest, value in vars(arguments).items():
+    tables = read_config(file).to_dict() if file else {}
+    for dest, text in vars(arguments).items():
         group, dot, name = dest.partition(".")
         if dot:
-            tables.setdefault(group, {})[name] = value
-    try:
-        return Config.from_dict(tables)
-    except ConfigError as error:
-        raise ConfigError(f"{file}: {error}" if file else str(error)) from None
+            hint = typing.get_type_hints(Config.GROUPS[group])[name]
+            tables.setdefault(group, {})[name] = value_of(name, text, hint)
+    return Config.from_dict(tables)
 
 
-def read_toml(file: Path) -> dict[str, Any]:
-    """The tables of a TOML file."""
+def read_config(file: Path) -> Config:
+    """The configuration of a TOML file alone."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return Config.from_dict(tomllib.loads(file.read_text(encoding="utf-8")))
     except OSError as error:
-        raise ConfigError(f"{file}: can't be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: can't be read ({reason(error)})") from None
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a path that can't be
         raise ConfigError(f"{file}: not a TOML file ({error})") from None
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from None
+
+
+def value_of(name: str, text: str, hint: Any) -> Any:
+    """The value that a flag's text stands for; raises ConfigError for one that isn't of the setting's type."""
+    try:
+        if hint is bool:
+            return TRUTHS[text.lower()]
+        return hint(text) if hint in (int, float) else text
+    except (KeyError, ValueError):
+        raise ConfigError(f"{name} is {text!r}; it must be {KINDS[hint]}") from None

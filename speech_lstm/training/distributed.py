@@ -48,12 +48,14 @@ class Processes:
 
     @contextmanager
     def in_turn(self) -> Iterator[None]:
-        """A block that the first process goes through before the others."""
+        """A block that the first process goes through before the others, also where it fails: so will they."""
         if self.count > 1 and not self.first:
             dist.barrier()
-        yield
-        if self.count > 1 and self.first:
-            dist.barrier()
+        try:
+            yield
+        finally:
+            if self.count > 1 and self.first:
+                dist.barrier()
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
@@ -83,6 +85,8 @@ def processes(device: str) -> Iterator[Processes]:
     if count == 1:
         yield Processes(0, 1, chosen)
         return
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)  # NCCL takes the first GPU for every process otherwise
     dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield Processes(rank, count, chosen)

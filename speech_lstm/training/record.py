@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,9 @@ import tomli_w
 
 from speech_lstm.config import Config
 from speech_lstm.errors import ConfigError
-from speech_lstm.files import atomic_path, write_json
+from speech_lstm.files import OutputError, atomic_path, reason, write_json
+
+STATE, CONFIG = "state.safetensors", "config.toml"
 
 
 class Bar:
@@ -46,19 +49,18 @@ class Record:
 
     def begin(self, config: Config, data: Path) -> None:
         """Write the configuration in the form that `train --config` reads."""
-        with atomic_path(self.path("config.toml")) as temporary:
-            temporary.write_text(
-                f"# speech-lstm train --config {self.path('config.toml')} --data {data} "
-                f"--out DIR\n\n{tomli_w.dumps(config.to_dict())}",
-                encoding="utf-8",
-            )
+        again = ["speech-lstm", "train", "--config", str(self.path(CONFIG)), "--data", str(data), "--out", "DIR"]
+        command = shlex.join(again)
+        comment = command if command.isprintable() else repr(command)  # a folder's name may hold a line break
+        with atomic_path(self.path(CONFIG)) as temporary:
+            temporary.write_text(f"# {comment}\n\n{tomli_w.dumps(config.to_dict())}", encoding="utf-8")
 
     def check_free(self, resume: bool) -> None:
         """Raise ConfigError where a new run would overwrite an old one, or there is none to resume."""
-        there = self.path("state.safetensors").exists() or self.path("config.toml").exists()
+        there = self.path(STATE).exists() or self.path(CONFIG).exists()
         if there and not resume:
             raise ConfigError(f"{self.out} holds a run already: add --resume to go on with it, or name another --out")
-        if resume and not self.path("state.safetensors").exists():
+        if resume and not self.path(STATE).exists():
             raise ConfigError(f"{self.out} holds no run to resume; leave --resume out to start one")
 
     def say(self, text: str) -> None:
@@ -83,13 +85,21 @@ class Record:
             f"{entry['validation_loss']:.4f}  accuracy {100 * entry['validation_accuracy']:.2f} %"
             f"  {entry['clips_per_second']:,.0f} clips/s{'  best so far' if better else ''}"
         )
-        if self.writer is None:
-            from torch.utils.tensorboard import SummaryWriter
+        try:
+            self.plot(entry)
+        except OSError as error:  # TensorBoard's own thread writes, and hands it on
+            raise OutputError(f"{self.path('tensorboard')}: can't be written: {reason(error)}") from error
 
-            self.writer = SummaryWriter(str(self.path("tensorboard")))
+    def plot(self, entry: dict[str, float]) -> None:
+        """The points of an epoch in TensorBoard's curves."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        epoch = int(entry["epoch"])
+        if self.writer is None:  # what a run that broke off wrote from here on is not shown
+            self.writer = SummaryWriter(str(self.path("tensorboard")), purge_step=epoch)
         for name, value in entry.items():
             if name != "epoch":
-                self.writer.add_scalar(name, value, int(entry["epoch"]))
+                self.writer.add_scalar(name, value, epoch)
         self.writer.flush()
 
     def end(self, summary: dict[str, Any]) -> None:

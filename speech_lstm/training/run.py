@@ -13,7 +13,7 @@ from speech_lstm.corpus.noise import training_noise
 from speech_lstm.corpus.speech_commands import scan, task_of
 from speech_lstm.training.batches import Batches, training_examples
 from speech_lstm.training.distributed import Processes, processes
-from speech_lstm.training.record import Record
+from speech_lstm.training.record import STATE, Record
 from speech_lstm.training.scoring import label_counts, scored_set
 from speech_lstm.training.trainer import Material, Trainer
 
@@ -27,6 +27,7 @@ def train(config: Config, data: Path, out: Path, resume: bool = False, progress:
     with processes(config.training.device) as group:
         record = Record(out, quiet=not (group.first and progress))
         record.check_free(resume)
+        group.share(config.training.batch)  # refuses what can't be shared before the recordings are read
         material = prepare(config, data, group, record)
         trainer = Trainer(config, material, group, record)
         network = trainer.network

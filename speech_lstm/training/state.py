@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from speech_lstm.checkpoint import read_tensors, write_tensors
+from speech_lstm.checkpoint import check_tensors, read_tensors, write_tensors
 from speech_lstm.errors import ModelError
 
 KIND, VERSION = "speech-lstm training state", 1
@@ -28,56 +27,74 @@ class Progress:
     best: tuple[float, float] = (-1.0, 0.0)  # validation accuracy, then −loss: larger is better
 
 
-def save_state(
-    path: Path,
-    network: torch.nn.Module,
-    average: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-    progress: Progress,
-    config: dict[str, Any],
-) -> None:
-    """Write the state of a run."""
-    tensors = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
-    tensors |= {f"average/{name}": tensor for name, tensor in average.items()}
-    for index, values in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{index}/{name}": torch.as_tensor(value) for name, value in values.items()}
-    header = {"progress": asdict(progress), "config": config}
-    write_tensors(path, tensors, {"kind": KIND, "version": str(VERSION), "header": json.dumps(header)})
+@dataclass
+class State:
+    """What changes while a run goes on, and what it was started with."""
 
+    network: torch.nn.Module
+    average: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    progress: Progress
+    config: dict[str, Any]
+    corpus: str  # digest of what is trained on and scored
 
-def load_state(
-    path: Path,
-    network: torch.nn.Module,
-    average: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-    config: dict[str, Any],
-) -> Progress:
-    """Put the state of a run back; raises ModelError where the file is damaged or of other settings."""
-    tensors, metadata = read_tensors(path, KIND, VERSION)
-    try:
-        header = json.loads(metadata["header"])
-        for group, settings in header["config"].items():
+    def save(self, path: Path) -> None:
+        """Write everything, whole or not at all; raises OutputError where it can't be written."""
+        tensors = named("network", self.network.state_dict()) | named("average", self.average.state_dict())
+        for index, values in self.optimizer.state_dict()["state"].items():
+            tensors |= named(f"optimizer/{index}", values)
+        header = {"progress": asdict(self.progress), "config": self.config, "corpus": self.corpus}
+        write_tensors(path, tensors, KIND, VERSION, header)
+
+    def load(self, path: Path) -> None:
+        """Put everything back; raises ModelError where the file is damaged, or of other settings or recordings."""
+        tensors, header = read_tensors(path, KIND, VERSION)
+        try:
+            self.check_same(path, header["config"], header["corpus"])
+            progress = Progress(**header["progress"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ModelError(f"{path}: the training state is damaged ({error}); start the run anew") from None
+        check_tensors(path, tensors, self.expected())
+        self.progress = replace(progress, best=(progress.best[0], progress.best[1]))
+        self.network.load_state_dict(group_of("network", tensors))
+        self.average.load_state_dict(group_of("average", tensors))
+        state = {i: group_of(f"optimizer/{i}", tensors) for i in range(len(self.parameters()))}
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
+
+    def check_same(self, path: Path, config: dict[str, Any], corpus: str) -> None:
+        """Raise ModelError unless the run was started with these settings and recordings."""
+        for group, settings in self.config.items():
             for name, value in settings.items():
                 if config[group][name] != value:
                     raise ModelError(
-                        f"{path}: the run was started with {name} = {value!r}, not {config[group][name]!r}; "
+                        f"{path}: the run was started with {name} = {config[group][name]!r}, not {value!r}; "
                         "resume with the same settings, or start a new run in another folder"
                     )
-        groups: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
-        for name, tensor in tensors.items():
-            group, _, rest = name.partition("/")
-            groups[group][rest] = tensor
-        network.load_state_dict(groups["network"])
-        for name, tensor in average.items():
-            tensor.copy_(groups["average"][name])
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in groups["optimizer"].items():
-            index, _, value = name.partition("/")
-            state.setdefault(int(index), {})[value] = tensor
-        optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
-        progress = Progress(**header["progress"])
-        progress.best = (progress.best[0], progress.best[1])
-        return progress
-    except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"{path}: the training state is damaged ({reason}); start the run anew") from None
+        if corpus != self.corpus:
+            raise ModelError(
+                f"{path}: the run was started with other recordings than there are now; "
+                "resume with the same, or start a new run in another folder"
+            )
+
+    def parameters(self) -> list[Tensor]:
+        """What is optimised, in the optimiser's order."""
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+    def expected(self) -> dict[str, Tensor]:
+        """Tensors of the names, shapes and dtypes that `save` writes after any step."""
+        tensors = named("network", self.network.state_dict()) | named("average", self.average.state_dict())
+        for index, parameter in enumerate(self.parameters()):
+            values = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}  # AdamW's
+            tensors |= named(f"optimizer/{index}", values)
+        return tensors
+
+
+def named(group: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under the name of their group."""
+    return {f"{group}/{name}": tensor for name, tensor in tensors.items()}
+
+
+def group_of(group: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of the tensors of a group, under their own names; see `named`."""
+    start = f"{group}/"
+    return {name.removeprefix(start): tensor.clone() for name, tensor in tensors.items() if name.startswith(start)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import math
 import signal
 import threading
@@ -9,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -23,12 +24,13 @@ from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.checkpoint import Model, save_model
 from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig
 from speech_lstm.corpus.speech_commands import Task
+from speech_lstm.errors import ConfigError
 from speech_lstm.network import Network
 from speech_lstm.training.batches import NONE, Batches
 from speech_lstm.training.distributed import Processes
-from speech_lstm.training.record import Record
+from speech_lstm.training.record import STATE, Record
 from speech_lstm.training.scoring import ScoredSet, probabilities
-from speech_lstm.training.state import Progress, load_state, save_state
+from speech_lstm.training.state import Progress, State
 
 STEP_SEEDS = 1_000_003  # a prime above the steps of any run, so that runs with near seeds share no step's seed
 
@@ -45,6 +47,15 @@ class Material(NamedTuple):
     noise: Tensor  # float32 [samples], on the device
     validation: ScoredSet
 
+    @property
+    def digest(self) -> str:
+        """Another one for other recordings, labels or splits; what is in the recordings is not looked at."""
+        examples = self.batches.examples
+        digest = hashlib.sha256(repr((self.task.labels, self.validation.names)).encode())
+        for numbers in (examples.source, examples.row, examples.label, examples.word):
+            digest.update(numbers.tobytes())
+        return digest.hexdigest()
+
 
 class Trainer:
     """One run: the network, its optimiser and how far it has come."""
@@ -55,17 +66,18 @@ class Trainer:
         settings = config.training
         torch.manual_seed(settings.seed)
         labels = material.task.labels
-        self.network = Network(config.features, config.network, len(labels)).to(self.device)
-        self.model = Model(self.network, config.features, config.network, labels)
+        network = Network(config.features, config.network, len(labels))
+        averaged = copy.deepcopy(network).requires_grad_(False).to(self.device)
+        self.network = network.to(self.device)
+        self.model = Model(averaged, config.features, config.network, labels)  # what is scored and kept
         self.parallel: torch.nn.Module = self.network
         if processes.count > 1:
             self.parallel = DistributedDataParallel(self.network)
-        self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.optimizer = torch.optim.AdamW(parameter_groups(self.network, settings), lr=settings.learning_rate)
         self.front_end = FrontEnd(config.features).to(self.device)
         self.augment = Augment(config.augment, material.noise, CLIP_SAMPLES, config.features.hop_ms)
         self.precision = choose_precision(settings.precision, self.device)
-        self.progress = Progress()
+        self.state = State(self.network, averaged, self.optimizer, Progress(), config.to_dict(), material.digest)
         self.share = processes.share(settings.batch)
 
     @property
@@ -73,12 +85,16 @@ class Trainer:
         """Steps of the whole run."""
         return self.config.training.epochs * self.material.batches.steps
 
-    def resume(self, path: Path) -> None:
-        """Go on from a saved state."""
-        self.progress = load_state(path, self.network, self.average, self.optimizer, self.config.to_dict())
+    @property
+    def progress(self) -> Progress:
+        """How far the run has come."""
+        return self.state.progress
 
     def run(self) -> None:
-        """Train to the end; raises Stopped, with everything saved, when the user interrupts."""
+        """Train to the end; raises Stopped, with everything saved, when the user interrupts.
+
+        Raises ConfigError when the loss is not a number any more: what was saved before is left as it is.
+        """
         per_epoch = self.material.batches.steps
         with interrupts() as interrupted, self.record.bar(self.steps, self.progress.step) as bar:
             while self.progress.step < self.steps and not self.out_of_patience():
@@ -86,7 +102,7 @@ class Trainer:
                 first, second = self.material.batches.epoch(epoch)
                 start = time.perf_counter() - self.progress.seconds
                 for index in range(self.progress.step % per_epoch, per_epoch):
-                    self.progress.loss_sum += self.step(first[index], second[index])
+                    self.progress.loss_sum += finite(self.step(first[index], second[index]), epoch + 1)
                     self.progress.step += 1
                     self.progress.seconds = time.perf_counter() - start
                     bar.step(epoch, self.progress.loss_sum / (index + 1), self.config.training.batch)
@@ -132,8 +148,8 @@ class Trainer:
     def update_average(self, step: int) -> None:
         """Move the averaged weights towards the present ones, faster at the start."""
         decay = min(self.config.training.average, (1 + step) / (10 + step)) if self.config.training.average else 0
-        current = self.network.state_dict()
-        torch._foreach_lerp_(list(self.average.values()), [current[name] for name in self.average], 1 - decay)
+        average, current = (list(network.state_dict().values()) for network in (self.model.network, self.network))
+        torch._foreach_lerp_(average, current, 1 - decay)
 
     def end_epoch(self, epoch: int) -> None:
         """Score the averaged weights on the validation split, write the record, keep the best model."""
@@ -142,6 +158,7 @@ class Trainer:
         if self.processes.first:
             scores = torch.tensor(self.validate(), dtype=torch.float64, device=self.device)
         loss, accuracy = self.processes.same(scores).tolist()
+        finite(loss, epoch)
         entry = {
             "epoch": epoch,
             "train_loss": progress.loss_sum / batches.steps,
@@ -158,15 +175,12 @@ class Trainer:
         if self.processes.first:
             self.record.epoch(entry, better)
             for name in ("last", "best") if better else ("last",):
-                save_model(self.record.path(f"{name}.safetensors"), self.kept_model(), self.average)
+                save_model(self.record.path(f"{name}.safetensors"), self.kept_model())
 
     def validate(self) -> tuple[float, float]:
         """Loss and accuracy of the averaged weights on the validation split."""
-        own = {name: value.clone() for name, value in self.network.state_dict().items()}
-        self.network.load_state_dict(self.average)
         scored = self.material.validation
         answers = probabilities(self.model, scored.waveforms, self.device)
-        self.network.load_state_dict(own)
         right = answers[np.arange(len(answers)), scored.truth]
         return float(-np.log(np.maximum(right, 1e-12)).mean()), float((answers.argmax(1) == scored.truth).mean())
 
@@ -184,9 +198,7 @@ class Trainer:
     def save(self) -> None:
         """Write the state that `resume` goes on from."""
         if self.processes.first:
-            path = self.record.path("state.safetensors")
-            config = self.config.to_dict()
-            save_state(path, self.network, self.average, self.optimizer, self.progress, config)
+            self.state.save(self.record.path(STATE))
 
     def out_of_patience(self) -> bool:
         patience, progress = self.config.training.patience, self.progress
@@ -197,6 +209,16 @@ class Trainer:
         if self.processes.count == 1:
             return interrupted.is_set()
         return bool(self.processes.total(torch.tensor(float(interrupted.is_set()), device=self.device)))
+
+
+def finite(loss: float, epoch: int) -> float:
+    """The loss; raises ConfigError if it is not a number any more."""
+    if not math.isfinite(loss):
+        raise ConfigError(
+            f"the loss became {loss} in epoch {epoch}: the weights have grown without bound; "
+            "start anew with a lower learning_rate or weight_decay, or with clip"
+        )
+    return loss
 
 
 def parameter_groups(network: torch.nn.Module, settings: TrainingConfig) -> list[dict[str, Any]]:
