@@ -1,0 +1,184 @@
+"""`listen` and `devices` as a user runs them: words played into a sound server come out as commands."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pytest
+import soundfile
+from virtual_microphone import ROOT, VirtualMicrophone, missing, without_microphone
+
+from speech_lstm.config import SAMPLE_RATE
+from speech_lstm.recognition.detector import Detector
+from speech_lstm.recognition.recognizer import load
+
+needs_sound_server = pytest.mark.skipif(bool(missing()), reason=f"{', '.join(missing())} is missing")
+MODEL = ROOT / "checkpoints" / "commands8.safetensors"
+COMMAND = [sys.executable, "-u", "-m", "speech_lstm"]
+SLOW = 120.0  # seconds; a loaded machine takes long to import torch
+WORDS = ("yes", "stop", "go", "left", "right", "down")
+SPEAKER = "7a254b5f"  # of the carried corpus's testing list
+
+
+@pytest.fixture(scope="module")
+def virtual() -> Iterator[VirtualMicrophone]:
+    with VirtualMicrophone() as microphone:
+        yield microphone
+
+
+def spoken(words: tuple[str, ...], path: Path) -> np.ndarray:
+    """Write a recording of words of the carried corpus, 0.4 s between them; returns its samples."""
+    pieces = []
+    for word in words:
+        clip = ROOT / "data" / "demo" / word / f"{SPEAKER}_nohash_0.wav"
+        samples, rate = soundfile.read(clip, dtype="float32")
+        assert rate == SAMPLE_RATE
+        pieces += [samples, np.zeros(round(0.4 * SAMPLE_RATE), np.float32)]
+    recording = np.concatenate(pieces)
+    soundfile.write(path, recording, SAMPLE_RATE)
+    return recording
+
+
+def lines_of(stream: IO[str] | None) -> queue.Queue[str]:
+    """A queue that a thread fills with the lines of a process's stream."""
+    assert stream is not None
+    lines: queue.Queue[str] = queue.Queue()
+
+    def read() -> None:
+        for line in stream:
+            lines.put(line.rstrip("\n"))
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+def drained(lines: queue.Queue[str]) -> list[str]:
+    found = []
+    with contextlib.suppress(queue.Empty):
+        while True:
+            found.append(lines.get_nowait())
+    return found
+
+
+def agreeing(found: Sequence[str], expected: Sequence[str]) -> int:
+    """How many commands agree, in order."""
+    return sum(match.size for match in SequenceMatcher(None, found, expected, False).get_matching_blocks())
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    end = time.monotonic() + SLOW
+    while not what():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.1)
+
+
+@needs_sound_server
+def test_words_come_out_as_commands_and_ctrl_c_ends_it(virtual: VirtualMicrophone, tmp_path: Path) -> None:
+    recording = spoken(WORDS, tmp_path / "words.wav")
+    detector = Detector(load(MODEL))
+    expected = detector(recording) + detector.finish()
+    process = subprocess.Popen(
+        [*COMMAND, "listen", "--model", str(MODEL)],
+        env=virtual.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    output, errors = lines_of(process.stdout), lines_of(process.stderr)
+    try:
+        assert errors.get(timeout=SLOW) == "listening to default; Ctrl-C ends"
+        virtual.play(tmp_path / "words.wav")
+        for _ in range(150):  # the last word is certain when its window is through
+            if output.qsize() >= len(expected):
+                break
+            time.sleep(0.1)
+        lines = drained(output)  # they came while it listened, not when it ended
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SLOW) == 0
+    finally:
+        process.kill()
+    found = [line.split()[2] for line in lines]
+    assert agreeing(found, WORDS) >= len(WORDS) - 2, lines
+    # What is heard live is what is found in the recording, at the same distances.
+    assert abs(len(found) - len(expected)) <= 1, (lines, expected)
+    assert agreeing(found, [command.label for command in expected]) >= len(expected) - 1, (lines, expected)
+    length = float(lines[-1].split()[0]) - float(lines[0].split()[0])
+    if (found[0], found[-1]) == (expected[0].label, expected[-1].label):
+        assert length == pytest.approx(expected[-1].start - expected[0].start, abs=0.2)
+    summary = errors.get(timeout=SLOW)
+    assert f"s heard, {len(found)} commands: " in summary
+    assert "lost" not in summary
+
+
+@needs_sound_server
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is missing")
+def test_the_live_view_in_a_terminal_until_the_device_goes_away(tmp_path: Path) -> None:
+    spoken(("yes", "stop"), tmp_path / "words.wav")
+    with VirtualMicrophone() as virtual:
+        environment = virtual.environment | {"LC_ALL": "C.UTF-8"}
+
+        def tmux(*arguments: str) -> str:
+            command = ["tmux", "-u", "-S", str(virtual.folder / "tmux"), "-f", "/dev/null", *arguments]
+            return subprocess.run(command, env=environment, capture_output=True, text=True).stdout
+
+        def screen() -> str:
+            return tmux("capture-pane", "-p")
+
+        listen = " ".join([*COMMAND, "listen", "--model", str(MODEL)])
+        tmux("new-session", "-d", "-x", "80", "-y", "24", f"{listen}; echo status $?; exec sleep 600")
+        try:
+            wait_for(lambda: "listening to default" in screen() and "_silence_" in screen())
+            assert "none so far" in screen()
+            virtual.play(tmp_path / "words.wav")
+            wait_for(lambda: "none so far" not in screen())
+            rows = screen().splitlines()
+            assert len(rows) == 24
+            assert {len(row) for row in rows[:23]} == {80}  # nothing wraps, nothing is torn
+            assert "0 blocks lost" in rows[23]
+            virtual.kill()
+            wait_for(lambda: "status" in screen())
+            after = " ".join(screen().split())
+        finally:
+            tmux("kill-server")
+    assert "s heard, " in after
+    assert "speech-lstm: default: the device went away; see that it is connected" in after
+    assert "status 2" in after
+    assert "╭" not in after  # the terminal is as it was
+    assert "Expression" not in after  # PortAudio's own words
+
+
+@needs_sound_server
+def test_devices_are_listed(virtual: VirtualMicrophone) -> None:
+    run = subprocess.run([*COMMAND, "devices"], env=virtual.environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    heading, *lines = run.stdout.splitlines()
+    assert heading.split() == ["index", "name", "channels", "rate"]
+    assert [line.split() for line in lines] == [
+        ["0", "pulse", "32", "44100", "Hz"],
+        ["*", "1", "default", "32", "44100", "Hz"],
+    ]
+
+
+@pytest.mark.skipif("libportaudio2" in missing(), reason="libportaudio2 is missing")
+@pytest.mark.parametrize("command", ["devices", "listen"])
+def test_without_a_microphone_it_ends_with_one_line(tmp_path: Path, command: str) -> None:
+    model = ["--model", str(MODEL)] if command == "listen" else []
+    run = subprocess.run(
+        [*COMMAND, command, *model], env=without_microphone(tmp_path), capture_output=True, text=True, timeout=SLOW
+    )
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert run.stderr.startswith("speech-lstm: no microphone found: connect one")
+    assert run.stderr.count("\n") == 1
