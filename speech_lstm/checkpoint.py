@@ -126,10 +126,10 @@ def read_tensors(path: Path, kind: str, version: int) -> tuple[dict[str, Tensor]
         return tensors, header
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file") from None
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: not a {kind}, or cut off ({first_line(error)})") from None
     except (KeyError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: the header is damaged ({first_line(error)})") from None
+    except (SafetensorError, OSError, RuntimeError) as error:  # RuntimeError: too large to be mapped
+        raise ModelError(f"{path}: not a {kind}, or cut off ({first_line(error)})") from None
 
 
 def first_line(error: Exception) -> str:

@@ -26,16 +26,21 @@ class Stack(torch.nn.Module):
             bidirectional=config.bidirectional,
             dropout=config.dropout if config.layers > 1 else 0.0,
         )
-        forget = slice(config.hidden, 2 * config.hidden)  # gates lie in the order input, forget, candidate, output
-        with torch.no_grad():
-            for name, parameter in self.lstm.named_parameters():
-                if name.startswith("weight_hh"):
-                    for gate in parameter.chunk(4):
-                        torch.nn.init.orthogonal_(gate)
-                elif name.startswith("bias"):
-                    parameter.zero_()
-                    if name.startswith("bias_ih"):
-                        parameter[forget] = config.forget_bias
+        if not self.lstm.weight_hh_l0.is_meta:  # orthogonal_ of mere shapes would import sympy: two seconds
+            self.initialise(config.hidden, config.forget_bias)
+
+    @torch.no_grad()
+    def initialise(self, hidden: int, forget_bias: float) -> None:
+        """Orthogonal recurrent weights for each gate, biases 0 but for the forget gate's."""
+        forget = slice(hidden, 2 * hidden)  # gates lie in the order input, forget, candidate, output
+        for name, parameter in self.lstm.named_parameters():
+            if name.startswith("weight_hh"):
+                for gate in parameter.chunk(4):
+                    torch.nn.init.orthogonal_(gate)
+            elif name.startswith("bias"):
+                parameter.zero_()
+                if name.startswith("bias_ih"):
+                    parameter[forget] = forget_bias
 
     def forward(self, features: Tensor) -> Tensor:
         """Features [batch, frames, inputs] → hidden states [batch, frames, size], forward direction first."""
