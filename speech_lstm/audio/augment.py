@@ -92,18 +92,17 @@ class Augment:
 
     def changed(self, waveforms: Tensor, silent: Tensor, draws: Draws) -> Tensor:
         """What `waveforms` gives, for a part of a batch."""
-        silence = self.windows[draws.silence_start[silent]] * draws.silence_volume[silent, None]
+        silence = self.windows[draws.silence_start[silent]].mul_(draws.silence_volume[silent, None])
         waveforms = waveforms.index_put((silent,), silence)
         if self.config.shift_ms or self.config.speed:
             waveforms = self.resample(waveforms, draws)
-        if self.config.level_db:
-            waveforms = waveforms * draws.gain[:, None]
+        waveforms.mul_(draws.gain[:, None])
         noise = self.windows[draws.noise_start]
         volume = draws.noise_volume
         if self.config.noise_by == "snr":
-            power = waveforms.square().mean(1) / noise.square().mean(1).clamp(min=1e-12)
-            volume = volume * power.sqrt() * decibels(-draws.noise_snr)
-        return torch.addcmul(waveforms, noise, volume[:, None]).clamp_(-1, 1)
+            ratio = level(waveforms) / level(noise).clamp(min=QUIETEST_NOISE)
+            volume = volume * ratio * decibels(-draws.noise_snr)
+        return waveforms.addcmul_(noise, volume[:, None]).clamp_(-1, 1)
 
     def resample(self, waveforms: Tensor, draws: Draws) -> Tensor:
         """Shift and speed in one reading: linear interpolation at (t − middle − shift) · rate + middle."""
@@ -135,6 +134,24 @@ def inside(length: int, masks: Tensor) -> Tensor:
     return covered.any(1)
 
 
+def splice(first: Tensor, second: Tensor) -> Tensor:
+    """The first half of one recording and the second half of another, each cut where half of its energy has
+    passed: float32 [batch, samples] both → [batch, samples]. What comes out is no word of either."""
+    cut, other_cut = halves(first), halves(second)
+    samples = first.shape[1]
+    time = torch.arange(samples, device=first.device)
+    index = time - cut + other_cut
+    tail = second.gather(1, index.clamp(0, samples - 1)) * ((index >= 0) & (index < samples))
+    fade = torch.sigmoid((time - cut) / SPLICE_FADE)  # a hard cut would click, and the click would give it away
+    return torch.lerp(first, tail, fade)
+
+
+def halves(waveforms: Tensor) -> Tensor:
+    """Where half of the energy of waveforms [batch, samples] has passed: [batch, 1]."""
+    energy = waveforms.square().cumsum(1)
+    return torch.searchsorted(energy, 0.5 * energy[:, -1:])
+
+
 def decibels(gain: Tensor) -> Tensor:
     """The amplitude factor of a gain in dB."""
     return 10 ** (gain / 20)
@@ -143,18 +160,3 @@ def decibels(gain: Tensor) -> Tensor:
 def level(waveforms: Tensor) -> Tensor:
     """The root of the mean square of waveforms [batch, samples]: [batch]."""
     return torch.linalg.vector_norm(waveforms, dim=1) / waveforms.shape[1] ** 0.5
-
-
-def splice(first: Tensor, second: Tensor) -> Tensor:
-    """The first half of one recording and the second half of another, each cut where half of its energy has
-    passed: float32 [batch, samples] both → [batch, samples]. What comes out is no word of either."""
-    cut, other_cut = (
-        (wave.square().cumsum(1) < 0.5 * wave.square().sum(1, keepdim=True)).sum(1, keepdim=True)
-        for wave in (first, second)
-    )
-    samples = first.shape[1]
-    time = torch.arange(samples, device=first.device)
-    index = time - cut + other_cut
-    tail = second.gather(1, index.clamp(0, samples - 1)) * ((index >= 0) & (index < samples))
-    fade = torch.sigmoid((time - cut) / SPLICE_FADE)  # a hard cut would click, and the click would give it away
-    return torch.lerp(first, tail, fade)
