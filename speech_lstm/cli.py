@@ -6,6 +6,7 @@ Each command imports what it needs when it runs, so that `--help` answers at onc
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import shlex
@@ -114,13 +115,14 @@ def devices(arguments: argparse.Namespace) -> int:
 
 def listen(arguments: argparse.Namespace) -> int:
     from speech_lstm.audio.microphone import Microphone
+
+    microphone = Microphone(arguments.device)  # before torch is imported: a wrong device is told at once
     from speech_lstm.recognition.detector import Detector
     from speech_lstm.recognition.recognizer import load, one_thread
     from speech_lstm.recognition.terminal import listen
 
     one_thread()
-    detector = Detector(load(arguments.model), arguments.threshold)
-    listen(Microphone(arguments.device), detector)
+    listen(microphone, Detector(load(arguments.model), arguments.threshold))
     return 0
 
 
@@ -187,6 +189,8 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit: 0 done, 1 a failure of ours or of some of many files, 2 a fault of the input."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal can't show
     arguments = build_parser().parse_args(argv)
     try:
         status = arguments.run(arguments)

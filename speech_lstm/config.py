@@ -165,6 +165,9 @@ class CorpusConfig(Settings):
     hold_out: str = setting(
         "", "words kept out of training, separated by commas: `evaluate` tells how often they are refused"
     )
+    extra_commands: float = setting(
+        100.0, "commands of an epoch from the further folders, percent of the corpus's own, or all there are", 0, 1000
+    )
     unknown: float = setting(10.0, "_unknown_ recordings of an epoch, percent of the commands", 0, 1000)
     silence: float = setting(10.0, "_silence_ recordings of an epoch, percent of the commands", 0, 1000)
     splices: float = setting(0.0, "share of the _unknown_ recordings that become spliced halves of two words", 0, 1)

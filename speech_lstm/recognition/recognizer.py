@@ -99,7 +99,8 @@ class Recognizer:
         """The probability of every label in windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
         answers = [np.zeros((0, len(self.labels)), np.float32)]
         for start in range(0, len(windows), BATCH):
-            batch = torch.from_numpy(np.ascontiguousarray(windows[start : start + BATCH])).to(self.device)
+            # A copy: windows may overlap in memory, and torch wants to be able to write.
+            batch = torch.from_numpy(np.array(windows[start : start + BATCH], np.float32)).to(self.device)
             answers.append(self.model.network(self.front_end(batch)).softmax(1).cpu().numpy())
         return np.concatenate(answers)
 
