@@ -38,7 +38,7 @@ def noise_of(corpus: Corpus, split: Split) -> NDArray[np.float32]:
 
 
 def training_noise(corpus: Corpus) -> NDArray[np.float32]:
-    """The noise to train with, float32 [samples]: the training stretches, also at other speeds, and generated noise."""
+    """The noise to train with, float32 [samples]: the training stretches, also at other speeds, and generated."""
     recorded = noise_of(corpus, "training")
     varied = [soxr.resample(recorded, speed * SAMPLE_RATE, SAMPLE_RATE, "MQ") for speed in SPEEDS]
     return np.concatenate([recorded, *varied, *generated_noise()])

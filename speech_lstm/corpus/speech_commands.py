@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,13 +15,17 @@ from typing import Literal
 
 import numpy as np
 
-from speech_lstm.audio.recording import AUDIO_SUFFIXES
+from speech_lstm.audio.recording import AUDIO_SUFFIXES, read_recording
+from speech_lstm.audio.sources import printable
 from speech_lstm.config import COMMANDS_10, SILENCE, UNKNOWN
-from speech_lstm.errors import ConfigError, CorpusError
+from speech_lstm.errors import ConfigError, CorpusError, RecordingError
 
 Split = Literal["training", "validation", "testing"]
 SPLITS: tuple[Split, ...] = ("training", "validation", "testing")
+LISTED: tuple[Split, ...] = ("validation", "testing")  # the splits that have a list; the rest is for training
 NOISE_FOLDER = "_background_noise_"
+SUFFIXES = tuple(AUDIO_SUFFIXES)
+LONGEST_NOISE = 3600.0  # seconds of one noise recording; they are held in memory
 HASH_RANGE = 2**27 - 1  # names are hashed into 0 … HASH_RANGE; the archive's own constant
 RULE_PERCENT = 10  # _unknown_ and _silence_ in the standard task: percent of the command recordings, rounded up
 UNKNOWN_SEED = 59  # decides which unknown recordings a scored split takes; written into every evaluation
@@ -52,30 +57,41 @@ class Corpus:
         return tuple(sorted({clip.folder for clip in self.clips} - {SILENCE, UNKNOWN}))
 
 
-def scan(root: Path) -> Corpus:
-    """Find the recordings below `root`; raises CorpusError for a folder that isn't such a corpus."""
+def scan(root: Path, strict: bool = False) -> Corpus:
+    """Find the recordings below `root`.
+
+    Raises CorpusError for a folder that isn't such a corpus, and if `strict` and a noise recording is damaged.
+    """
     if not root.is_dir():
         raise CorpusError(f"{root}: no such folder; `speech-lstm download` fetches Speech Commands")
     notes: list[str] = []
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    found = {folder.name: recordings_in(folder, notes) for folder in folders}
+    try:
+        folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+        found = {folder.name: recordings_in(folder, notes) for folder in folders}
+        stray = sorted(p.name for p in root.iterdir() if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+    except OSError as error:
+        raise CorpusError(f"{error.filename}: can't be read: {error.strerror}; change its permissions") from error
     noise = found.pop(NOISE_FOLDER, [])
     names = [name for listed in found.values() for name in listed]
     if not names:
         raise CorpusError(f"{root}: no recordings in it; expected folders named after words, as in {root}/yes/")
-    stray = [p.name for p in root.iterdir() if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file()]
     if stray:
         notes.append(f"{len(stray)} recording(s) outside a word's folder left out: {listing(stray)}")
-    splits = split_names(root, names, testing_only=SILENCE in found, notes=notes)
+    splits = split_names(root, names, notes)
     clips = tuple(Clip(name, name.split("/")[0], spoken_word(name), splits[name]) for name in names)
-    return Corpus(root, clips, tuple(noise), tuple(notes))
+    own_silence = any(clip.folder == SILENCE for clip in clips)
+    readable = readable_noise(root, noise, strict, notes)
+    if not readable and not own_silence:
+        notes.append(f"{NOISE_FOLDER}/ has no recordings: generated noise stands in for them")
+    return Corpus(root, clips, readable, tuple(notes))
 
 
 def recordings_in(folder: Path, notes: list[str]) -> list[str]:
     """The recordings directly in a word's folder, as `word/file`, sorted; other files go to the notes."""
-    files = sorted(p.name for p in folder.iterdir() if not p.name.startswith(".") and p.is_file())
-    names = [name for name in files if Path(name).suffix.lower() in AUDIO_SUFFIXES]
-    strange = [name for name in files if name not in set(names) and name != "README.md"]
+    with os.scandir(folder) as entries:  # a path's own is_file would ask the disk for each of 100,000 files
+        files = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file())
+    names = [name for name in files if name.lower().endswith(SUFFIXES)]
+    strange = [name for name in files if not name.lower().endswith(SUFFIXES) and name != "README.md"]
     if strange:
         notes.append(f"{folder.name}/: {len(strange)} file(s) that are no recordings left out: {listing(strange)}")
     if not names:
@@ -83,45 +99,66 @@ def recordings_in(folder: Path, notes: list[str]) -> list[str]:
     return [f"{folder.name}/{name}" for name in names]
 
 
+def readable_noise(root: Path, names: Sequence[str], strict: bool, notes: list[str]) -> tuple[str, ...]:
+    """The noise recordings that can be read; the others go to the notes, or raise CorpusError if `strict`."""
+    readable = []
+    for name in names:
+        try:
+            read_recording(root / name, max_seconds=LONGEST_NOISE)
+            readable.append(name)
+        except RecordingError as error:
+            if strict:
+                raise CorpusError(str(error)) from error
+            notes.append(f"left out, {error}")
+    return tuple(readable)
+
+
 def listing(names: Iterable[str], most: int = 3) -> str:
-    """The first few of some names."""
-    names = list(names)
+    """The first few of some names, in one line."""
+    names = [printable(name) for name in names]
     return ", ".join(names[:most]) + (" …" if len(names) > most else "")
 
 
 def spoken_word(name: str) -> str:
     """The word of `folder/file`: the folder, but in `_unknown_` the word that stands in the file's name."""
     folder, _, file = name.partition("/")
-    match = SPOKEN.match(file)
-    return match["word"] if folder == UNKNOWN and match and match["word"] else folder
+    match = SPOKEN.match(file) if folder == UNKNOWN else None
+    return match["word"] if match and match["word"] else folder
 
 
-def split_names(root: Path, names: Sequence[str], testing_only: bool, notes: list[str]) -> dict[str, Split]:
+def split_names(root: Path, names: Sequence[str], notes: list[str]) -> dict[str, Split]:
     """The split of each name: by the corpus's two lists, or by the hash rule where they are missing.
 
-    A corpus with a `_silence_` folder is a test archive: all of it is for testing.
+    A corpus with recordings of `_silence_` and without lists is a test archive: all of it is for testing.
     """
-    if testing_only:
+    missing = [f"{split}_list.txt" for split in LISTED if not (root / f"{split}_list.txt").is_file()]
+    if len(missing) == len(LISTED) and any(name.startswith(f"{SILENCE}/") for name in names):
+        notes.append(f"a test archive, with recordings of {SILENCE} and no lists: all of it is for testing")
         return dict.fromkeys(names, "testing")
-    lists = {split: root / f"{split}_list.txt" for split in ("validation", "testing")}
-    missing = [path.name for path in lists.values() if not path.is_file()]
     if missing:
         notes.append(f"{' and '.join(missing)} missing: the split follows the hash rule of the archive")
         return {name: hashed_split(name) for name in names}
-    listed: dict[str, Split] = {}
-    for split in ("validation", "testing"):
-        lines = lists[split].read_text(encoding="utf-8", errors="replace").splitlines()
-        listed.update((line.strip().replace("\\", "/"), split) for line in lines if line.strip())
-    absent = set(listed) - set(names)
-    if absent:
+    members = {split: listed_names(root / f"{split}_list.txt") for split in LISTED}
+    if both := members["validation"] & members["testing"]:
+        notes.append(f"{len(both)} recording(s) on both lists, taken for testing: {listing(sorted(both))}")
+    if absent := (members["validation"] | members["testing"]) - set(names):
         notes.append(f"{len(absent)} listed recording(s) are not there: {listing(sorted(absent))}")
-    return {name: listed.get(name, "training") for name in names}
+    splits: dict[str, Split] = dict.fromkeys(names, "training")
+    for split in LISTED:
+        splits.update((name, split) for name in members[split] if name in splits)
+    return splits
+
+
+def listed_names(path: Path) -> set[str]:
+    """The names in a list, with forward slashes."""
+    text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+    return {line.strip().replace("\\", "/") for line in text.splitlines() if line.strip()}
 
 
 def hashed_split(name: str, validation: float = 10, testing: float = 10) -> Split:
     """The archive's rule: SHA-1 of the name before `_nohash_`, so that a speaker stays in one split."""
     speaker = re.sub(r"_nohash_.*$", "", name.rsplit("/", 1)[-1])
-    percent = int(hashlib.sha1(speaker.encode()).hexdigest(), 16) % (HASH_RANGE + 1) * (100 / HASH_RANGE)
+    percent = int(hashlib.sha1(os.fsencode(speaker)).hexdigest(), 16) % (HASH_RANGE + 1) * (100 / HASH_RANGE)
     if percent < validation:
         return "validation"
     return "testing" if percent < validation + testing else "training"
@@ -146,7 +183,7 @@ class Task:
 
 def task_of(labels: str, corpus: Corpus) -> Task:
     """The task that the `labels` setting names: 35, 12 or a list of words; raises ConfigError for a bad list."""
-    if labels == "35":
+    if labels == "35" and corpus.words:
         return Task(corpus.words)
     words = COMMANDS_10 if labels == "12" else tuple(word.strip() for word in labels.split(","))
     words = tuple(word for word in words if word not in (SILENCE, UNKNOWN))

@@ -29,6 +29,7 @@ class Examples:
     row: NDArray[np.int64]  # [examples] which row of it
     label: NDArray[np.int64]  # [examples]
     word: NDArray[np.int64]  # [examples] equal where the same word is spoken
+    notes: tuple[str, ...] = ()  # which further recordings were left out, for people
 
     def __len__(self) -> int:
         return len(self.row)
@@ -39,30 +40,44 @@ def training_examples(
 ) -> Examples:
     """The training split of the corpus, and the further folders that the settings name."""
     held_out = set(listed(config.hold_out))
+    if both := sorted(held_out & set(task.labels)):
+        raise ConfigError(f"hold_out names {both[0]!r}, which is one of the labels; leave it out of one of them")
     at = {name: i for i, name in enumerate(memory.names)}
     found = [
         (0, at[clip.name], label, clip.word)
         for clip in corpus.clips
         if clip.split == "training" and clip.name in at and (label := task.label_of(clip))
-        if clip.word not in held_out
     ]
     if not found:
         raise CorpusError(f"{corpus.root}: the training split has no recording of {', '.join(task.labels)}")
     sources = [memory.samples]
+    notes: list[str] = []
     for folder in listed(config.extra):
-        extra, words = extra_recordings(Path(folder), progress, config.strict)
+        extra, words = extra_recordings(Path(folder), corpus.root, progress, config.strict)
         for i, word in enumerate(words):
             label = word if word in task.labels else UNKNOWN
-            if label in task.labels and word not in held_out:
+            if label in task.labels:
                 found.append((len(sources), i, label, word))
         sources.append(extra.samples)
+        notes.extend(f"left out, {reason}" for reason in extra.damaged.values())
+    if strange := sorted(held_out - {word for *_, word in found} - {clip.word for clip in corpus.clips}):
+        raise ConfigError(f"hold_out names {strange[0]!r}, of which there are no recordings; correct or remove it")
+    found = [example for example in found if example[-1] not in held_out]
+    if not found:
+        raise ConfigError("hold_out leaves no recording to train on; name fewer words")
     numbers = {word: i for i, word in enumerate(sorted({word for *_, word in found}))}
     table = np.array([(s, r, task.labels.index(label), numbers[word]) for s, r, label, word in found], np.int64)
-    return Examples(tuple(sources), *np.ascontiguousarray(table.T))
+    source, row, labels, spoken = np.ascontiguousarray(table.T)
+    return Examples(tuple(sources), source, row, labels, spoken, tuple(notes))
 
 
-def extra_recordings(root: Path, progress: bool, strict: bool) -> tuple[Memory, list[str]]:
+def extra_recordings(root: Path, corpus: Path, progress: bool, strict: bool) -> tuple[Memory, list[str]]:
     """All recordings below a folder, and the word of each: the name of the folder it lies in."""
+    if not root.is_dir():
+        raise CorpusError(f"{root}: no such folder; extra names folders of further recordings")
+    inner, outer = sorted([root.resolve(), corpus.resolve()], key=lambda path: -len(path.parts))
+    if inner.is_relative_to(outer):
+        raise ConfigError(f"extra folder {root} and the corpus {corpus} overlap: training would see what is scored")
     names = [str(Path(path).relative_to(root)) for path in find_recordings([root])]
     names = [name for name in names if NOISE_FOLDER not in Path(name).parts]
     memory = load_memory(root, names, progress, strict)
@@ -86,12 +101,14 @@ class Batches:
         self.sources = [torch.from_numpy(array).to(device) for array in examples.sources]
         self.unknown_label = task.labels.index(UNKNOWN) if UNKNOWN in task.labels else NONE
         self.silence_label = task.labels.index(SILENCE) if SILENCE in task.labels else NONE
-        is_unknown = examples.label == self.unknown_label
-        self.commands, self.unknown = np.flatnonzero(~is_unknown), np.flatnonzero(is_unknown)
-        wanted = rule_count(len(self.commands), config.unknown)
-        self.unknown_count = min(wanted, len(self.unknown))
+        is_unknown, own = examples.label == self.unknown_label, examples.source == 0
+        self.own = np.flatnonzero(own)
+        self.commands, self.unknown = np.flatnonzero(~is_unknown & own), np.flatnonzero(is_unknown)
+        self.extra = np.flatnonzero(~is_unknown & ~own)
+        self.extra_count = min(rule_count(len(self.commands), config.extra_commands), len(self.extra))
+        self.unknown_count = min(rule_count(len(self.commands), config.unknown), len(self.unknown))
         self.silence_count = rule_count(len(self.commands), config.silence) if self.silence_label != NONE else 0
-        total = len(self.commands) + self.unknown_count + self.silence_count
+        total = len(self.commands) + self.extra_count + self.unknown_count + self.silence_count
         self.steps = total // batch  # the rest, less than a batch, has its turn in another epoch's order
         if self.steps == 0:
             raise ConfigError(f"batch is {batch}, but an epoch has only {total} recordings; lower batch")
@@ -103,11 +120,12 @@ class Batches:
         second = np.full(len(unknown), NONE)
         spliced = np.flatnonzero(random.uniform(size=len(unknown)) < self.config.splices)
         if len(spliced):
-            halves = random.integers(0, len(self.examples), (2, len(spliced)))
+            halves = random.choice(self.own, (2, len(spliced)))  # real voices say few words but these
             differ = self.examples.word[halves[0]] != self.examples.word[halves[1]]
             unknown[spliced[differ]], second[spliced[differ]] = halves[:, differ]
-        plain = np.full(len(self.commands) + self.silence_count, NONE)
-        first = np.concatenate([unknown, self.commands, np.full(self.silence_count, NONE)])
+        extra = random.permutation(self.extra)[: self.extra_count]
+        first = np.concatenate([unknown, self.commands, extra, np.full(self.silence_count, NONE)])
+        plain = np.full(len(first) - len(unknown), NONE)
         order = random.permutation(len(first))[: self.steps * self.batch].reshape(self.steps, self.batch)
         return first[order], np.concatenate([second, plain])[order]
 
@@ -127,10 +145,10 @@ class Batches:
 
     def gather(self, examples: NDArray[np.int64]) -> Tensor:
         """The recordings float32 [n, CLIP_SAMPLES] of examples; zeros for NONE."""
-        waveforms = torch.zeros(len(examples), CLIP_SAMPLES, device=self.device)
+        clips = torch.zeros(len(examples), CLIP_SAMPLES, dtype=torch.int16, device=self.device)
         source = np.where(examples == NONE, NONE, self.examples.source[examples])
         for i, samples in enumerate(self.sources):
             here = np.flatnonzero(source == i)
             rows = torch.from_numpy(self.examples.row[examples[here]]).to(self.device)
-            waveforms[torch.from_numpy(here).to(self.device)] = samples[rows].float().div_(32768)
-        return waveforms
+            clips.index_copy_(0, torch.from_numpy(here).to(self.device), samples.index_select(0, rows))
+        return clips * (1 / 32768)
