@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,7 +21,9 @@ def write_clips(root: Path, names: Iterable[str], samples: int = 16_000) -> list
     names = list(names)
     for seed, name in enumerate(names):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(root / name, clip(seed, samples), 16_000, "PCM_16", format="WAV")
+        content = io.BytesIO()
+        soundfile.write(content, clip(seed, samples), 16_000, "PCM_16", format="WAV")
+        (root / name).write_bytes(content.getvalue())
     return names
 
 
