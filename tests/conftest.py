@@ -1,0 +1,48 @@
+"""What several test modules share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Two threads on small networks cost more than they bring, and several test processes then fight for the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+ROOT = Path(__file__).parents[1]
+
+
+# --- a model trained on the carried corpus -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def demo() -> Path:
+    """The corpus that the repository carries: 8 commands and 4 other words, spoken by a synthesiser."""
+    return ROOT / "data" / "demo"
+
+
+@pytest.fixture(scope="session")
+def run_folder(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished training run that took seconds: it knows the voices of the training split by heart, no others."""
+    from speech_lstm import config
+    from speech_lstm.training.run import train
+
+    settings = config.Config(
+        config.FeatureConfig(hop_ms=20.0),
+        config.NetworkConfig(layers=1, hidden=32, dropout=0.0),
+        config.AugmentConfig(speed=0.0, noise=0.0, time_masks=0, frequency_masks=0),
+        config.CorpusConfig(labels=",".join(config.COMMANDS_8), unknown=30.0),
+        config.TrainingConfig(
+            epochs=40, batch=16, learning_rate=0.006, average=0.9, label_smoothing=0.02, precision="float32"
+        ),
+    )
+    out = tmp_path_factory.mktemp("trained") / "run"
+    train(settings, demo, out, progress=False)
+    return out
+
+
+@pytest.fixture(scope="session")
+def model_file(run_folder: Path) -> Path:
+    """The model of that run."""
+    return run_folder / "last.safetensors"

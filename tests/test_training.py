@@ -1,0 +1,478 @@
+"""Training, for real: tiny networks on the corpus that the repository carries."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tomli_w
+import torch
+from safetensors.torch import load_file
+
+from speech_lstm.checkpoint import load_model
+from speech_lstm.cli import main
+from speech_lstm.config import (
+    COMMANDS_8,
+    AugmentConfig,
+    Config,
+    CorpusConfig,
+    FeatureConfig,
+    NetworkConfig,
+    TrainingConfig,
+)
+from speech_lstm.errors import ConfigError, CorpusError, ModelError
+from speech_lstm.training.distributed import Processes
+from speech_lstm.training.run import train
+from speech_lstm.training.trainer import learning_rate
+
+TINY = Config(
+    FeatureConfig(hop_ms=20.0, mels=20, coefficients=13),
+    NetworkConfig(layers=1, hidden=8),
+    AugmentConfig(),
+    CorpusConfig(labels=",".join(COMMANDS_8), unknown=30.0, splices=0.2),
+    TrainingConfig(epochs=2, batch=16, learning_rate=0.01, average=0.9),
+)
+TRAIN = [sys.executable, "-m", "speech_lstm", "train"]
+SLOW = 120  # seconds; a loaded machine takes long to import torch
+
+
+def with_training(**settings: Any) -> Config:
+    return replace(TINY, training=replace(TINY.training, **settings))
+
+
+def written(config: Config, path: Path) -> Path:
+    """A TOML file of the configuration."""
+    path.write_text(tomli_w.dumps(config.to_dict()), encoding="utf-8")
+    return path
+
+
+def history(out: Path) -> list[dict[str, float]]:
+    """The epochs of a run, without what depends on the machine's load."""
+    entries = json.loads((out / "summary.json").read_text(encoding="utf-8"))["history"]
+    return [{name: value for name, value in entry.items() if name != "clips_per_second"} for entry in entries]
+
+
+def same_models(one: Path, other: Path) -> bool:
+    """Whether two runs left the same weights, bit for bit."""
+    pairs = [(load_file(one / name), load_file(other / name)) for name in ("last.safetensors", "best.safetensors")]
+    return all(a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a) for a, b in pairs)
+
+
+def step_of(out: Path) -> int:
+    """How many steps the run in a folder has done."""
+    content = (out / "state.safetensors").read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]["header"]
+    return json.loads(header)["progress"]["step"]
+
+
+def command_line(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
+    """Exit status and standard error of `speech-lstm train …` in this process."""
+    with pytest.raises(SystemExit) as caught:
+        main(["train", *map(str, words)])
+    return int(caught.value.code or 0), capsys.readouterr().err
+
+
+# --- what a run leaves -------------------------------------------------------------------------------------------
+
+
+def test_it_learns(run_folder: Path) -> None:
+    losses = [entry["train_loss"] for entry in history(run_folder)]
+    assert losses[-1] < 0.3 * losses[0]
+    assert max(entry["validation_accuracy"] for entry in history(run_folder)) > 0.35  # chance is 0.1
+
+
+def test_the_folder_of_a_run(run_folder: Path) -> None:
+    names = {"config.toml", "state.safetensors", "best.safetensors", "last.safetensors", "summary.json", "curve.png"}
+    assert {path.name for path in run_folder.iterdir()} == names | {"tensorboard"}
+    summary = json.loads((run_folder / "summary.json").read_text(encoding="utf-8"))
+    best = max(history(run_folder), key=lambda entry: (entry["validation_accuracy"], -entry["validation_loss"]))
+    assert summary["best_epoch"] == best["epoch"]
+    assert summary["best_validation_accuracy"] == best["validation_accuracy"]
+    assert summary["labels"] == [*COMMANDS_8, "_unknown_", "_silence_"]
+    assert (run_folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+    for name, epoch in (("best", summary["best_epoch"]), ("last", summary["epochs"])):
+        model = load_model(run_folder / f"{name}.safetensors")
+        assert model.training["epoch"] == epoch
+        assert model.network.parameter_count == summary["parameters"]
+        assert Config.from_dict(model.training["config"]).training.epochs == summary["epochs"] == 40
+
+
+def test_tensorboard_reads_the_events(run_folder: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run_folder / "tensorboard"))
+    events.Reload()
+    points = [(point.step, point.value) for point in events.Scalars("train_loss")]
+    assert points == [(entry["epoch"], pytest.approx(entry["train_loss"])) for entry in history(run_folder)]
+
+
+def test_the_file_of_a_run_reproduces_it(tmp_path: Path, demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(TINY, demo, tmp_path / "one", progress=False)
+    config = tmp_path / "one" / "config.toml"
+    status, _ = command_line(capsys, "--config", config, "--data", demo, "--out", tmp_path / "two")
+    assert status == 0
+    assert history(tmp_path / "one") == history(tmp_path / "two")
+    assert same_models(tmp_path / "one", tmp_path / "two")
+    assert f"--config {config} --data {demo} --out DIR" in config.read_text(encoding="utf-8").splitlines()[0]
+
+
+def test_another_seed_is_another_run(tmp_path: Path, demo: Path) -> None:
+    for seed in (1, 2):
+        train(with_training(epochs=1, seed=seed), demo, tmp_path / str(seed), progress=False)
+    assert history(tmp_path / "1") != history(tmp_path / "2")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_both_precisions_run(tmp_path: Path, demo: Path, precision: Any) -> None:
+    train(with_training(precision=precision), demo, tmp_path / "run", progress=False)
+    first, last = history(tmp_path / "run")
+    assert last["train_loss"] < first["train_loss"]
+    assert load_file(tmp_path / "run" / "last.safetensors")["head.weight"].dtype == torch.float32
+
+
+def test_patience_ends_a_run_that_gets_no_better(tmp_path: Path, demo: Path) -> None:
+    config = replace(
+        with_training(epochs=9, patience=2, learning_rate=0.0), network=NetworkConfig(1, 8, normalise="none")
+    )
+    summary = train(config, demo, tmp_path / "run", progress=False)
+    assert (summary["best_epoch"], summary["epochs"]) == (1, 3)
+
+
+def test_all_words_are_a_task_without_unknown_and_silence(tmp_path: Path, demo: Path) -> None:
+    config = replace(with_training(epochs=1), corpus=CorpusConfig(labels="35", splices=0.5))
+    summary = train(config, demo, tmp_path / "run", progress=False)
+    assert summary["labels"] == sorted(
+        path.name for path in demo.iterdir() if path.is_dir() and path.name[0] not in "._"
+    )
+
+
+def test_a_command_wins_over_the_file(tmp_path: Path, demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = written(with_training(epochs=7), tmp_path / "c.toml")
+    words = ("--config", config, "--data", demo, "--out", tmp_path / "run", "--epochs", 1, "--bidirectional", "no")
+    assert command_line(capsys, *words)[0] == 0
+    kept = Config.from_dict(load_model(tmp_path / "run" / "last.safetensors").training["config"])
+    assert (kept.training.epochs, kept.network.bidirectional) == (1, False)
+    assert kept.training.batch == TINY.training.batch
+
+
+# --- the learning rate -------------------------------------------------------------------------------------------
+
+
+def test_the_learning_rate_rises_then_follows_a_cosine() -> None:
+    settings = TrainingConfig(learning_rate=1.0, warmup=0.1)
+    rates = [learning_rate(step, 100, settings) for step in range(101)]
+    assert rates[:10] == pytest.approx([0.1 * (step + 1) for step in range(10)])
+    assert rates[10:] == pytest.approx([0.5 + 0.5 * np.cos(np.pi * i / 90) for i in range(91)])
+
+
+@pytest.mark.parametrize("warmup", [0.0, 1.0])
+def test_no_warm_up_and_nothing_else(warmup: float) -> None:
+    rates = [learning_rate(step, 5, TrainingConfig(learning_rate=1.0, warmup=warmup)) for step in range(5)]
+    assert max(rates) == 1.0
+    assert rates == sorted(rates, reverse=warmup == 0)
+
+
+# --- stopping and going on ---------------------------------------------------------------------------------------
+
+STEADY = replace(
+    TINY,
+    network=NetworkConfig(layers=2, hidden=8, dropout=0.3),
+    training=replace(TINY.training, epochs=4, batch=2),
+)
+
+
+def stop(process: subprocess.Popen[bytes], number: signal.Signals, seen: str) -> str:
+    """Send a signal once `seen` (a regular expression) is on standard error; returns all of that."""
+    assert process.stderr is not None
+    text, deadline = "", time.monotonic() + SLOW
+    while not re.search(seen, text):
+        piece = os.read(process.stderr.fileno(), 1 << 16)
+        assert piece, f"it ended before {seen!r} was seen: {text}"
+        assert time.monotonic() < deadline
+        text += piece.decode()
+    process.send_signal(number)
+    return text + process.communicate(timeout=SLOW)[1].decode()
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory, demo: Path) -> Path:
+    """A run that nobody stops."""
+    out = tmp_path_factory.mktemp("straight") / "run"
+    train(STEADY, demo, out, progress=False)
+    return out
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory, demo: Path) -> tuple[Path, list[str], str]:
+    """The same run, stopped by Ctrl-C in the second epoch: its folder, its command line, its standard error."""
+    folder = tmp_path_factory.mktemp("stopped")
+    flags = ["--data", str(demo), "--out", str(folder / "run"), "--config", str(written(STEADY, folder / "c.toml"))]
+    process = subprocess.Popen([*TRAIN, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    said = stop(process, signal.SIGINT, "epoch 2:")
+    assert process.returncode == 130, said
+    return folder / "run", flags, said
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(stopped: tuple[Path, list[str], str]) -> None:
+    out, flags, said = stopped
+    assert said.splitlines()[-1] == (
+        f"stopped; everything is saved. To go on: speech-lstm train {' '.join(flags)} --resume"
+    )
+    assert step_of(out) > 0
+    assert not (out / "summary.json").exists()
+
+
+def test_a_resumed_run_is_the_run_that_nobody_stopped(
+    straight: Path, stopped: tuple[Path, list[str], str], tmp_path: Path, demo: Path
+) -> None:
+    """Stopped by Ctrl-C, gone on, stopped by a request to terminate, gone on to the end."""
+    first, _, _ = stopped
+    out = tmp_path / "run"
+    shutil.copytree(first, out)
+    flags = ["--data", str(demo), "--out", str(out), "--config", str(out / "config.toml"), "--resume"]
+    process = subprocess.Popen([*TRAIN, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    said = stop(process, signal.SIGTERM, "epoch 3:")
+    assert process.returncode == 130, said
+    assert step_of(out) > step_of(first)
+    train(STEADY, demo, out, resume=True, progress=False)
+    epoch = step_of(straight) // STEADY.training.epochs
+    assert step_of(out) == step_of(straight)
+    assert step_of(first) % epoch, "stopped by chance between two epochs"
+    assert history(out) == history(straight)
+    assert same_models(out, straight)
+
+
+def test_a_finished_run_can_be_resumed_and_stays_as_it_is(straight: Path, tmp_path: Path, demo: Path) -> None:
+    shutil.copytree(straight, tmp_path / "run")
+    train(STEADY, demo, tmp_path / "run", resume=True, progress=False)
+    assert history(tmp_path / "run") == history(straight)
+    assert same_models(tmp_path / "run", straight)
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (replace(STEADY, training=replace(STEADY.training, epochs=5)), "started with epochs = 4, not 5; resume with"),
+        (replace(STEADY, network=replace(STEADY.network, hidden=16)), "started with hidden = 8, not 16"),
+    ],
+)
+def test_other_settings_can_not_resume_it(straight: Path, demo: Path, config: Config, says: str) -> None:
+    with pytest.raises(ModelError, match=says) as caught:
+        train(config, demo, straight, resume=True, progress=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_recordings_can_not_resume_it(straight: Path, tmp_path: Path, demo: Path) -> None:
+    shutil.copytree(demo, tmp_path / "demo", ignore=shutil.ignore_patterns(".*"))
+    next((tmp_path / "demo" / "yes").glob("*.wav")).unlink()
+    with pytest.raises(ModelError, match="other recordings than there are now"):
+        train(STEADY, tmp_path / "demo", straight, resume=True, progress=False)
+
+
+def test_nothing_to_resume(tmp_path: Path, demo: Path) -> None:
+    with pytest.raises(ConfigError, match="holds no run to resume; leave --resume out"):
+        train(TINY, demo, tmp_path, resume=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_is_not_overwritten(straight: Path, demo: Path) -> None:
+    before = {path.name: path.read_bytes() for path in straight.iterdir() if path.is_file()}
+    with pytest.raises(ConfigError, match="holds a run already: add --resume"):
+        train(TINY, demo, straight)
+    assert before == {path.name: path.read_bytes() for path in straight.iterdir() if path.is_file()}
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
+from speech_lstm.cli import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits")
+def test_no_room_keeps_the_last_state(stopped: tuple[Path, list[str], str], tmp_path: Path, demo: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(stopped[0], out)
+    before = {path: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    flags = ["train", "--data", str(demo), "--out", str(out), "--config", str(out / "config.toml"), "--resume"]
+    run = subprocess.run([sys.executable, "-c", LIMITED, *flags], capture_output=True, timeout=SLOW, text=True)
+    assert run.returncode == 2
+    assert "Traceback" not in run.stderr
+    assert re.fullmatch(rf"speech-lstm: {out}/.*: can't be written: file too large; .*", run.stderr.splitlines()[-1])
+    assert {path: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+
+
+def test_ctrl_c_while_the_corpus_is_read(tmp_path: Path, demo: Path) -> None:
+    """Many links to a few recordings take seconds to read."""
+    corpus = tmp_path / "corpus"
+    words = [path for path in demo.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    for word in words:
+        (corpus / word.name).mkdir(parents=True)
+        recording = next(word.glob("*.wav"))
+        for i in range(800):
+            (corpus / word.name / f"{i}_{recording.name}").hardlink_to(recording)
+    flags = ["--data", str(corpus), "--out", str(tmp_path / "run"), "--labels", "yes,no"]
+    process = subprocess.Popen([*TRAIN, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while not list(corpus.glob(".speech_lstm/.*")) and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=SLOW)[1].decode()
+    assert process.returncode == 130, said
+    assert said.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in said
+    assert not (tmp_path / "run").exists()
+    assert not list(corpus.glob(".speech_lstm/.*"))
+
+
+# --- several processes -------------------------------------------------------------------------------------------
+
+
+def test_two_processes_compute_what_one_does(tmp_path: Path, demo: Path) -> None:
+    config = replace(
+        with_training(epochs=3, precision="float32"), network=NetworkConfig(layers=2, hidden=8, dropout=0.0)
+    )
+    train(config, demo, tmp_path / "one", progress=False)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    flags = ["--data", str(demo), "--out", str(tmp_path / "two"), "--config", str(tmp_path / "one" / "config.toml")]
+    run = subprocess.run(
+        [*command, "-m", "speech_lstm", "train", *flags], capture_output=True, timeout=2 * SLOW, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("best: epoch") == 1  # one of them speaks
+    for one, two in zip(history(tmp_path / "one"), history(tmp_path / "two"), strict=True):
+        assert one == pytest.approx(two, rel=1e-5, abs=1e-5)
+    one, two = (load_file(tmp_path / name / "last.safetensors") for name in ("one", "two"))
+    # A soft-max doesn't see what its scores share: the gradient of that bias is rounding error, which Adam scales up.
+    for name in one.keys() - {"pooling.score.bias"}:
+        torch.testing.assert_close(
+            one[name], two[name], atol=1e-5, rtol=1e-5, msg=lambda text, n=name: f"{n}: {text}"
+        )
+
+
+def test_a_batch_is_shared_equally_or_refused() -> None:
+    three = [Processes(rank, 3, torch.device("cpu")) for rank in range(3)]
+    assert [list(range(9))[process.share(9)] for process in three] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    with pytest.raises(ConfigError, match="batch is 10, which 3 processes can't share equally"):
+        three[0].share(10)
+
+
+# --- what can't be -----------------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path, demo: Path) -> None:
+    config = with_training(epochs=50, learning_rate=1.0, weight_decay=10.0, warmup=0.0, clip=0.0, average=0.0)
+    with pytest.raises(
+        ConfigError, match=r"the loss became (nan|inf) in epoch \d+: .* lower learning_rate"
+    ) as caught:
+        train(config, demo, tmp_path / "run", progress=False)
+    assert "\n" not in str(caught.value)
+    for name in ("last", "best"):
+        load_model(tmp_path / "run" / f"{name}.safetensors")  # the last good ones
+
+
+def test_a_batch_larger_than_the_corpus(tmp_path: Path, demo: Path) -> None:
+    with pytest.raises(ConfigError, match="batch is 9999, but an epoch has only"):
+        train(with_training(batch=9999), demo, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_empty_validation_split(tmp_path: Path, demo: Path) -> None:
+    shutil.copytree(demo, tmp_path / "demo", ignore=shutil.ignore_patterns(".*"))
+    (tmp_path / "demo" / "validation_list.txt").write_text("")
+    with pytest.raises(CorpusError, match="the validation split has no recording of"):
+        train(TINY, tmp_path / "demo", tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("device", ["cuda", "cuda:3"])
+def test_a_gpu_that_is_not_there(tmp_path: Path, demo: Path, device: str) -> None:
+    with pytest.raises(ConfigError, match=r"torch sees 0 GPU\(s\); use --device cpu or auto"):
+        train(with_training(device=device), demo, tmp_path / "run")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:-1", "meta", ""])
+def test_a_device_that_is_none(tmp_path: Path, demo: Path, device: str) -> None:
+    with pytest.raises(ConfigError, match=r"device '.*'.* use auto, cpu, cuda or cuda:N"):
+        train(with_training(device=device), demo, tmp_path / "run")
+
+
+Damage = Callable[[Path], Any]
+FILES: dict[str, tuple[Damage, str]] = {
+    "unknown setting": (lambda p: p.write_text("[network]\nlayer = 2"), "unknown setting 'layer'; known here are"),
+    "unknown table": (lambda p: p.write_text("[net]\nlayers = 2"), "unknown table [net]; known are features, net"),
+    "no table": (lambda p: p.write_text("network = 2"), "network must be a table of settings"),
+    "wrong type": (lambda p: p.write_text('[training]\nepochs = "2"'), "epochs is '2'; it must be a whole number"),
+    "out of range": (lambda p: p.write_text("[training]\nepochs = 0"), "epochs is 0; it must be from 1 to 10000"),
+    "impossible": (lambda p: p.write_text("[features]\nhop_ms = 40"), "longer than the window of 30 ms"),
+    "no TOML": (lambda p: p.write_text("[network\n"), "not a TOML file"),
+    "no text": (lambda p: p.write_bytes(b"\xff\xfe"), "not a TOML file"),
+    "endless": (lambda p: p.write_text("a = " + "[" * 100_000), "not a TOML file"),
+    "a folder": (lambda p: p.mkdir(), "can't be read (is a directory)"),
+    "missing": (lambda p: None, "can't be read (no such file or directory)"),
+}
+
+
+@pytest.mark.parametrize("fault", FILES)
+def test_a_bad_configuration_file(tmp_path: Path, demo: Path, fault: str, capsys: pytest.CaptureFixture[str]) -> None:
+    make, says = FILES[fault]
+    path = tmp_path / "c.toml"
+    make(path)
+    status, said = command_line(capsys, "--config", path, "--data", demo, "--out", tmp_path / "run")
+    assert status == 2
+    assert said.startswith(f"speech-lstm: {path}: ")
+    assert says in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ("--epochs many", "epochs is 'many'; it must be a whole number"),
+        ("--epochs 2.5", "epochs is '2.5'; it must be a whole number"),
+        ("--epochs 0", "epochs is 0; it must be from 1 to 10000"),
+        ("--learning-rate fast", "learning_rate is 'fast'; it must be a number"),
+        ("--learning-rate nan", "learning_rate is nan; it must be from 0 to 1"),
+        ("--bidirectional maybe", "bidirectional is 'maybe'; it must be true or false"),
+        ("--pooling max", "pooling is 'max'; it must be one of attention, mean, last"),
+        ("--hop-ms 50", "hop_ms is 50, longer than the window of 30 ms"),
+        ("--coefficients 90", "90 coefficients can't be had of 80 mel bands"),
+        ("--low-hz 5000 --high-hz 4000", "low_hz (5000) must be below high_hz (4000)"),
+        ("--heads 3", "3 attention heads don't divide 256 hidden values"),
+        ("--snr-low-db 50", "snr_low_db must not be above snr_high_db"),
+        ("--labels yes,nope", "has no recordings of nope; it has"),
+        ("--labels yes,yes", "labels name 'yes' twice"),
+        ("--labels ,", "give 35, 12 or words separated by commas"),
+        ("--data /nowhere", "/nowhere: no such folder"),
+    ],
+)
+def test_bad_flags(tmp_path: Path, demo: Path, flags: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, said = command_line(capsys, "--data", demo, "--out", tmp_path / "run", *flags.split())
+    assert status == 2
+    assert says in said
+    assert said.startswith("speech-lstm: ")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_can_not_be_made(tmp_path: Path, demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("kept")
+    status, said = command_line(
+        capsys, "--data", demo, "--out", tmp_path / "file", "--batch", 16, "--labels", "yes,no"
+    )
+    assert status == 2
+    assert said.endswith("a part of the path is a file; choose a folder\n")
