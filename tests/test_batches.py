@@ -128,6 +128,26 @@ def test_extra_recordings_of_no_label_need_unknown(root: Path, extra: Path) -> N
     assert (examples.source == 1).sum() == 3  # yes, no and bed
 
 
+def test_a_share_of_the_extra_commands_comes_in_each_epoch(root: Path, tmp_path: Path) -> None:
+    write_clips(tmp_path / "extra", [f"{word}/{i}.wav" for word in ("yes", "no") for i in range(20)], samples=300)
+    batches = batches_of(root, batch=1, extra=str(tmp_path / "extra"), extra_commands=20, unknown=0, silence=0)
+    source, seen = batches.examples.source, set()
+    for epoch in range(60):
+        first, _ = batches.epoch(epoch)
+        assert Counter(source[first.ravel()].tolist()) == {0: 30, 1: 6}
+        assert len(set(first.ravel().tolist())) == 36
+        seen |= set(first.ravel().tolist())
+    assert set(np.flatnonzero(source == 1).tolist()) <= seen
+
+
+def test_splices_are_of_the_corpus_s_own_voices(root: Path, extra: Path) -> None:
+    batches = batches_of(root, batch=1, extra=str(extra), unknown=1000, splices=1.0)
+    for epoch in range(5):
+        first, second = (half.ravel() for half in batches.epoch(epoch))
+        halves = np.concatenate([first[second != NONE], second[second != NONE]])
+        assert not batches.examples.source[halves].any()
+
+
 def test_several_extra_folders(root: Path, extra: Path, tmp_path: Path) -> None:
     write_clips(tmp_path / "more", ["x.wav"], samples=300)
     batches = batches_of(root, extra=f"{extra}, {tmp_path / 'more'}")
