@@ -28,6 +28,7 @@ from speech_lstm.audio.recording import fit_clip
 from speech_lstm.config import CLIP_SAMPLES, COMMANDS_8, SAMPLE_RATE, Config
 from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.network import Network
+from speech_lstm.training.allocator import keep_freed_memory
 from speech_lstm.training.distributed import Processes, choose_device
 from speech_lstm.training.record import Record
 from speech_lstm.training.run import prepare
@@ -196,6 +197,7 @@ def main() -> None:
     if min(arguments.threads, arguments.workers, arguments.steps, arguments.rounds) < 1:
         parser.error("threads, workers, steps and rounds must be at least 1")
     torch.set_num_threads(arguments.threads)
+    keep_freed_memory()  # as `train` does; the three loops share the process
     device = choose_device(arguments.device)
     config = Config.from_dict({"corpus": {"labels": arguments.labels}, "training": {"epochs": 10_000}})
     benchmark = Benchmark(config, arguments.data, device, arguments.workers, arguments.steps)

@@ -11,6 +11,7 @@ from speech_lstm.config import Config
 from speech_lstm.corpus.memory import load_memory
 from speech_lstm.corpus.noise import training_noise
 from speech_lstm.corpus.speech_commands import scan, task_of
+from speech_lstm.training.allocator import keep_freed_memory
 from speech_lstm.training.batches import Batches, training_examples
 from speech_lstm.training.distributed import Processes, processes
 from speech_lstm.training.record import STATE, Record
@@ -24,6 +25,7 @@ def train(config: Config, data: Path, out: Path, resume: bool = False, progress:
     Raises SpeechLSTMError for settings, recordings or folders that can't be used, and `trainer.Stopped`,
     with everything saved, when the user interrupts.
     """
+    keep_freed_memory()
     with processes(config.training.device) as group:
         record = Record(out, quiet=not (group.first and progress))
         record.check_free(resume)
@@ -56,19 +58,23 @@ def train(config: Config, data: Path, out: Path, resume: bool = False, progress:
 
 def prepare(config: Config, data: Path, group: Processes, record: Record) -> Material:
     """Read the corpus and choose what is trained on and what is scored, saying what was found."""
-    corpus = scan(data)
+    corpus = scan(data, config.corpus.strict)
     task = task_of(config.corpus.labels, corpus)
     with group.in_turn():  # the first process reads the recordings, the others find its copy
         names = [clip.name for clip in corpus.clips]
         memory = load_memory(data, names, not record.quiet, config.corpus.strict)
         examples = training_examples(corpus, memory, task, config.corpus, not record.quiet)
-    for note in [*corpus.notes, *(f"left out, {reason}" for reason in memory.damaged.values())]:
+    damaged = [f"left out, {reason}" for reason in memory.damaged.values()]
+    for note in [*corpus.notes, *damaged, *examples.notes]:
         record.say(f"note: {note}")
     settings = config.training
     batches = Batches(examples, task, config.corpus, settings.batch, settings.seed, group.device)
     validation = scored_set(corpus, memory, task, "validation")
     record.say(f"training: {label_counts(task.labels, examples.label)}")
-    record.say(f"each epoch: all commands, {batches.unknown_count:,} unknown, {batches.silence_count:,} silence")
+    record.say(
+        f"each epoch: {len(batches.commands) + batches.extra_count:,} commands, {batches.unknown_count:,} unknown, "
+        f"{batches.silence_count:,} silence"
+    )
     record.say(f"validation: {label_counts(task.labels, validation.truth)}")
     noise = torch.from_numpy(training_noise(corpus)).to(group.device)
     return Material(task, batches, noise, validation)

@@ -116,7 +116,7 @@ def evaluate_model(
     model: Model, data: Path, split: Split, device: torch.device, strict: bool = False, progress: bool = True
 ) -> Scores:
     """Score a split of the corpus in `data`, and the words that the model's training held out."""
-    corpus = scan(data)
+    corpus = scan(data, strict)
     memory = load_memory(data, [clip.name for clip in corpus.clips], progress, strict)
     task = Task(model.labels)
     evaluation = score(model, scored_set(corpus, memory, task, split), device, progress)
