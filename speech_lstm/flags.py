@@ -22,6 +22,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     for group, kind in Config.GROUPS.items():
         section = parser.add_argument_group(group, (kind.__doc__ or "").splitlines()[0])
         for name, hint, default, text in settings_of(kind):
+            alone: dict[str, Any] = (
+                {"nargs": "?", "const": "true"} if hint is bool else {}
+            )  # --strict is --strict true
             if hint is bool:
                 metavar = "true|false"
             elif typing.get_origin(hint) is Literal:
@@ -35,6 +38,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
                 dest=f"{group}.{name}",
                 default=argparse.SUPPRESS,  # a flag that isn't given leaves no attribute: a TOML file's value stands
                 metavar=metavar,
+                **alone,
                 help=f"{text}{default_text}".replace("%", "%%"),
             )
 

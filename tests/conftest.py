@@ -31,10 +31,10 @@ def run_folder(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = config.Config(
         config.FeatureConfig(hop_ms=20.0),
         config.NetworkConfig(layers=1, hidden=32, dropout=0.0),
-        config.AugmentConfig(speed=0.0, noise=0.0, time_masks=0, frequency_masks=0),
+        config.AugmentConfig(shift_ms=200.0, speed=0.0, noise=0.0, time_masks=0, frequency_masks=0),
         config.CorpusConfig(labels=",".join(config.COMMANDS_8), unknown=30.0),
         config.TrainingConfig(
-            epochs=40, batch=16, learning_rate=0.006, average=0.9, label_smoothing=0.02, precision="float32"
+            epochs=50, batch=16, learning_rate=0.006, average=0.9, label_smoothing=0.02, precision="float32"
         ),
     )
     out = tmp_path_factory.mktemp("trained") / "run"

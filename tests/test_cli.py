@@ -1,0 +1,252 @@
+"""The command line as a user meets it: answers, exit statuses, one line for every fault."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from speech_lstm.cli import main
+from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, Config
+from speech_lstm.flags import read_config
+from speech_lstm.recognition.recognizer import load
+from speech_lstm.training.run import train
+
+LABELS = (*COMMANDS_8, UNKNOWN, SILENCE)
+SLOW = 120  # seconds; a loaded machine takes long to import torch
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    """Exit status, output and standard error of a command in this process."""
+    with pytest.raises(SystemExit) as caught:
+        main([str(word) for word in words])
+    told = capsys.readouterr()
+    return int(caught.value.code or 0), told.out, told.err
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """The one line with which a command is refused."""
+    status, out, err = call(capsys, *words)
+    assert (status, out) == (2, "")
+    assert err.startswith("speech-lstm: ")
+    assert err.count("\n") == 1
+    return err
+
+
+# --- help --------------------------------------------------------------------------------------------------------
+
+LIGHT = """
+import sys
+import speech_lstm
+from speech_lstm.cli import main
+try:
+    main(["train", "--help"])
+finally:
+    heavy = "torch torchaudio numpy soundfile soxr matplotlib librosa rich sounddevice tqdm safetensors".split()
+    assert not [name for name in heavy if name in sys.modules], sorted(sys.modules)
+"""
+
+
+def test_help_imports_nothing_heavy() -> None:
+    run = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True, timeout=SLOW)
+    assert run.returncode == 0, run.stderr
+    assert "--learning-rate" in run.stdout
+
+
+@pytest.mark.parametrize("command", ["download", "train", "evaluate", "classify", "listen", "devices"])
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    status, out, _ = call(capsys, command, "--help")
+    assert status == 0
+    assert out.startswith(f"usage: speech-lstm {command} ")
+    assert command in call(capsys, "--help")[1]
+
+
+def test_every_setting_is_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    text = call(capsys, "train", "--help")[1]
+    for group in Config().to_dict().values():
+        for name in group:
+            assert f"--{name.replace('_', '-')} " in text
+
+
+@pytest.mark.parametrize(
+    "words", ["", "recognise", "classify", "classify --top 0 a.wav", "classify --threshold 2 a.wav", "train --epoch"]
+)
+def test_a_wrong_command_line(capsys: pytest.CaptureFixture[str], words: str) -> None:
+    status, out, err = call(capsys, *words.split())
+    assert (status, out) == (2, "")
+    assert "error: " in err.splitlines()[-1]
+
+
+# --- classify ----------------------------------------------------------------------------------------------------
+
+
+def test_classify_a_folder(capsys: pytest.CaptureFixture[str], model_file: Path, demo: Path) -> None:
+    status, out, err = call(capsys, "classify", demo / "yes", "--model", model_file, "--top", 3)
+    assert (status, err) == (0, "")
+    names = [line.split("  ")[0] for line in out.splitlines()]
+    assert names == [str(path) for path in sorted((demo / "yes").glob("*.wav"))]
+    assert all(line.count(" %") == 3 for line in out.splitlines())
+    assert sum("s  yes " in line for line in out.splitlines()) > 0.6 * len(names)
+
+
+def test_classify_as_json_lines(capsys: pytest.CaptureFixture[str], model_file: Path, demo: Path) -> None:
+    path = min((demo / "go").glob("*.wav"))
+    status, out, _ = call(capsys, "classify", path, "--model", model_file, "--jsonl")
+    assert status == 0
+    (answer,) = map(json.loads, out.splitlines())
+    assert answer.keys() == {"file", "start", "end", "label", "probability", "scores"}
+    want = load(model_file).classify(path)
+    assert (answer["file"], answer["label"]) == (str(path), want.label)
+    assert (answer["start"], answer["end"]) == (0, want.end)
+    assert answer["probability"] == pytest.approx(want.probability, abs=1e-5)
+    assert answer["scores"] == pytest.approx(want.scores, abs=1e-5)
+
+
+def test_classify_a_long_recording(
+    capsys: pytest.CaptureFixture[str], model_file: Path, demo: Path, tmp_path: Path
+) -> None:
+    gap, voice = np.zeros(SAMPLE_RATE), min((demo / "yes").glob("*.wav")).name
+    words = ["yes", "left", "stop"]
+    parts = [part for word in words for part in (gap, soundfile.read(demo / word / voice)[0])]
+    soundfile.write(tmp_path / "long.wav", np.concatenate([*parts, gap]), SAMPLE_RATE)
+    soundfile.write(tmp_path / "quiet.wav", np.zeros(3 * SAMPLE_RATE), SAMPLE_RATE)
+    flags = ("--model", model_file, "--threshold", 0.5)
+    status, out, _ = call(capsys, "classify", tmp_path / "long.wav", tmp_path / "quiet.wav", *flags)
+    assert status == 0
+    *found, quiet = out.splitlines()
+    assert [line.split()[3] for line in found] == words
+    assert quiet == f"{tmp_path / 'quiet.wav'}  no command"
+    status, out, _ = call(capsys, "classify", tmp_path, "--jsonl", *flags)
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [answer["label"] for answer in answers] == words
+    assert all(earlier["end"] <= later["start"] for earlier, later in pairwise(answers))
+
+
+def test_one_damaged_recording_among_many(
+    capsys: pytest.CaptureFixture[str], model_file: Path, demo: Path, tmp_path: Path
+) -> None:
+    good = min((demo / "no").glob("*.wav"))
+    (tmp_path / "cut.wav").write_bytes(good.read_bytes()[:5000])
+    (tmp_path / "text.wav").write_text("not audio")
+    words = (good, tmp_path / "cut.wav", tmp_path / "text.wav", good)
+    status, out, err = call(capsys, "classify", *words, "--model", model_file)
+    assert status == 1
+    assert [line.split("  ")[0] for line in out.splitlines()] == [str(good)] * 2
+    cut, text, count = err.splitlines()
+    assert cut.startswith(f"speech-lstm: {tmp_path / 'cut.wav'}: is truncated")
+    assert text.startswith(f"speech-lstm: {tmp_path / 'text.wav'}: ")
+    assert count == "speech-lstm: 2 of 4 recordings could not be read"
+
+
+def test_classify_standard_input(model_file: Path, demo: Path) -> None:
+    path = min((demo / "stop").glob("*.wav"))
+    command = [sys.executable, "-m", "speech_lstm", "classify", "-", str(path), "--model", str(model_file), "--jsonl"]
+    run = subprocess.run(command, input=path.read_bytes(), capture_output=True, timeout=SLOW)
+    assert (run.returncode, run.stderr) == (0, b"")
+    piped, named = (json.loads(line) for line in run.stdout.splitlines())
+    assert (piped.pop("file"), named.pop("file")) == ("-", str(path))
+    assert piped == named
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX pipe")
+def test_a_reader_that_goes_away_is_no_fault(model_file: Path, demo: Path) -> None:
+    command = [sys.executable, "-m", "speech_lstm", "classify", str(demo / "yes"), "--model", str(model_file)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    assert process.wait(SLOW) == 0
+
+
+# --- evaluate ----------------------------------------------------------------------------------------------------
+
+
+def test_evaluate_counts_every_clip(
+    capsys: pytest.CaptureFixture[str], model_file: Path, demo: Path, tmp_path: Path
+) -> None:
+    numbers, plots = tmp_path / "scores.json", tmp_path / "plots"
+    words = ("evaluate", model_file, "--data", demo, "--json", numbers, "--plots", plots, "--device", "cpu")
+    status, out, _ = call(capsys, *words)
+    assert status == 0
+    scores = json.loads(numbers.read_text(encoding="utf-8"))
+    listed = (demo / "testing_list.txt").read_text().split()
+    commands = [name for name in listed if name.split("/")[0] in COMMANDS_8]
+    unknown = silence = -(-len(commands) // 10)
+    assert scores["count"] == len(commands) + unknown + silence
+    assert np.sum(scores["confusion"]) == scores["count"]
+    model = load(model_file)
+    answers = model.classify([demo / name for name in commands])
+    right = sum(answer.label == name.split("/")[0] for answer, name in zip(answers, commands, strict=True))
+    assert np.trace(np.array(scores["confusion"])[:8, :8]) == right
+    assert f"of {scores['count']} recordings" in out
+    assert {path.name for path in plots.iterdir()} == {"confusion.png", "labels.png"}
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in plots.iterdir())
+
+
+def test_evaluate_another_split(capsys: pytest.CaptureFixture[str], run_folder: Path, demo: Path) -> None:
+    """The last epoch of the run's own record, scored again."""
+    status, out, _ = call(
+        capsys, "evaluate", run_folder / "last.safetensors", "--data", demo, "--split", "validation"
+    )
+    assert status == 0
+    last = json.loads((run_folder / "summary.json").read_text(encoding="utf-8"))["history"][-1]
+    assert f"accuracy {100 * last['validation_accuracy']:.1f} %" in out
+
+
+def test_evaluate_tells_how_held_out_words_are_refused(
+    capsys: pytest.CaptureFixture[str], run_folder: Path, demo: Path, tmp_path: Path
+) -> None:
+    config = read_config(run_folder / "config.toml")
+    corpus, training = replace(config.corpus, hold_out="bed,cat"), replace(config.training, epochs=1)
+    train(replace(config, corpus=corpus, training=training), demo, tmp_path / "run", progress=False)
+    status, out, _ = call(capsys, "evaluate", tmp_path / "run" / "last.safetensors", "--data", demo)
+    assert status == 0
+    count = sum(len(list((demo / word).glob("*.wav"))) for word in ("bed", "cat"))
+    assert "words never heard in training: " in out
+    assert f"of {count} recordings refused" in out
+
+
+# --- what can't be -----------------------------------------------------------------------------------------------
+
+
+def test_recordings_that_can_not_be_classified(
+    capsys: pytest.CaptureFixture[str], model_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "text.wav").write_text("not audio")
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "folder").mkdir()
+    soundfile.write(tmp_path / "nan.wav", np.full(SAMPLE_RATE, np.nan), SAMPLE_RATE, subtype="FLOAT")
+    flags = ("--model", model_file)
+    for name, says in {
+        "text.wav": "not ",
+        "empty.wav": "empty",
+        "nan.wav": "not numbers",
+        "folder": "without a recording",
+        "nowhere": "there is no such file",
+    }.items():
+        assert says in refusal(capsys, "classify", tmp_path / name, *flags)
+
+
+def test_models_that_are_none(
+    capsys: pytest.CaptureFixture[str], model_file: Path, run_folder: Path, demo: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "cut.safetensors").write_bytes(model_file.read_bytes()[:-1])
+    clip = min((demo / "yes").glob("*.wav"))
+    for path in (tmp_path / "none", tmp_path, clip, tmp_path / "cut.safetensors", run_folder / "state.safetensors"):
+        assert str(path) in refusal(capsys, "classify", clip, "--model", path)
+        assert str(path) in refusal(capsys, "evaluate", path, "--data", demo)
+
+
+def test_corpora_that_are_none(capsys: pytest.CaptureFixture[str], model_file: Path, tmp_path: Path) -> None:
+    assert "no such folder" in refusal(capsys, "evaluate", model_file, "--data", tmp_path / "none")
+    assert "no recordings in it" in refusal(capsys, "evaluate", model_file, "--data", tmp_path)
+    assert "unknown device 'tpu'" in refusal(capsys, "evaluate", model_file, "--data", tmp_path, "--device", "tpu")
