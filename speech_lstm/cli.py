@@ -12,12 +12,14 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.flags import add_settings, config_of, probability, whole
+
+if TYPE_CHECKING:
+    from speech_lstm.recognition.prediction import Prediction
 
 FAILED = 1  # some of many files, or a failure of ours
 INTERRUPTED = 130  # the shell's status for Ctrl-C
@@ -77,11 +79,12 @@ def evaluate(arguments: argparse.Namespace) -> int:
 def classify(arguments: argparse.Namespace) -> int:
     from speech_lstm.audio.recording import find_recordings
     from speech_lstm.errors import RecordingError
+
+    paths = find_recordings(arguments.paths)  # before torch is imported: a wrong path is told at once
     from speech_lstm.recognition.recognizer import load, one_thread
 
     one_thread()
     model = load(arguments.model)
-    paths = find_recordings(arguments.paths)
     damaged = 0
     for path in paths:
         name, silent = str(path), not arguments.jsonl
@@ -101,9 +104,10 @@ def classify(arguments: argparse.Namespace) -> int:
     return FAILED if damaged else 0
 
 
-def jsonl(name: str, answer: object) -> str:
+def jsonl(name: str, answer: Prediction) -> str:
     """One answer as a line of JSON."""
-    return json.dumps({"file": name, **asdict(answer)}, ensure_ascii=False)  # type: ignore[call-overload]
+    place = {"file": name, "start": answer.start, "end": answer.end}
+    return json.dumps(place | {"label": answer.label, "probability": answer.probability, "scores": answer.scores})
 
 
 def devices(arguments: argparse.Namespace) -> int:
@@ -126,9 +130,16 @@ def listen(arguments: argparse.Namespace) -> int:
     return 0
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose faults are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their flags."""
-    parser = argparse.ArgumentParser(prog="speech-lstm", description="Spoken commands, recognised by an LSTM.")
+    parser = Parser(prog="speech-lstm", description="Spoken commands, recognised by an LSTM.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     sub = commands.add_parser("download", help="fetch Speech Commands, checked and unpacked")

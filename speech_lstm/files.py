@@ -43,7 +43,12 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
         raise OutputError(f"{path}: can't be written: it is a folder; name a file")
     if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
-        yield path
+        try:
+            yield path
+        except OSError as error:
+            if error.filename not in (None, str(path)):
+                raise
+            raise OutputError(f"{path}: can't be written: {reason(error)}") from error
         return
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{secrets.token_hex(6)}{target.suffix}")
