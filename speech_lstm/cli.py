@@ -6,6 +6,7 @@ Each command imports what it needs when it runs, so that `--help` answers at onc
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import json
 import os
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from speech_lstm.config import THRESHOLD
 from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.flags import add_settings, config_of, probability, whole
 
@@ -29,7 +31,11 @@ def download(arguments: argparse.Namespace) -> int:
     from speech_lstm.corpus.archive import download
 
     folder = download(arguments.version, arguments.data, arguments.url, arguments.sha256)
-    print(f"recordings in {folder}; next: speech-lstm train --data {folder} --labels 12 --out runs/first")
+    data = shlex.quote(str(folder))
+    if arguments.version.startswith("test"):
+        print(f"next: speech-lstm evaluate MODEL --data {data}, with a model of the 12-class task")
+    else:
+        print(f"next: speech-lstm train --data {data} --labels 12 --out runs/first")
     return 0
 
 
@@ -41,8 +47,10 @@ def train(arguments: argparse.Namespace) -> int:
     try:
         summary = train(config, arguments.data, arguments.out, arguments.resume)
     except Stopped:
-        given = [word for word in sys.argv[1:] if word != "--resume"]
-        print(f"stopped; everything is saved. To go on: speech-lstm {shlex.join(given)} --resume", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":
+            given = [word for word in sys.argv[1:] if word != "--resume"]
+            start = "torchrun … -m speech_lstm" if "RANK" in os.environ else "speech-lstm"
+            print(f"stopped; everything is saved. To go on: {start} {shlex.join(given)} --resume", file=sys.stderr)
         return INTERRUPTED
     if os.environ.get("RANK", "0") == "0":
         accuracy = 100 * summary["best_validation_accuracy"]
@@ -192,10 +200,15 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold",
         type=probability,
-        default=0.7,
+        default=THRESHOLD,
         metavar="P",
         help="probability from which a command in a stream or a long recording counts (%(default)s)",
     )
+
+
+def leave_stdout() -> None:
+    """Send what is still buffered nowhere: standard output takes no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -205,6 +218,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     arguments = build_parser().parse_args(argv)
     try:
         status = arguments.run(arguments)
+        sys.stdout.flush()
     except SpeechLSTMError as error:
         print(f"speech-lstm: {error}", file=sys.stderr)
         status = error.exit_status
@@ -212,6 +226,15 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         print("interrupted", file=sys.stderr)
         status = INTERRUPTED
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave_stdout()
         status = 0
+    except MemoryError:
+        print("speech-lstm: not enough memory; choose smaller settings, such as batch or hidden", file=sys.stderr)
+        status = 2
+    except OSError as error:
+        if error.filename is not None or error.errno != errno.ENOSPC:
+            raise
+        print("speech-lstm: the output can't be written: no space left on device", file=sys.stderr)
+        leave_stdout()
+        status = 2
     sys.exit(status)

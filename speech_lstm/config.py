@@ -14,6 +14,7 @@ from speech_lstm.errors import ConfigError
 SAMPLE_RATE = 16_000  # Hz; of every waveform inside the program
 CLIP_SAMPLES = SAMPLE_RATE  # one second, the length of a Speech Commands recording
 SILENCE, UNKNOWN = "_silence_", "_unknown_"
+THRESHOLD = 0.7  # smoothed posterior from which a command in a stream counts
 
 COMMANDS_8 = ("yes", "no", "up", "down", "left", "right", "stop", "go")
 COMMANDS_10 = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")  # of the 12-class task
@@ -121,12 +122,6 @@ class NetworkConfig(Settings):
     pooling: Literal["attention", "mean", "last"] = setting("attention", "how the frames become one vector")
     heads: int = setting(4, "heads of the attention pooling", 1, 64)
     forget_bias: float = setting(1.0, "initial bias of the forget gate", -20, 20)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        width = self.hidden * (2 if self.bidirectional else 1)
-        if self.pooling == "attention" and width % self.heads:
-            raise ConfigError(f"{self.heads} attention heads don't divide {width} hidden values; change heads")
 
 
 @dataclass(frozen=True)

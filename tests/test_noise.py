@@ -68,12 +68,12 @@ def test_without_recordings_noise_is_generated(tmp_path: Path) -> None:
         noise = noise_of(corpus, split)
         assert noise.dtype == np.float32
         assert 0.05 < noise.std() < 0.2
-    assert all(np.array_equal(a, b) for a, b in zip(generated_noise(), generated_noise(), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(generated_noise(1), generated_noise(1), strict=True))
 
 
 def test_generated_noise_has_its_colours() -> None:
     slopes = []
-    for wave in generated_noise():
+    for wave in generated_noise(1):
         power = np.abs(np.fft.rfft(wave)) ** 2
         low, high = power[200:2000].mean(), power[20_000:100_000].mean()
         slopes.append(np.log10(low / high))
@@ -83,7 +83,7 @@ def test_generated_noise_has_its_colours() -> None:
 
 
 def test_silence_for_scoring_is_always_the_same_and_of_every_volume() -> None:
-    noise = generated_noise()[1]
+    noise = generated_noise(1)[1]
     clips = silences(noise, 200)
     assert clips.dtype == np.float32
     assert np.array_equal(clips, silences(noise, 200))

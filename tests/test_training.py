@@ -452,7 +452,6 @@ def test_a_bad_configuration_file(tmp_path: Path, demo: Path, fault: str, capsys
         ("--hop-ms 50", "hop_ms is 50, longer than the window of 30 ms"),
         ("--coefficients 90", "90 coefficients can't be had of 80 mel bands"),
         ("--low-hz 5000 --high-hz 4000", "low_hz (5000) must be below high_hz (4000)"),
-        ("--heads 3", "3 attention heads don't divide 256 hidden values"),
         ("--snr-low-db 50", "snr_low_db must not be above snr_high_db"),
         ("--labels yes,nope", "has no recordings of nope; it has"),
         ("--labels yes,yes", "labels name 'yes' twice"),

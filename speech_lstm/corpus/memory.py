@@ -29,6 +29,7 @@ LONGEST_SECONDS = 60.0  # a longer file among one-word recordings is a mistake
 THREADS = 8  # they wait for the disk more than they compute
 FILES_PER_TASK = 64
 TASKS_AT_ONCE = 64  # 4,096 clips, 128 MiB: what is held before it is written, and what Ctrl-C waits for
+NAMED = 5  # damaged recordings that are named; the rest is counted
 ABANDONED_SECONDS = 86_400.0  # a temporary file that old was left by a run that was killed
 WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
@@ -43,6 +44,13 @@ class Memory:
     names: tuple[str, ...]
     samples: NDArray[np.int16]
     damaged: dict[str, str]
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out, for people: the first few damaged recordings, and how many there are."""
+        reasons = [f"left out, {reason}" for reason in list(self.damaged.values())[:NAMED]]
+        more = len(self.damaged) - len(reasons)
+        return [*reasons, f"left out, {more:,} more damaged recordings"] if more else reasons
 
 
 def load_memory(root: Path, names: Sequence[str], progress: bool = True, strict: bool = False) -> Memory:

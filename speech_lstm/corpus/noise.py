@@ -11,7 +11,8 @@ from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
 from speech_lstm.corpus.speech_commands import Corpus, Split
 
 # Every noise recording is cut into stretches that go to the splits in turn: each split hears all of the
-# recording's sounds, and no stretch is heard both in training and in scoring.
+# recording's sounds, and no stretch is heard both in training and in scoring. Only where there are so few that a
+# split would have none it hears all.
 STRETCH = 3 * SAMPLE_RATE
 TURNS: tuple[Split, ...] = (
     *("training", "training", "training", "validation", "training"),
@@ -28,7 +29,7 @@ def noise_of(corpus: Corpus, split: Split) -> NDArray[np.float32]:
 
     A corpus without noise recordings gets generated ones.
     """
-    sources = [read_recording(corpus.root / name) for name in corpus.noise] or generated_noise()
+    sources = [read_recording(corpus.root / name) for name in corpus.noise] or generated_noise(SEED + 1)
     stretches = [wave[start : start + STRETCH] for wave in sources for start in range(0, len(wave), STRETCH)]
     # The turns go on from recording to recording, so that short ones don't all begin with training.
     own = [wave for i, wave in enumerate(stretches) if TURNS[i % len(TURNS)] == split] or stretches
@@ -41,12 +42,12 @@ def training_noise(corpus: Corpus) -> NDArray[np.float32]:
     """The noise to train with, float32 [samples]: the training stretches, also at other speeds, and generated."""
     recorded = noise_of(corpus, "training")
     varied = [soxr.resample(recorded, speed * SAMPLE_RATE, SAMPLE_RATE, "MQ") for speed in SPEEDS]
-    return np.concatenate([recorded, *varied, *generated_noise()])
+    return np.concatenate([recorded, *varied, *generated_noise(SEED)])
 
 
-def generated_noise() -> list[NDArray[np.float32]]:
-    """Noise of several colours at a tenth of full scale, always the same."""
-    random = np.random.default_rng(SEED)
+def generated_noise(seed: int) -> list[NDArray[np.float32]]:
+    """Noise of several colours at a tenth of full scale, the same for the same seed."""
+    random = np.random.default_rng(seed)
     noises = []
     for colour in COLOURS:
         spectrum = np.fft.rfft(random.standard_normal(GENERATED_SECONDS * SAMPLE_RATE))

@@ -7,10 +7,9 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN
+from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, THRESHOLD, UNKNOWN
 from speech_lstm.recognition.prediction import Prediction, Scorer
 
-THRESHOLD = 0.7  # smoothed posterior from which a command counts
 HOP_SECONDS = 0.1  # from window to window
 SMOOTHED = 3  # windows whose posteriors are averaged: a word fills about five
 REFRACTORY_SECONDS = 0.8  # after a command, in which nothing else is reported: one word is one command
@@ -86,7 +85,8 @@ class Detector:
             self.quiet_until = candidate.end + REFRACTORY_SECONDS
             return [candidate]
         begin, end = (self.offset / SAMPLE_RATE + edge for edge in loud_stretch(window))
-        if smoothed[best] >= self.threshold and (begin + end) / 2 >= self.quiet_until:
+        likeliest = smoothed[best] == smoothed.max()
+        if likeliest and smoothed[best] >= self.threshold and (begin + end) / 2 >= self.quiet_until:
             self.candidate = Prediction(
                 self.recognizer.labels[best],
                 float(smoothed[best]),

@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_lstm.audio.sources import printable
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -25,7 +27,7 @@ class Prediction:
         if top == 1:
             likeliest = [(self.label, self.probability)]
         labels = "  ".join(f"{label} {100 * score:.1f} %" for label, score in likeliest)
-        return f"{name}  {self.start:.2f}–{self.end:.2f} s  {labels}"
+        return f"{printable(name)}  {self.start:.2f}–{self.end:.2f} s  {labels}"
 
 
 class Scorer(Protocol):

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.audio.recording import Source, fit_clip, read_recording, stream_recording, to_mono_16k
 from speech_lstm.checkpoint import Model, load_model
-from speech_lstm.config import SAMPLE_RATE
+from speech_lstm.config import SAMPLE_RATE, THRESHOLD
 from speech_lstm.errors import ModelError, RecordingError
-from speech_lstm.recognition.detector import THRESHOLD, Detector
+from speech_lstm.recognition.detector import Detector
 from speech_lstm.recognition.prediction import Prediction
 
 MODEL_NAME = "commands8.safetensors"
@@ -88,11 +88,11 @@ class Recognizer:
 
     def read(self, recording: Any, rate: int | None) -> NDArray[np.float32]:
         """Samples or anything that can be read, as mono float32 at 16 kHz."""
-        if not isinstance(recording, np.ndarray):
+        if isinstance(recording, (str, os.PathLike)) or hasattr(recording, "read"):
             return read_recording(recording)
         if rate is None:
             raise RecordingError("samples need their rate: classify(samples, rate=16000)")
-        return to_mono_16k(recording, rate)
+        return to_mono_16k(np.asarray(recording), rate)  # of torch's tensors too
 
     @torch.inference_mode()
     def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:

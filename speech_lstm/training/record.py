@@ -57,10 +57,10 @@ class Record:
 
     def check_free(self, resume: bool) -> None:
         """Raise ConfigError where a new run would overwrite an old one, or there is none to resume."""
-        there = self.path(STATE).exists() or self.path(CONFIG).exists()
+        there = self.path(STATE).exists()  # a run that ended before it saved anything leaves nothing to lose
         if there and not resume:
             raise ConfigError(f"{self.out} holds a run already: add --resume to go on with it, or name another --out")
-        if resume and not self.path(STATE).exists():
+        if resume and not there:
             raise ConfigError(f"{self.out} holds no run to resume; leave --resume out to start one")
 
     def say(self, text: str) -> None:

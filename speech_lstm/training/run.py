@@ -64,8 +64,7 @@ def prepare(config: Config, data: Path, group: Processes, record: Record) -> Mat
         names = [clip.name for clip in corpus.clips]
         memory = load_memory(data, names, not record.quiet, config.corpus.strict)
         examples = training_examples(corpus, memory, task, config.corpus, not record.quiet)
-    damaged = [f"left out, {reason}" for reason in memory.damaged.values()]
-    for note in [*corpus.notes, *damaged, *examples.notes]:
+    for note in [*corpus.notes, *memory.notes, *examples.notes]:
         record.say(f"note: {note}")
     settings = config.training
     batches = Batches(examples, task, config.corpus, settings.batch, settings.seed, group.device)

@@ -125,8 +125,7 @@ def evaluate_model(
     unseen = None
     if unseen_clips and UNKNOWN in task.labels:
         unseen = score(model, gathered(unseen_clips, memory, task), device)
-    damaged = [f"left out, {reason}" for reason in memory.damaged.values()]
-    return Scores(split, evaluation, unseen, (*corpus.notes, *damaged))
+    return Scores(split, evaluation, unseen, (*corpus.notes, *memory.notes))
 
 
 def score(model: Model, scored: ScoredSet, device: torch.device, progress: bool = False) -> Evaluation:

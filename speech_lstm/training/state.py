@@ -68,7 +68,7 @@ class State:
                 if config[group][name] != value:
                     raise ModelError(
                         f"{path}: the run was started with {name} = {config[group][name]!r}, not {value!r}; "
-                        "resume with the same settings, or start a new run in another folder"
+                        "resume with the same settings (--config takes its config.toml), or start in another folder"
                     )
         if corpus != self.corpus:
             raise ModelError(

@@ -1,4 +1,4 @@
-"""The training loop: `train` reads the corpus, runs the epochs, and leaves the best model with its record."""
+"""The training loop: epochs of steps, a score after each, the best model kept, everything saved."""
 
 from __future__ import annotations
 
