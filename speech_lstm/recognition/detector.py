@@ -15,7 +15,9 @@ SMOOTHED = 3  # windows whose posteriors are averaged: a word fills about five
 REFRACTORY_SECONDS = 0.8  # after a command, in which nothing else is reported: one word is one command
 FRAME = SAMPLE_RATE // 50  # samples: the grain of a command's start and end
 LOUD_SHARE = 0.15  # of the loudest frame's amplitude: what counts as a part of the word
-MARGIN = CLIP_SAMPLES // 2  # silence put before and after the stream, so that a word at its edge has full windows
+# Silence put before and after the stream, so that a word at its edge has full windows. No more than a quarter of a
+# window: noise that sets in from digital silence can sound like a word.
+MARGIN = CLIP_SAMPLES // 4
 
 
 class Detector:
