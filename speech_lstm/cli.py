@@ -86,6 +86,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 def classify(arguments: argparse.Namespace) -> int:
     from speech_lstm.audio.recording import find_recordings
+    from speech_lstm.audio.sources import printable
     from speech_lstm.errors import RecordingError
 
     paths = find_recordings(arguments.paths)  # before torch is imported: a wrong path is told at once
@@ -101,7 +102,7 @@ def classify(arguments: argparse.Namespace) -> int:
                 print(jsonl(name, answer) if arguments.jsonl else answer.line(name, arguments.top), flush=True)
                 silent = False
             if silent:
-                print(f"{name}  no command")
+                print(f"{printable(name)}  no command")
         except RecordingError as error:
             if len(paths) == 1:
                 raise

@@ -22,11 +22,10 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     for group, kind in Config.GROUPS.items():
         section = parser.add_argument_group(group, (kind.__doc__ or "").splitlines()[0])
         for name, hint, default, text in settings_of(kind):
-            alone: dict[str, Any] = (
-                {"nargs": "?", "const": "true"} if hint is bool else {}
-            )  # --strict is --strict true
+            alone: dict[str, Any] = {}
             if hint is bool:
                 metavar = "true|false"
+                alone = {"nargs": "?", "const": "true"}  # --strict is --strict true
             elif typing.get_origin(hint) is Literal:
                 metavar = "|".join(typing.get_args(hint))
             else:

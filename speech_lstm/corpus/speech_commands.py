@@ -27,6 +27,7 @@ NOISE_FOLDER = "_background_noise_"
 SUFFIXES = tuple(AUDIO_SUFFIXES)
 LONGEST_NOISE = 3600.0  # seconds of one noise recording; they are held in memory
 HASH_RANGE = 2**27 - 1  # names are hashed into 0 … HASH_RANGE; the archive's own constant
+SPLIT_PERCENT = 10  # of the speakers are for validation, and as many for testing
 RULE_PERCENT = 10  # _unknown_ and _silence_ in the standard task: percent of the command recordings, rounded up
 UNKNOWN_SEED = 59  # decides which unknown recordings a scored split takes; written into every evaluation
 SPOKEN = re.compile(r"(?:(?P<word>.+?)_)?(?P<speaker>[0-9a-f]+)_nohash_")  # unknown clips of the test archive
@@ -155,13 +156,13 @@ def listed_names(path: Path) -> set[str]:
     return {line.strip().replace("\\", "/") for line in text.splitlines() if line.strip()}
 
 
-def hashed_split(name: str, validation: float = 10, testing: float = 10) -> Split:
+def hashed_split(name: str) -> Split:
     """The archive's rule: SHA-1 of the name before `_nohash_`, so that a speaker stays in one split."""
     speaker = re.sub(r"_nohash_.*$", "", name.rsplit("/", 1)[-1])
     percent = int(hashlib.sha1(os.fsencode(speaker)).hexdigest(), 16) % (HASH_RANGE + 1) * (100 / HASH_RANGE)
-    if percent < validation:
+    if percent < SPLIT_PERCENT:
         return "validation"
-    return "testing" if percent < validation + testing else "training"
+    return "testing" if percent < 2 * SPLIT_PERCENT else "training"
 
 
 @dataclass(frozen=True)

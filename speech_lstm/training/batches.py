@@ -59,7 +59,7 @@ def training_examples(
             if label in task.labels:
                 found.append((len(sources), i, label, word))
         sources.append(extra.samples)
-        notes.extend(f"left out, {reason}" for reason in extra.damaged.values())
+        notes.extend(extra.notes)
     if strange := sorted(held_out - {word for *_, word in found} - {clip.word for clip in corpus.clips}):
         raise ConfigError(f"hold_out names {strange[0]!r}, of which there are no recordings; correct or remove it")
     found = [example for example in found if example[-1] not in held_out]

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.checkpoint import Model
 from speech_lstm.config import SILENCE, UNKNOWN, listed
 from speech_lstm.corpus.memory import Memory, load_memory, to_int16
 from speech_lstm.corpus.noise import noise_of, silences
 from speech_lstm.corpus.speech_commands import UNKNOWN_SEED, Clip, Corpus, Split, Task, scan, scored_clips
+from speech_lstm.recognition.recognizer import Recognizer
 from speech_lstm.training import report
 from speech_lstm.training.evaluation import Evaluation, Share, evaluate_scores
 
@@ -61,20 +61,21 @@ def gathered(pairs: Sequence[tuple[Clip, str]], memory: Memory, task: Task) -> S
     )
 
 
-@torch.inference_mode()
 def probabilities(
     model: Model, waveforms: NDArray[np.int16], device: torch.device, progress: bool = False
 ) -> NDArray[np.float32]:
     """The posterior of every label for int16 waveforms [n, samples]: float32 [n, labels], rows add up to 1."""
     from tqdm import tqdm
 
-    network, front_end = model.network.eval(), FrontEnd(model.features).to(device)
+    model.network.eval()
+    recognizer = Recognizer(model, device)
     starts = range(0, len(waveforms), BATCH)
-    answers = []
-    for start in tqdm(starts, desc="scoring", unit="batch", disable=not progress, delay=2):
-        batch = torch.from_numpy(waveforms[start : start + BATCH]).to(device).float() / 32768
-        answers.append(network(front_end(batch)).float().softmax(1).cpu().numpy())
-    return np.concatenate(answers)
+    return np.concatenate(
+        [
+            recognizer.posteriors(waveforms[start : start + BATCH] / np.float32(32768))
+            for start in tqdm(starts, desc="scoring", unit="batch", disable=not progress, delay=2)
+        ]
+    )
 
 
 def label_counts(labels: tuple[str, ...], truth: NDArray[np.int64]) -> str:
@@ -103,10 +104,9 @@ class Scores:
         text = self.evaluation.table()
         if self.unseen and (accepted := self.unseen.unknown_accepted):
             refused = Share(accepted.of - accepted.hits, accepted.of)
-            low, high = refused.interval or (0.0, 1.0)
             text += (
                 f"\n\nwords never heard in training: {refused.hits} of {refused.of} recordings refused, "
-                f"{100 * (refused.share or 0):.1f} % (95 % interval {100 * low:.1f}–{100 * high:.1f} %)\n"
+                f"{report.percent(refused.share)} (95 % interval {report.span(refused.interval or (0.0, 1.0))})\n"
             )
             text += "\n".join(report.word_lines(self.unseen, 30))
         return text
