@@ -72,7 +72,7 @@ def probabilities(
     starts = range(0, len(waveforms), BATCH)
     return np.concatenate(
         [
-            recognizer.posteriors(waveforms[start : start + BATCH] / np.float32(32768))
+            recognizer.posteriors(np.divide(waveforms[start : start + BATCH], 32768, dtype=np.float32))
             for start in tqdm(starts, desc="scoring", unit="batch", disable=not progress, delay=2)
         ]
     )
