@@ -18,7 +18,7 @@ from speech_lstm.errors import ConfigError, ModelError
 from speech_lstm.files import atomic_path
 from speech_lstm.network import Network
 
-FORMAT_VERSION = 1  # raise it when an older program could not read a newer file
+FORMAT_VERSION = 2  # raise it when an older program could not read a newer file
 KIND = "speech-lstm model"
 
 
@@ -53,8 +53,11 @@ def load_model(path: Path, device: str | torch.device = "cpu") -> Model:
         labels, training = labels_of(header["labels"]), dict(header["training"])
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise ModelError(f"{path}: the header of the model is damaged ({error}); train or download it anew") from None
-    with torch.device("meta"):  # only shapes: a damaged header must not claim memory
-        network = Network(features, config, len(labels))
+    try:
+        with torch.device("meta"):  # only shapes: a damaged header must not claim memory
+            network = Network(features, config, len(labels))
+    except ConfigError as error:  # such as a cell that isn't known here
+        raise ModelError(f"{path}: {error}") from None
     check_tensors(path, tensors, network.state_dict())
     # What was read is a view of the file; the copy stays as it is when another file is written over that one.
     network.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
@@ -118,6 +121,10 @@ def read_tensors(path: Path, kind: str, version: int) -> tuple[dict[str, Tensor]
             if int(found) > version:
                 raise ModelError(
                     f"{path}: format {found} is newer than this program reads (format {version}); upgrade speech-lstm"
+                )
+            if int(found) < version:
+                raise ModelError(
+                    f"{path}: format {found} is older than this program reads; train or download it anew"
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         header = json.loads(metadata["header"])

@@ -114,14 +114,41 @@ class FeatureConfig(Settings):
 class NetworkConfig(Settings):
     """The recurrent network between the features and the labels."""
 
+    cell: str = setting("lstm", "recurrent cell; `speech-lstm cells` lists them")
     layers: int = setting(2, "recurrent layers", 1, 16)
     hidden: int = setting(128, "hidden units of a layer and direction", 1, 4096)
+    sizes: str = setting(
+        "", "hidden units of each layer, separated by commas, where they differ: in place of layers and hidden"
+    )
     bidirectional: bool = setting(True, "read the recording in both directions")
     dropout: float = setting(0.2, "dropout between the layers and before the head", 0, 0.95)
     normalise: Literal["batch", "layer", "none"] = setting("batch", "normalisation of the input features")
     pooling: Literal["attention", "mean", "last"] = setting("attention", "how the frames become one vector")
     heads: int = setting(4, "heads of the attention pooling", 1, 64)
     forget_bias: float = setting(1.0, "initial bias of the forget gate", -20, 20)
+    tied: bool = setting(
+        False, "one set of weights for all layers; a learnt projection brings the input to their size"
+    )
+    clocks: int = setting(4, "Clockwork: modules, of periods 1, 2, 4, …", 1, 16)
+    time_first: bool = setting(False, "Grid LSTM: time is the priority dimension, depth reads its new hidden state")
+    bands: int = setting(8, "time-frequency Grid LSTM: bands that the mel bands are cut into", 1, 128)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.layer_sizes) > 16:
+            raise ConfigError(f"sizes names {len(self.layer_sizes)} layers; at most 16 are possible")
+        for size in self.layer_sizes:
+            check("sizes", size, int, {"low": 1, "high": 4096})
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Hidden units of each layer and direction."""
+        if not self.sizes:
+            return (self.hidden,) * self.layers
+        try:
+            return tuple(int(size) for size in listed(self.sizes))
+        except ValueError:
+            raise ConfigError(f"sizes is {self.sizes!r}; it must be whole numbers separated by commas") from None
 
 
 @dataclass(frozen=True)

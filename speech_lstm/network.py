@@ -24,10 +24,13 @@ class Network(torch.nn.Module):
         self.dropout = torch.nn.Dropout(config.dropout)
         self.head = torch.nn.Linear(pooling.size, labels)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Features float32 [batch, frames, size] → logits [batch, labels]."""
-        hidden = self.stack(self.normalise(features))
-        return self.head(self.dropout(self.pooling(hidden)))
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Features float32 [batch, frames, size] → logits [batch, labels].
+
+        Where recordings differ in length, `lengths` int64 [batch] are the frames that are no padding, at least 1.
+        """
+        hidden, _ = self.stack(self.normalise(features, lengths), lengths)
+        return self.head(self.dropout(self.pooling(hidden, lengths)))
 
     @property
     def parameter_count(self) -> int:
@@ -53,16 +56,20 @@ class InputBatchNorm(torch.nn.Module):
         self.variance: Tensor
         self.batches: Tensor
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Features [batch, frames, size] → the same shape, mean 0 and variance 1 for each of the `size` numbers."""
-        mean, variance = self.statistics(features) if self.training else (self.mean, self.variance)
+        if self.training:
+            counted = features.flatten(0, 1) if lengths is None else features[valid(lengths, features.shape[1])]
+            mean, variance = self.statistics(counted)
+        else:
+            mean, variance = self.mean, self.variance
         scale = self.weight * torch.rsqrt(variance + self.epsilon)
         return features * scale + (self.bias - mean * scale)
 
     @torch.no_grad()
     def statistics(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of this batch, also added to the running averages."""
-        flat = features.flatten(0, 1).double()  # sums of squares of a large batch need the digits
+        """Mean and variance of a batch's frames [frames, size], also added to the running averages."""
+        flat = features.double()  # sums of squares of a large batch need the digits
         sums = torch.cat([flat.sum(0), flat.square().sum(0), flat.new_tensor([len(flat)])])
         if dist.is_initialized():
             dist.all_reduce(sums)
@@ -85,9 +92,12 @@ class Attention(torch.nn.Module):
         self.score = torch.nn.Linear(size, config.heads)
         self.size = size * config.heads
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Hidden states [batch, frames, size] → [batch, heads · size]."""
-        weights = self.score(hidden).softmax(dim=1)
+    def forward(self, hidden: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Hidden states [batch, frames, size] → [batch, heads · size]; padding weighs nothing."""
+        scores = self.score(hidden)
+        if lengths is not None:
+            scores = scores.masked_fill(~valid(lengths, hidden.shape[1])[..., None], -torch.inf)
+        weights = scores.softmax(dim=1)
         return (weights.transpose(1, 2).to(hidden.dtype) @ hidden).flatten(1)
 
 
@@ -98,9 +108,9 @@ class Mean(torch.nn.Module):
         super().__init__()
         self.size = size
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Hidden states [batch, frames, size] → [batch, size]."""
-        return hidden.mean(1)
+    def forward(self, hidden: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Hidden states [batch, frames, size], 0 where they are padding → [batch, size]."""
+        return hidden.mean(1) if lengths is None else hidden.sum(1) / lengths[:, None]
 
 
 class Last(torch.nn.Module):
@@ -109,17 +119,42 @@ class Last(torch.nn.Module):
     def __init__(self, size: int, config: NetworkConfig) -> None:
         super().__init__()
         self.size = size
-        self.forward_size = config.hidden
+        self.forward_size = config.layer_sizes[-1]
 
-    def forward(self, hidden: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Hidden states [batch, frames, size] → [batch, size]: the backward direction ends at the first frame."""
-        return torch.cat([hidden[:, -1, : self.forward_size], hidden[:, 0, self.forward_size :]], dim=1)
+        rows = torch.arange(len(hidden), device=hidden.device)
+        last = hidden[:, -1] if lengths is None else hidden[rows, lengths - 1]
+        return torch.cat([last[:, : self.forward_size], hidden[:, 0, self.forward_size :]], dim=1)
+
+
+def valid(lengths: Tensor, frames: int) -> Tensor:
+    """Which frames are no padding: bool [batch, frames]."""
+    return torch.arange(frames, device=lengths.device) < lengths[:, None]
+
+
+class InputLayerNorm(torch.nn.LayerNorm):
+    """Layer normalisation (Ba et al. 2016) of each frame; it needs to know of no padding."""
+
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Features [batch, frames, size] → the same shape."""
+        return super().forward(features)
+
+
+class NoNorm(torch.nn.Module):
+    """The features as they are."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
+        return features
 
 
 NORMALISATIONS: dict[str, Callable[[int], torch.nn.Module]] = {
     "batch": InputBatchNorm,
-    "layer": torch.nn.LayerNorm,
-    "none": lambda size: torch.nn.Identity(),
+    "layer": InputLayerNorm,
+    "none": NoNorm,
 }
 POOLINGS: dict[str, Callable[[int, NetworkConfig], Attention | Mean | Last]] = {
     "attention": Attention,

@@ -2,47 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
+import speech_lstm.recurrent.cells  # noqa: F401  (makes them known)
 from speech_lstm.config import NetworkConfig
+from speech_lstm.errors import ConfigError
+from speech_lstm.recurrent.cell import State, Tap, find_cell
+from speech_lstm.recurrent.layer import Layer, Track
+
+
+class Carry(NamedTuple):
+    """What a stack remembers between two chunks of a recording."""
+
+    states: tuple[State, ...]  # of each layer
+    frames: int  # so far
 
 
 class Stack(torch.nn.Module):
-    """Stacked LSTM (Hochreiter & Schmidhuber 1997, forget gate of Gers et al. 2000), in one or both directions.
-
-    The fused kernel of torch.nn runs it. torch.nn adds two biases to every gate; the forget gate's are
-    set to `forget_bias` and 0, so that their sum is what Jozefowicz et al. (2015) advise.
-    """
+    """Layers of one kind of cell, in one or both directions; dropout between them."""
 
     def __init__(self, inputs: int, config: NetworkConfig) -> None:
+        """Raises ConfigError for a cell that isn't known and sizes that it can't have."""
         super().__init__()
-        self.size = config.hidden * (2 if config.bidirectional else 1)
-        self.lstm = torch.nn.LSTM(
-            inputs,
-            config.hidden,
-            config.layers,
-            batch_first=True,
-            bidirectional=config.bidirectional,
-            dropout=config.dropout if config.layers > 1 else 0.0,
-        )
-        if not self.lstm.weight_hh_l0.is_meta:  # orthogonal_ of mere shapes would import sympy: two seconds
-            self.initialise(config.hidden, config.forget_bias)
+        self.config = config
+        self.embed: torch.nn.Linear | None = None
+        sizes = config.layer_sizes
+        if config.tied:
+            if len(set(sizes)) > 1:
+                raise ConfigError(
+                    f"tied layers share their weights, so that sizes ({config.sizes}) must all be equal"
+                )
+            self.embed = torch.nn.Linear(inputs, sizes[0] * (2 if config.bidirectional else 1))
+            inputs = self.embed.out_features
+        self.depth = len(sizes)
+        self.layers = torch.nn.ModuleList()
+        below = sizes[0] if config.tied and find_cell(config.cell).hands_up else 0
+        for i, size in enumerate(sizes[:1] if config.tied else sizes):
+            first = find_cell(config.cell)
+            kind = find_cell(first.above) if i and first.above else first
+            layer = (kind.layer or Layer)(kind(size, config, below), inputs)
+            self.layers.append(layer)
+            inputs, below = layer.size, size if kind.hands_up else 0
+        self.size = inputs
 
-    @torch.no_grad()
-    def initialise(self, hidden: int, forget_bias: float) -> None:
-        """Orthogonal recurrent weights for each gate, biases 0 but for the forget gate's."""
-        forget = slice(hidden, 2 * hidden)  # gates lie in the order input, forget, candidate, output
-        for name, parameter in self.lstm.named_parameters():
-            if name.startswith("weight_hh"):
-                for gate in parameter.chunk(4):
-                    torch.nn.init.orthogonal_(gate)
-            elif name.startswith("bias"):
-                parameter.zero_()
-                if name.startswith("bias_ih"):
-                    parameter[forget] = forget_bias
+    def forward(
+        self,
+        features: Tensor,
+        lengths: Tensor | None = None,
+        carry: Carry | None = None,
+        taps: Sequence[Tap | None] | None = None,
+    ) -> tuple[Tensor, Carry]:
+        """Features [batch, frames, inputs] → hidden states [batch, frames, size], forward direction first.
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Features [batch, frames, inputs] → hidden states [batch, frames, size], forward direction first."""
-        hidden, _ = self.lstm(features)
-        return hidden
+        `lengths` int64 [batch] are the frames that are no padding, `carry` is what the call for the chunk before
+        gave (for the backward direction: for the chunk after), and `taps` look into the layers.
+        """
+        track = Track(features.transpose(0, 1) if self.embed is None else self.embed(features).transpose(0, 1))
+        states: list[State] = []
+        for i in range(self.depth):
+            layer = self.layers[0 if self.config.tied else i]
+            if i:
+                dropped = torch.nn.functional.dropout(track.hidden, self.config.dropout, self.training)
+                track = Track(dropped, track.memory)
+            before, index = (carry.states[i], carry.frames) if carry else (None, 0)
+            track, state = layer(track, before, lengths, index, taps[i] if taps else None)
+            states.append(state)
+        return track.hidden.transpose(0, 1), Carry(tuple(states), (carry.frames if carry else 0) + features.shape[1])

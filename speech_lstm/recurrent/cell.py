@@ -1,0 +1,165 @@
+"""What a recurrent cell is: its sizes, its state, its gates by name and the equations of one step."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+import torch
+from torch import Tensor
+
+from speech_lstm.config import NetworkConfig
+from speech_lstm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from speech_lstm.recurrent.layer import Layer
+
+State = tuple[Tensor, ...]  # in the order of Cell.state, each [directions, batch, hidden]
+Tap = Callable[[str, Tensor], Tensor]  # is told a value's name, and returns what the step goes on with
+
+
+def untapped(name: str, value: Tensor) -> Tensor:
+    """The tap of a step that nobody looks into."""
+    return value
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A recurrent matrix of blocks of hidden × hidden numbers, each block orthogonal or the identity at first."""
+
+    rows: int = 1
+    columns: int = 1
+    identity: bool = False
+
+
+@dataclass(frozen=True)
+class Vector:
+    """One number for each hidden unit in each of some blocks, drawn evenly between `low` and `high` at first."""
+
+    blocks: int = 1
+    low: float = 0.0
+    high: float = 0.0
+
+
+Product = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weights of a layer as its cell's step sees them, by the names that the cell gave.
+
+    A Matrix U is a function: `product["U"](x, h)` is x + U·h, for every direction its own U, with h [directions,
+    batch, columns · hidden] and x [directions, batch, rows · hidden] or what can be broadcast to that. A Vector
+    is a tensor [directions, 1, blocks · hidden].
+    """
+
+    product: dict[str, Product]
+    vector: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What one step is given beside the state.
+
+    `x` [directions, batch, blocks · hidden] holds the input products W·x + b, in the order of `Cell.inputs`;
+    for a cell with `bare_input` the input itself, `hidden` wide, follows them. `below` [directions, batch,
+    hidden] is the memory that the layer below handed up. `index` counts the steps from 0.
+    """
+
+    x: Tensor
+    below: Tensor | None
+    index: int
+    tap: Tap = untapped
+
+
+class Cell:
+    """One kind of recurrent cell. A subclass names its parts and writes `step`; the engine does the rest.
+
+    A cell knows nothing of time, layers or the order of the batch; the first axis of every tensor is the
+    direction, of which there are one or two with weights of their own.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    paper: ClassVar[str]
+    equations: ClassVar[str]  # in one line; ⊙ is the element-wise product, ⁻ marks the step before
+
+    inputs: ClassVar[tuple[str, ...]]  # blocks of the input product, each `hidden` wide
+    gates: ClassVar[tuple[str, ...]] = ()  # what `step` tells the tap, gates first, then the candidate
+    state: ClassVar[tuple[str, ...]] = ("h",)  # the first is the output
+    bias: ClassVar[bool] = True  # of the input products
+    bare_input: ClassVar[bool] = False  # x itself enters the equations; projected where it isn't `hidden` wide
+    normalised_input: ClassVar[bool] = False  # batch normalisation of the input products
+    hands_up: ClassVar[str] = ""  # which part of the state the layer above is given as a memory, if any
+    above: ClassVar[str] = ""  # the cell of the layers above the first, where it is another one
+    layer: ClassVar[type[Layer] | None] = None  # where it takes more than the plain layer to run the cell
+
+    def __init__(self, hidden: int, config: NetworkConfig, below: int = 0) -> None:
+        """`below` is the size of the memory that the layer below hands up, 0 for none.
+
+        Raises ConfigError for sizes that the cell can't have.
+        """
+        self.hidden, self.config, self.below = hidden, config, below
+
+    def weights(self) -> dict[str, Matrix | Vector]:
+        """The weights beside those of the input, by name."""
+        return {}
+
+    @torch.no_grad()
+    def initialise_bias(self, bias: Tensor) -> None:
+        """Set the biases of the input products [directions, blocks · hidden], which are 0, if that is not right."""
+
+    def constrain(self, name: str, weight: Tensor) -> Tensor:
+        """A weight as it enters the equations, where that isn't the parameter itself."""
+        return weight
+
+    def start(self, batch: int, directions: int, like: Tensor) -> State:
+        """The state before the first frame: zeros."""
+        return tuple(like.new_zeros(directions, batch, self.hidden) for _ in self.state)
+
+    def step(self, frame: Frame, state: State, weights: Weights) -> State:
+        """The state after one frame."""
+        raise NotImplementedError
+
+    def kernel(self, layer: Layer, x: Tensor, state: State) -> tuple[Tensor, State] | None:
+        """A fused kernel for the whole layer, if there is one for this device and these settings.
+
+        x [frames, batch, inputs] → hidden states [frames, batch, directions · hidden] and the last state.
+        """
+        return None
+
+    def loop(self, xs: Tensor, state: State, weights: Weights) -> tuple[Tensor, State] | None:
+        """A faster form of the engine's loop, if there is one: the same function of the input products.
+
+        xs [directions, frames, batch, blocks · hidden] → hidden states [directions, frames, batch, hidden] and
+        the last state.
+        """
+        return None
+
+    def block(self, name: str) -> slice:
+        """Where an input block lies in the last axis of `Frame.x` and of the input's weights and bias."""
+        at = self.inputs.index(name)
+        return slice(at * self.hidden, (at + 1) * self.hidden)
+
+
+CELLS: dict[str, type[Cell]] = {}
+C = TypeVar("C", bound=type[Cell])
+
+
+def register(cell: C) -> C:
+    """Make a class of cells known by its name: a decorator, also for cells outside this package."""
+    if CELLS.get(cell.name, cell).__qualname__ != cell.__qualname__:
+        raise ConfigError(f"there are two cells of the name {cell.name!r}; rename one")
+    CELLS[cell.name] = cell
+    return cell
+
+
+def find_cell(name: str) -> type[Cell]:
+    """The cell of this name; raises ConfigError, with the nearest and all known names, if there is none."""
+    if name in CELLS:
+        return CELLS[name]
+    near = difflib.get_close_matches(name, CELLS, 1, 0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ConfigError(f"unknown cell {name!r}; {hint}known are {', '.join(CELLS)}")

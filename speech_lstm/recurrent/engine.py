@@ -1,0 +1,118 @@
+"""The one loop over time: a cell's step for every frame, both directions as one batch."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from speech_lstm.recurrent.cell import Cell, Frame, State, Tap, Weights, untapped
+
+
+class Sequence(NamedTuple):
+    """What a layer's loop gives: the hidden states and, where the cell hands it up, the memory of every frame."""
+
+    hidden: Tensor  # [directions, frames, batch, hidden]
+    memory: Tensor | None  # the same shape
+    state: State  # after the last frame
+
+
+def run(
+    cell: Cell,
+    xs: Tensor,
+    state: State,
+    weights: Weights,
+    below: Tensor | None = None,
+    valid: Tensor | None = None,
+    index: int = 0,
+    tap: Tap = untapped,
+) -> Sequence:
+    """Step through the frames of xs [directions, frames, batch, …], the cell's input products.
+
+    `below` [directions, frames, batch, hidden] is the memory from the layer below. Where `valid` [directions or
+    1, frames, batch, 1] is false a frame is padding: the state stays. `index` is the number of the first frame.
+    """
+    hands_up = cell.state.index(cell.hands_up) if cell.hands_up else None
+    frames = xs.unbind(1)
+    belows: tuple[Tensor | None, ...] = below.unbind(1) if below is not None else (None,) * len(frames)
+    valids: tuple[Tensor | None, ...] = valid.unbind(1) if valid is not None else (None,) * len(frames)
+    hidden, memory = [], []
+    for i, (x, under, there) in enumerate(zip(frames, belows, valids, strict=True)):
+        new = cell.step(Frame(x, under, index + i, tap), state, weights)
+        if there is not None:
+            new = tuple(torch.where(there, now, before) for now, before in zip(new, state, strict=True))
+        if tap is not untapped:
+            new = tuple(tap(name, part) for name, part in zip(cell.state, new, strict=True))
+        state = new
+        hidden.append(state[0])
+        if hands_up is not None:
+            memory.append(state[hands_up])
+    return Sequence(torch.stack(hidden, 1), torch.stack(memory, 1) if memory else None, state)
+
+
+class Recurrent:
+    """A recurrent matrix [directions, rows, columns] in use: x + U·h at every step.
+
+    The gradient of U is formed once, as one product over all steps, when the loop's backward has ended: until
+    then the steps only keep what goes into it. With `dtype` the product is computed in it and the rest stays in
+    the precision of x.
+    """
+
+    def __init__(self, matrix: Tensor, dtype: torch.dtype | None = None) -> None:
+        self.kept: list[tuple[Tensor, Tensor]] = []
+        self.dtype = dtype or matrix.dtype
+        needs_gradient = matrix.requires_grad and torch.is_grad_enabled()
+        self.end: Tensor | None = End.apply(matrix, self) if needs_gradient else None
+        self.matrix = matrix.detach().to(self.dtype) if needs_gradient else matrix.to(self.dtype)
+        self.transposed = self.matrix.transpose(1, 2)
+
+    def __call__(self, x: Tensor, h: Tensor) -> Tensor:
+        """x [directions, batch, rows], or what can be broadcast to it; h [directions, batch, columns]."""
+        return self.multiply(x, h) if self.end is None else Multiply.apply(x, h, self.end, self)
+
+    def multiply(self, x: Tensor, h: Tensor) -> Tensor:
+        if self.dtype == h.dtype:
+            return torch.baddbmm(x, h, self.transposed)
+        return x + torch.bmm(h.to(self.dtype), self.transposed).to(h.dtype)
+
+    def gradient(self) -> Tensor:
+        """The gradient of the matrix from all the steps kept, which are forgotten."""
+        gradients, hiddens = zip(*self.kept, strict=True)
+        self.kept = []
+        return torch.bmm(torch.cat(gradients, 1).transpose(1, 2), torch.cat(hiddens, 1))
+
+
+class Multiply(torch.autograd.Function):
+    """One step's product; its backward leaves the matrix's share to `End`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, h: Tensor, end: Tensor, recurrent: Recurrent) -> Tensor:
+        ctx.recurrent, ctx.shape = recurrent, x.shape
+        ctx.save_for_backward(h)
+        return recurrent.multiply(x, h)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        recurrent = ctx.recurrent
+        narrow = gradient.to(recurrent.dtype)
+        recurrent.kept.append((narrow, ctx.saved_tensors[0].to(recurrent.dtype)))
+        to_h = torch.bmm(narrow, recurrent.matrix).to(gradient.dtype) if ctx.needs_input_grad[1] else None
+        to_x = gradient.sum_to_size(ctx.shape) if ctx.needs_input_grad[0] else None
+        return to_x, to_h, None, None
+
+
+class End(torch.autograd.Function):
+    """Where the backward of a loop ends: every step's product takes its output, so that it comes last."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, recurrent: Recurrent) -> Tensor:
+        ctx.recurrent, ctx.dtype = recurrent, matrix.dtype
+        return matrix.new_zeros(())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, _: Tensor) -> tuple[Tensor | None, None]:
+        return (ctx.recurrent.gradient().to(ctx.dtype) if ctx.recurrent.kept else None), None

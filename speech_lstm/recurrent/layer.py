@@ -1,0 +1,193 @@
+"""A layer: one cell over all frames, in one or both directions, with its weights. A track in, a track out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from speech_lstm.recurrent.cell import Cell, Matrix, Product, State, Tap, Weights, untapped
+from speech_lstm.recurrent.engine import Recurrent, Sequence, run
+
+
+class Track(NamedTuple):
+    """What goes from layer to layer, in the order of time."""
+
+    hidden: Tensor  # [frames, batch, size]; of two directions the forward one comes first
+    memory: Tensor | None = None  # [directions, frames, batch, hidden]
+
+
+class Layer(torch.nn.Module):
+    """The weights of a layer and the way through it.
+
+    The input's matrix is [directions, blocks · hidden, inputs]; `config` decides about the directions.
+    """
+
+    def __init__(self, cell: Cell, inputs: int) -> None:
+        super().__init__()
+        self.cell, self.directions = cell, 2 if cell.config.bidirectional else 1
+        self.size = cell.hidden * self.directions
+        rows = len(cell.inputs) * cell.hidden
+        self.front: torch.nn.Parameter | None = None
+        if cell.bare_input and inputs != cell.hidden:
+            self.front = self.parameter(cell.hidden, inputs)
+            inputs = cell.hidden
+        self.input = self.parameter(rows, inputs)
+        self.bias = self.parameter(rows) if cell.bias else None
+        self.normalise = InputNorm(self.directions * rows) if cell.normalised_input else None
+        self.specs = cell.weights()
+        for name, spec in self.specs.items():
+            if isinstance(spec, Matrix):
+                weight = self.parameter(spec.rows * cell.hidden, spec.columns * cell.hidden)
+            else:
+                weight = self.parameter(spec.blocks * cell.hidden)
+            self.register_parameter(name, weight)
+        if not self.input.is_meta:  # orthogonal_ of mere shapes would import sympy: two seconds
+            self.initialise()
+
+    def parameter(self, *shape: int) -> torch.nn.Parameter:
+        return torch.nn.Parameter(torch.empty(self.directions, *shape))
+
+    @torch.no_grad()
+    def initialise(self) -> None:
+        """Input weights as in torch.nn, orthogonal blocks of the recurrent matrices, biases 0 or as the cell says."""
+        bound = self.cell.hidden**-0.5
+        for matrix in (self.front, self.input):
+            if matrix is not None:
+                matrix.uniform_(-bound, bound)
+        if self.bias is not None:
+            self.cell.initialise_bias(self.bias.zero_())
+        for name, spec in self.specs.items():
+            weight = self.get_parameter(name)
+            if not isinstance(spec, Matrix):
+                weight.uniform_(spec.low, spec.high)
+                continue
+            fill = torch.nn.init.eye_ if spec.identity else torch.nn.init.orthogonal_
+            for direction in weight:
+                for row in direction.chunk(spec.rows, 0):
+                    for block in row.chunk(spec.columns, 1):
+                        fill(block)
+
+    def forward(
+        self,
+        track: Track,
+        state: State | None = None,
+        lengths: Tensor | None = None,
+        index: int = 0,
+        tap: Tap | None = None,
+    ) -> tuple[Track, State]:
+        """The track after this layer, and the state after the last frame.
+
+        `state` is the state before the first frame, `lengths` int64 [batch] the frames that are no padding, and
+        `index` the number of the first frame in a longer recording; with a `tap` every value is shown to it.
+        """
+        if state is None:
+            state = self.cell.start(track.hidden.shape[1], self.directions, self.input)
+        plain = lengths is None and tap is None and track.memory is None and not self.cell.hands_up
+        if plain and (fused := self.cell.kernel(self, track.hidden, state)) is not None:
+            return Track(fused[0]), fused[1]
+        xs = self.project(self.directed(track.hidden.expand(self.directions, *track.hidden.shape), lengths), lengths)
+        weights = self.weights()
+        with torch.autocast(xs.device.type, enabled=False):  # the products know their precision
+            if plain and (looped := self.cell.loop(xs, state, weights)) is not None:
+                sequence = Sequence(looped[0], None, looped[1])
+            else:
+                below = self.directed(track.memory, lengths) if track.memory is not None else None
+                valid = valid_frames(lengths, xs.shape[1]) if lengths is not None else None
+                sequence = run(self.cell, xs, state, weights, below, valid, index, tap or untapped)
+        return self.track(sequence, lengths), sequence.state
+
+    def project(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """The input products of all frames at once: x [directions, frames, batch, inputs] → [directions, frames,
+        batch, blocks · hidden], and after them x itself where the cell asks for it."""
+        if self.front is not None:
+            x = multiply(x, self.front)
+        xs = multiply(x, self.input, self.bias)
+        if self.normalise is not None:
+            xs = self.normalise(xs, valid_frames(lengths, x.shape[1]) if lengths is not None else None)
+        return torch.cat([xs, x.to(xs.dtype)], -1) if self.cell.bare_input else xs
+
+    def weights(self) -> Weights:
+        """The weights for a loop; the products in half precision where autocast is on."""
+        kind = self.input.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+        products: dict[str, Product] = {}
+        vectors: dict[str, Tensor] = {}
+        for name, spec in self.specs.items():
+            weight = self.cell.constrain(name, self.get_parameter(name))
+            if isinstance(spec, Matrix):
+                products[name] = Recurrent(weight, dtype)
+            else:
+                vectors[name] = weight[:, None]
+        return Weights(products, vectors)
+
+    def torch_weights(self) -> list[Tensor]:
+        """The weights in the order of torch.nn, whose second bias is 0; for its fused kernels."""
+        assert self.bias is not None
+        recurrent, none = self.get_parameter("recurrent"), self.bias.new_zeros(self.bias.shape[1])
+        each = [(self.input[i], recurrent[i], self.bias[i], none) for i in range(self.directions)]
+        return [weight for direction in each for weight in direction]
+
+    def directed(self, sequences: Tensor, lengths: Tensor | None) -> Tensor:
+        """Sequences [directions, frames, batch, …] with the backward direction's in the order that it reads them."""
+        if self.directions == 1:
+            return sequences
+        return torch.stack([sequences[0], backward_in_time(sequences[1], lengths)])
+
+    def track(self, sequence: Sequence, lengths: Tensor | None) -> Track:
+        """What the loop gave in the order of time, padding set to 0."""
+        hidden = sequence.hidden
+        if lengths is not None:
+            hidden = hidden * valid_frames(lengths, hidden.shape[1])
+        memory = self.directed(sequence.memory, lengths) if sequence.memory is not None else None
+        both = hidden[:1] if self.directions == 1 else (hidden[0], backward_in_time(hidden[1], lengths))
+        return Track(torch.cat(tuple(both), -1), memory)
+
+
+class InputNorm(torch.nn.Module):
+    """Batch normalisation (Ioffe & Szegedy 2015) of a layer's input products over recordings and frames."""
+
+    def __init__(self, size: int, momentum: float = 0.05, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.momentum, self.epsilon = momentum, epsilon
+        self.weight = torch.nn.Parameter(torch.ones(size))
+        self.bias = torch.nn.Parameter(torch.zeros(size))
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("variance", torch.ones(size))
+        self.mean: Tensor
+        self.variance: Tensor
+
+    def forward(self, xs: Tensor, valid: Tensor | None) -> Tensor:
+        """xs [directions, frames, batch, rows] → the same shape; only frames that are `valid` are counted."""
+        directions, frames, batch, rows = xs.shape
+        flat = xs.permute(1, 2, 0, 3).reshape(frames * batch, directions * rows)
+        chosen = flat if valid is None else flat[valid.expand(1, frames, batch, 1).flatten()]
+        normal = torch.nn.functional.batch_norm(
+            chosen, self.mean, self.variance, self.weight, self.bias, self.training, self.momentum, self.epsilon
+        )
+        if valid is not None:
+            normal = flat.masked_scatter(valid.expand(1, frames, batch, 1).reshape(-1, 1), normal)
+        return normal.view(frames, batch, directions, rows).permute(2, 0, 1, 3)
+
+
+def multiply(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
+    """For every direction W·x + b: [directions, frames, batch, inputs] → [directions, frames, batch, rows]."""
+    flat = x.flatten(1, 2)
+    transposed = matrix.transpose(1, 2)
+    out = torch.bmm(flat, transposed) if bias is None else torch.baddbmm(bias[:, None], flat, transposed)
+    return out.unflatten(1, x.shape[1:3])
+
+
+def backward_in_time(sequence: Tensor, lengths: Tensor | None) -> Tensor:
+    """A sequence [frames, batch, …] from its last frame to its first; padding stays at the end."""
+    if lengths is None:
+        return sequence.flip(0)
+    time = torch.arange(len(sequence), device=sequence.device)[:, None]
+    index = torch.where(time < lengths, lengths - 1 - time, time)
+    return sequence.gather(0, index[..., None].expand_as(sequence))
+
+
+def valid_frames(lengths: Tensor, frames: int) -> Tensor:
+    """Which frames are no padding: bool [1, frames, batch, 1]."""
+    return (torch.arange(frames, device=lengths.device)[:, None] < lengths)[None, :, :, None]
