@@ -17,6 +17,7 @@ from speech_lstm.config import FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError, ModelError
 from speech_lstm.files import atomic_path
 from speech_lstm.network import Network
+from speech_lstm.recurrent.cell import UnknownCellError
 
 FORMAT_VERSION = 2  # raise it when an older program could not read a newer file
 KIND = "speech-lstm model"
@@ -56,7 +57,9 @@ def load_model(path: Path, device: str | torch.device = "cpu") -> Model:
     try:
         with torch.device("meta"):  # only shapes: a damaged header must not claim memory
             network = Network(features, config, len(labels))
-    except ConfigError as error:  # such as a cell that isn't known here
+    except UnknownCellError as error:
+        raise ModelError(f"{path}: its cell {config.cell!r} is not known here; {error.advice}") from None
+    except ConfigError as error:  # such as sizes that the cell can't have
         raise ModelError(f"{path}: {error}") from None
     check_tensors(path, tensors, network.state_dict())
     # What was read is a view of the file; the copy stays as it is when another file is written over that one.

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from speech_lstm.config import NetworkConfig
 from speech_lstm.errors import ConfigError
+from speech_lstm.recurrent.plugins import HELP, load_installed
 
 if TYPE_CHECKING:
     from speech_lstm.recurrent.layer import Layer
@@ -144,22 +145,36 @@ class Cell:
         return slice(at * self.hidden, (at + 1) * self.hidden)
 
 
+class UnknownCellError(ConfigError):
+    """The name of a cell that nobody registered; `advice` is how to bring one."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(f"{message}; {advice}")
+        self.advice = advice
+
+
 CELLS: dict[str, type[Cell]] = {}
 C = TypeVar("C", bound=type[Cell])
 
 
 def register(cell: C) -> C:
     """Make a class of cells known by its name: a decorator, also for cells outside this package."""
-    if CELLS.get(cell.name, cell).__qualname__ != cell.__qualname__:
+    known = CELLS.get(cell.name, cell)
+    if (known.__module__, known.__qualname__) != (cell.__module__, cell.__qualname__):
         raise ConfigError(f"there are two cells of the name {cell.name!r}; rename one")
     CELLS[cell.name] = cell
     return cell
 
 
 def find_cell(name: str) -> type[Cell]:
-    """The cell of this name; raises ConfigError, with the nearest and all known names, if there is none."""
+    """The cell of this name, of this package or an installed one.
+
+    Raises UnknownCellError, with the nearest and all known names, if there is none.
+    """
+    notes = load_installed() if name not in CELLS else []
     if name in CELLS:
         return CELLS[name]
     near = difflib.get_close_matches(name, CELLS, 1, 0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ConfigError(f"unknown cell {name!r}; {hint}known are {', '.join(CELLS)}")
+    advice = "; ".join([f"for one of your own, {HELP}", *notes])
+    raise UnknownCellError(f"unknown cell {name!r}; {hint}known are {', '.join(CELLS)}", advice)

@@ -108,16 +108,20 @@ class Layer(torch.nn.Module):
             xs = self.normalise(xs, valid_frames(lengths, x.shape[1]) if lengths is not None else None)
         return torch.cat([xs, x.to(xs.dtype)], -1) if self.cell.bare_input else xs
 
-    def weights(self) -> Weights:
-        """The weights for a loop; the products in half precision where autocast is on."""
+    @property
+    def product_dtype(self) -> torch.dtype:
+        """What products are computed in: half precision where autocast is on."""
         kind = self.input.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+        return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.input.dtype
+
+    def weights(self) -> Weights:
+        """The weights for a loop."""
         products: dict[str, Product] = {}
         vectors: dict[str, Tensor] = {}
         for name, spec in self.specs.items():
             weight = self.cell.constrain(name, self.get_parameter(name))
             if isinstance(spec, Matrix):
-                products[name] = Recurrent(weight, dtype)
+                products[name] = Recurrent(weight, self.product_dtype)
             else:
                 vectors[name] = weight[:, None]
         return Weights(products, vectors)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Vector, Weights, register
+from speech_lstm.recurrent.cells.lstm_layer import LSTMLayer
 from speech_lstm.recurrent.layer import Layer
 
 
@@ -106,6 +107,11 @@ class Peephole(Family):
         "i, f = σ(W x + U h⁻ + p ⊙ c⁻ + b); z = tanh(W x + U h⁻ + b); c = f ⊙ c⁻ + i ⊙ z; "
         "o = σ(W x + U h⁻ + p ⊙ c + b); h = o ⊙ tanh(c)"
     )
+
+    def kernel(self, layer: Layer, x: Tensor, state: State) -> tuple[Tensor, State]:
+        recurrent, peepholes = layer.get_parameter("recurrent"), layer.get_parameter("peepholes")
+        hidden, h, c = LSTMLayer.apply(x, layer.input, layer.bias, recurrent, peepholes, *state, layer.product_dtype)
+        return hidden, (h, c)
 
 
 @register
