@@ -98,7 +98,9 @@ class Multiply(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         recurrent = ctx.recurrent
         narrow = gradient.to(recurrent.dtype)
-        recurrent.kept.append((narrow, ctx.saved_tensors[0].to(recurrent.dtype)))
+        # Where only other gradients are asked for, `End` isn't run: what was kept would go into the next backward.
+        if torch._C._will_engine_execute_node(recurrent.end.grad_fn):
+            recurrent.kept.append((narrow, ctx.saved_tensors[0].to(recurrent.dtype)))
         to_h = torch.bmm(narrow, recurrent.matrix).to(gradient.dtype) if ctx.needs_input_grad[1] else None
         to_x = gradient.sum_to_size(ctx.shape) if ctx.needs_input_grad[0] else None
         return to_x, to_h, None, None

@@ -1,0 +1,278 @@
+"""Every cell against others' implementations: naive ones in NumPy, torch.nn, ONNX Runtime, finite differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import naive_cells
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor
+
+from speech_lstm.config import NetworkConfig
+from speech_lstm.errors import ConfigError
+from speech_lstm.recurrent.cell import CELLS, Tap
+from speech_lstm.recurrent.engine import Recurrent
+from speech_lstm.recurrent.layer import Layer
+from speech_lstm.recurrent.stack import Stack
+
+EXACT: dict[str, Any] = {"rtol": 0, "atol": 1e-10}
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")),
+]
+VARIANTS: list[dict[str, Any]] = [
+    {"layers": 3, "bidirectional": False},
+    {"tied": True, "layers": 3},
+    {"sizes": "6,2"},
+]
+INPUTS = 6
+SMALL = NetworkConfig(layers=2, hidden=4, clocks=2, bands=2, dropout=0.0)
+
+
+def settings_of(name: str, **changes: Any) -> NetworkConfig:
+    return replace(SMALL, cell=name, **changes)
+
+
+def build(config: NetworkConfig, inputs: int = INPUTS, seed: int = 0) -> Stack:
+    """A stack in float64 and recognition, none of whose weights, biases and averages is what it starts as."""
+    torch.manual_seed(seed)
+    stack = Stack(inputs, config).double().eval()
+    with torch.no_grad():
+        for parameter in stack.parameters():
+            parameter.uniform_(-0.8, 0.8)
+        for _, average in stack.named_buffers():
+            average.uniform_(0.5, 1.5)
+    return stack
+
+
+def frames(batch: int = 2, length: int = 7, size: int = INPUTS, seed: int = 1) -> Tensor:
+    return torch.randn(batch, length, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def look(name: str, value: Tensor) -> Tensor:
+    """A tap that changes nothing: its presence takes the layer through the engine's own loop."""
+    return value
+
+
+def by_engine(stack: Stack) -> Sequence[Tap]:
+    return [look] * stack.depth
+
+
+# --- every cell, naively -----------------------------------------------------------------------------------------
+
+
+def naively(stack: Stack, features: Tensor) -> Tensor:
+    """Hidden states of the naive implementation, each recording on its own."""
+    return torch.tensor(np.array([naive_cells.run_stack(stack, recording.numpy()) for recording in features]))
+
+
+def test_every_cell_has_a_naive_implementation() -> None:
+    assert set(naive_cells.CELLS) == set(CELLS)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", naive_cells.CELLS)
+def test_a_cell_is_the_naive_one(name: str, device: str) -> None:
+    """Two layers in both directions: by the fastest way, through the engine's loop, and with lengths."""
+    stack = build(settings_of(name))
+    want = naively(stack, frames()).to(device)
+    stack, features = stack.to(device), frames().to(device)
+    for how in ({}, {"taps": by_engine(stack)}, {"lengths": torch.tensor([7, 7], device=device)}):
+        torch.testing.assert_close(stack(features, **how)[0], want, **EXACT)
+
+
+@pytest.mark.parametrize("name", naive_cells.CELLS)
+@pytest.mark.parametrize("changes", VARIANTS)
+def test_other_stacks_are_the_naive_ones(name: str, changes: dict[str, Any]) -> None:
+    try:
+        stack = build(settings_of(name, **changes))
+    except ConfigError:
+        pytest.skip("not possible with this cell")
+    torch.testing.assert_close(stack(frames())[0], naively(stack, frames()), **EXACT)
+
+
+# --- torch.nn ----------------------------------------------------------------------------------------------------
+
+TORCH: dict[str, Any] = {
+    "rnn": torch.nn.RNN,
+    "rnn-relu": lambda *sizes, **more: torch.nn.RNN(*sizes, nonlinearity="relu", **more),
+    "irnn": lambda *sizes, **more: torch.nn.RNN(*sizes, nonlinearity="relu", **more),
+    "lstm": torch.nn.LSTM,
+    "gru": torch.nn.GRU,
+}
+
+
+def pairs_with(stack: Stack, other: torch.nn.Module) -> Iterator[tuple[Tensor, int, Tensor, slice]]:
+    """Each weight of the stack, a direction of it, and the rows of torch's weight that are the same."""
+    every = slice(None)
+    for number, layer in enumerate(stack.layers):
+        for direction, suffix in enumerate(("", "_reverse")):
+            ih, hh, bias_ih, bias_hh = (
+                getattr(other, f"{kind}_l{number}{suffix}")
+                for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            )
+            yield from ((layer.input, direction, ih, every), (layer.recurrent, direction, hh, every))
+            yield layer.bias, direction, bias_ih, every
+            if hasattr(layer, "recurrent_bias"):
+                yield layer.recurrent_bias, direction, bias_hh, slice(-layer.cell.hidden, None)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("engine", [False, True], ids=["fastest", "engine"])
+@pytest.mark.parametrize("name", TORCH)
+def test_parity_with_torch(name: str, engine: bool, device: str) -> None:
+    """Outputs, last states and every gradient; the other bias of torch is 0."""
+    stack = build(settings_of(name)).to(device)
+    other = TORCH[name](INPUTS, 4, 2, batch_first=True, bidirectional=True).double().to(device)
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.zero_()
+        for ours, direction, theirs, rows in pairs_with(stack, other):
+            theirs[rows] = ours[direction]
+    (x, y), push = (frames().to(device).requires_grad_() for _ in range(2)), frames(size=8).to(device)
+    hidden, carry = stack(x, taps=by_engine(stack) if engine else None)
+    want, last = other(y)
+    torch.testing.assert_close(hidden, want, **EXACT)
+    lasts = last if isinstance(last, tuple) else (last,)
+    for i, state in enumerate(lasts):
+        torch.testing.assert_close(torch.cat([states[i] for states in carry.states]), state, **EXACT)
+    ((hidden * push).sum() + sum(part.square().sum() for states in carry.states for part in states)).backward()
+    ((want * push).sum() + sum(state.square().sum() for state in lasts)).backward()
+    torch.testing.assert_close(x.grad, y.grad, **EXACT)
+    for ours, direction, theirs, rows in pairs_with(stack, other):
+        torch.testing.assert_close(ours.grad[direction], theirs.grad[rows], **EXACT)
+
+
+# --- ONNX Runtime ------------------------------------------------------------------------------------------------
+
+
+def onnx_lstm(layer: Layer, features: Tensor, lengths: Tensor) -> Tensor:
+    """What the LSTM operator of ONNX makes of a peephole or coupled layer's weights; both directions."""
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    hidden, names = layer.cell.hidden, layer.cell.inputs
+    coupled = "f" not in names
+
+    def blocks(weight: Tensor, given: Sequence[str], order: str) -> np.ndarray:
+        """The blocks [directions, blocks · hidden, …] in another order; a coupled f is never read."""
+        parts = dict(zip(given, weight.detach().chunk(len(given), 1), strict=True))
+        return torch.cat([parts.get(name, torch.full_like(parts["i"], 9.9)) for name in order], 1).numpy()
+
+    bias = blocks(layer.bias, names, "iofz")
+    given = {
+        "X": features.transpose(0, 1).numpy(),
+        "W": blocks(layer.input, names, "iofz"),
+        "R": blocks(layer.recurrent, names, "iofz"),
+        "B": np.concatenate([bias, np.zeros_like(bias)], 1),
+        "lengths": lengths.int().numpy(),
+        "P": blocks(layer.peepholes, [name for name in names if name != "z"], "iof"),
+    }
+    node = helper.make_node(
+        "LSTM",
+        ["X", "W", "R", "B", "lengths", "", "", "P"],
+        ["Y"],
+        hidden_size=hidden,
+        direction="bidirectional",
+        input_forget=int(coupled),
+    )
+    infos = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.INT32 if name == "lengths" else kind, array.shape)
+        for name, array in given.items()
+    ]
+    graph = helper.make_graph([node], "lstm", infos, [helper.make_tensor_value_info("Y", kind, None)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (answer,) = session.run(None, given)  # [frames, directions, batch, hidden]
+    return torch.from_numpy(answer).permute(2, 0, 1, 3).flatten(2)
+
+
+@pytest.mark.parametrize("name", ["peephole", "cifg"])
+def test_parity_with_onnx_runtime(name: str) -> None:
+    stack, features = build(settings_of(name, layers=1, hidden=8)).float(), frames(3, 20).float()
+    for lengths in (torch.tensor([20, 20, 20]), torch.tensor([5, 20, 1])):
+        want = onnx_lstm(stack.layers[0], features, lengths)
+        with torch.no_grad():
+            torch.testing.assert_close(stack(features, lengths)[0], want, rtol=0, atol=1e-5)
+            whole = stack(features)[0]
+    assert (whole[1] - want[1]).abs().max() < 1e-5
+
+
+# --- gradients ---------------------------------------------------------------------------------------------------
+
+
+def gradients(stack: Stack, **how: Any) -> dict[str, Tensor]:
+    """Of every weight and of the input, for a loss that depends on all hidden states and the last states."""
+    features = frames().to(next(stack.parameters()).device).requires_grad_()
+    hidden, carry = stack(features, **how)
+    push = torch.linspace(-1, 1, hidden.numel(), dtype=hidden.dtype, device=hidden.device).view_as(hidden)
+    loss = (hidden * push).sum() + sum((part * part).sum() for state in carry.states for part in state)
+    names = [name for name, _ in stack.named_parameters()]
+    found = torch.autograd.grad(loss, [features, *stack.parameters()])
+    return dict(zip(["the input", *names], found, strict=True))
+
+
+class Plain(Recurrent):
+    """The product x + U·h left to autograd, step by step."""
+
+    def __init__(self, matrix: Tensor, dtype: torch.dtype | None = None) -> None:
+        self.transposed = matrix.transpose(1, 2)
+
+    def __call__(self, x: Tensor, h: Tensor) -> Tensor:
+        return torch.baddbmm(x, h, self.transposed)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", naive_cells.CELLS)
+def test_gradients_are_the_same_by_every_way(name: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the fastest way, by the engine that puts the recurrent gradient off, and by autograd alone."""
+    stack = build(settings_of(name)).to(device)
+    fastest, engine = gradients(stack), gradients(stack, taps=by_engine(stack))
+    monkeypatch.setattr("speech_lstm.recurrent.layer.Recurrent", Plain)
+    for weight, want in gradients(stack, taps=by_engine(stack)).items():
+        torch.testing.assert_close(engine[weight], want, **EXACT, msg=lambda text, at=weight: f"{at}: {text}")
+        torch.testing.assert_close(fastest[weight], want, **EXACT, msg=lambda text, at=weight: f"{at}: {text}")
+
+
+@pytest.mark.parametrize("engine", [False, True], ids=["fastest", "engine"])
+@pytest.mark.parametrize("name", naive_cells.CELLS)
+def test_gradients_are_those_of_finite_differences(name: str, engine: bool) -> None:
+    stack = build(settings_of(name, hidden=2), inputs=2)
+    names = [name for name, _ in stack.named_parameters()]
+    taps = by_engine(stack) if engine else None
+
+    def outputs(features: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        found = torch.func.functional_call(stack, dict(zip(names, weights, strict=True)), (features,), {"taps": taps})
+        return found[0], *found[1].states[-1]
+
+    given = (frames(2, 3, 2).requires_grad_(), *stack.parameters())
+    assert torch.autograd.gradcheck(outputs, given, fast_mode=True)
+
+
+def test_the_deferred_gradient_is_that_of_each_backward() -> None:
+    """What an earlier backward through the same graph left out or kept has no part in the next."""
+    stack = build(settings_of("mut3"))
+    features, matrix = frames().requires_grad_(), stack.layers[0].reset
+
+    def loss() -> Tensor:
+        return stack(features, taps=by_engine(stack))[0].square().sum()
+
+    (want,) = torch.autograd.grad(loss(), matrix)
+    again = loss()
+    torch.autograd.grad(again, features, retain_graph=True)
+    for _ in range(2):
+        assert torch.equal(torch.autograd.grad(again, matrix, retain_graph=True)[0], want)
+
+
+def test_a_matrix_that_is_not_used_has_no_gradient() -> None:
+    matrix = torch.randn(1, 2, 2, dtype=torch.float64, requires_grad=True)
+    x, h = (torch.randn(1, 3, 2, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    product = Recurrent(matrix)
+    product(x, h)
+    x.sum().backward()
+    assert matrix.grad is None
+    assert torch.autograd.gradcheck(lambda x, h, m: Recurrent(m)(x, h), (x, h, matrix))
