@@ -94,7 +94,8 @@ def test_a_model_comes_back_bit_for_bit(tmp_path: Path, config: NetworkConfig) -
     save_model(tmp_path / "new" / "m.safetensors", model)
     back = load_model(tmp_path / "new" / "m.safetensors")
     assert (back.labels, back.features, back.config, back.training) == (LABELS, FEATURES, config, model.training)
-    assert torch.equal(back.network(frames()), model.network(frames()))
+    frozen = model.network.requires_grad_(False)  # torch adds up in another order where a weight is to be trained
+    assert torch.equal(back.network(frames()), frozen(frames()))
     assert not back.network.training
     assert not any(parameter.requires_grad for parameter in back.network.parameters())
 
@@ -109,7 +110,7 @@ def test_a_loaded_model_outlives_its_file(saved: Path) -> None:
 def test_the_header_says_in_json_what_it_is(saved: Path) -> None:
     metadata = metadata_of(saved)
     assert metadata["kind"] == KIND
-    assert metadata["version"] == "1"
+    assert metadata["version"] == "2"
     assert json.loads(metadata["header"])["labels"] == list(LABELS)
 
 
@@ -146,6 +147,7 @@ HEADERS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a label of two lines": (lambda h: h.update(labels=["yes", "n\no", "x"]), "labels are not a list"),
     "more labels": (lambda h: h.update(labels=["a", "b", "c", "d"]), "but the header describes a network with [4"),
     "an unknown setting": (lambda h: h["network"].update(gates=5), "unknown setting 'gates'"),
+    "an unknown cell": (lambda h: h["network"].update(cell="lstn"), "its cell 'lstn' is not known here"),
     "an impossible setting": (lambda h: h["network"].update(hidden=-1), "hidden is -1"),
     "a setting of another type": (lambda h: h["features"].update(hop_ms="1"), "hop_ms is '1'; it must be a number"),
     "not a number": (lambda h: h["features"].update(hop_ms=float("nan")), "hop_ms is nan"),
@@ -174,7 +176,8 @@ def test_a_damaged_header(saved: Path, fault: str) -> None:
         ("kind", "another", "but not a speech-lstm model"),
         ("version", None, "no format version"),
         ("version", "one", "no format version"),
-        ("version", "2", "format 2 is newer than this program reads (format 1); upgrade speech-lstm"),
+        ("version", "1", "format 1 is older than this program reads; train or download it anew"),
+        ("version", "3", "format 3 is newer than this program reads (format 2); upgrade speech-lstm"),
         ("version", "9" * 5000, "header is damaged"),
         ("header", None, "header is damaged"),
         ("header", "{", "header is damaged"),

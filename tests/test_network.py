@@ -14,6 +14,7 @@ from torch import Tensor
 from speech_lstm.config import FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.network import Attention, InputBatchNorm, Last, Mean, Network
+from speech_lstm.recurrent.layer import Track
 from speech_lstm.recurrent.stack import Stack
 
 FEATURES = FeatureConfig(mels=12, coefficients=7)
@@ -33,23 +34,11 @@ def frames(batch: int = 3, length: int = 9, size: int = FEATURES.size) -> Tensor
 
 
 @pytest.mark.parametrize("bias", [1.0, 0.0, -2.5])
-def test_both_biases_of_the_forget_gate_add_up_to_the_setting(bias: float) -> None:
-    lstm = Stack(7, replace(SMALL, forget_bias=bias)).lstm
-    for layer in ("l0", "l0_reverse", "l1", "l1_reverse"):
-        total = getattr(lstm, f"bias_ih_{layer}") + getattr(lstm, f"bias_hh_{layer}")
-        want = torch.zeros(4, SMALL.hidden)
-        want[1] = bias  # torch's order: input, forget, candidate, output
-        assert torch.equal(total, want.flatten())
-
-
-def test_the_forget_bias_keeps_the_memory() -> None:
-    """With no weights at all only the biases act: the memory shrinks by sigmoid(forget bias) at each step."""
-    lstm = Stack(7, replace(SMALL, layers=1, bidirectional=False, forget_bias=1.0)).lstm
-    with torch.no_grad():
-        lstm.weight_ih_l0.zero_()
-        lstm.weight_hh_l0.zero_()
-        _, (_, memory) = lstm(frames(1, 5), (torch.zeros(1, 1, 6), torch.ones(1, 1, 6)))
-    assert memory.flatten().tolist() == pytest.approx([torch.sigmoid(torch.tensor(1.0)).item() ** 5] * 6, rel=1e-6)
+def test_the_bias_of_the_forget_gate_starts_as_the_setting_says(bias: float) -> None:
+    for layer in Stack(7, replace(SMALL, forget_bias=bias)).layers:
+        want = torch.zeros(2, 4, SMALL.hidden)
+        want[:, 1] = bias  # torch's order: input, forget, candidate, output
+        assert torch.equal(layer.bias, want.flatten(1))
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
@@ -57,65 +46,63 @@ def test_the_forget_bias_keeps_the_memory() -> None:
 def test_the_stack_is_the_lstm_of_torch(bidirectional: bool, layers: int) -> None:
     stack = Stack(7, replace(SMALL, bidirectional=bidirectional, layers=layers))
     other = torch.nn.LSTM(7, 6, layers, batch_first=True, bidirectional=bidirectional)
-    other.load_state_dict(stack.lstm.state_dict())
-    assert torch.equal(stack(frames()), other(frames())[0])
-
-
-def test_the_stack_computes_the_equations_of_the_lstm() -> None:
-    """One layer, one direction, against the definition written out in float64."""
-    stack = Stack(7, replace(SMALL, layers=1, bidirectional=False)).double()
-    inputs = frames().double()
-    w, u = stack.lstm.weight_ih_l0, stack.lstm.weight_hh_l0
-    b = stack.lstm.bias_ih_l0 + stack.lstm.bias_hh_l0
-    hidden = memory = torch.zeros(3, 6, dtype=torch.float64)
-    steps = []
-    for step in range(inputs.shape[1]):
-        i, f, g, o = (inputs[:, step] @ w.T + hidden @ u.T + b).chunk(4, dim=1)
-        memory = f.sigmoid() * memory + i.sigmoid() * g.tanh()
-        hidden = o.sigmoid() * memory.tanh()
-        steps.append(hidden)
-    torch.testing.assert_close(stack(inputs), torch.stack(steps, 1), rtol=0, atol=1e-12)
-
-
-def test_the_backward_direction_is_the_forward_one_on_the_recording_turned_round() -> None:
-    both = Stack(7, replace(SMALL, layers=1))
-    forward = Stack(7, replace(SMALL, layers=1, bidirectional=False))
-    forward.lstm.load_state_dict(
-        {name.removesuffix("_reverse"): w for name, w in both.lstm.state_dict().items() if name.endswith("_reverse")}
-    )
-    torch.testing.assert_close(both(frames())[..., 6:], forward(frames().flip(1)).flip(1))
+    weights = [weight for layer in stack.layers for weight in layer.torch_weights()]
+    other.load_state_dict(dict(zip(other.state_dict(), weights, strict=True)))
+    torch.testing.assert_close(stack(frames())[0], other(frames())[0])
 
 
 def test_recurrent_weights_start_orthogonal_for_each_gate() -> None:
-    for gate in Stack(7, SMALL).lstm.weight_hh_l1.chunk(4):
-        torch.testing.assert_close(gate @ gate.T, torch.eye(6), atol=1e-5, rtol=0)
+    for direction in Stack(7, SMALL).layers[1].recurrent:
+        for gate in direction.chunk(4):
+            torch.testing.assert_close(gate @ gate.T, torch.eye(6), atol=1e-5, rtol=0)
 
 
 def test_a_direction_sees_only_its_side() -> None:
     """Changing one frame changes forward states from there on and backward states up to there."""
     stack, changed = Stack(7, replace(SMALL, layers=1)), frames(1)
     changed[0, 4] += 1
-    moved = (stack(frames(1)) != stack(changed))[0]
+    moved = (stack(frames(1))[0] != stack(changed)[0])[0]
     assert moved[:, :6].any(1).tolist() == [False] * 4 + [True] * 5
     assert moved[:, 6:].any(1).tolist() == [True] * 5 + [False] * 4
 
 
 def test_dropout_between_the_layers_acts_in_training_only() -> None:
     stack = Stack(7, replace(SMALL, dropout=0.5))
-    assert not torch.equal(stack(frames()), stack(frames()))
+    assert not torch.equal(stack(frames())[0], stack(frames())[0])
     stack.eval()
-    assert torch.equal(stack(frames()), stack(frames()))
+    assert torch.equal(stack(frames())[0], stack(frames())[0])
+
+
+def test_layers_of_different_sizes() -> None:
+    stack = Stack(7, replace(SMALL, sizes="5, 3"))
+    assert [layer.size for layer in stack.layers] == [10, 6]
+    assert stack(frames())[0].shape == (3, 9, 6)
+
+
+def test_tied_layers_are_one_layer_time_and_again() -> None:
+    """The projection brings the input to the size of what the layer gives."""
+    stack = Stack(7, replace(SMALL, tied=True, layers=3))
+    hidden = stack.embed(frames()).transpose(0, 1)
+    for _ in range(3):
+        hidden = stack.layers[0](Track(hidden))[0].hidden
+    assert (len(stack.layers), stack.depth) == (1, 3)
+    assert torch.equal(stack(frames())[0], hidden.transpose(0, 1))
 
 
 # --- pooling -----------------------------------------------------------------------------------------------------
 
 
 def test_last_takes_where_each_direction_has_read_everything() -> None:
-    stack = Stack(7, SMALL)
-    hidden, (final, _) = stack.lstm(frames())
+    hidden, carry = Stack(7, SMALL)(frames())
     pooled = Last(12, SMALL)(hidden)
     assert torch.equal(pooled, torch.cat([hidden[:, -1, :6], hidden[:, 0, 6:]], 1))
-    torch.testing.assert_close(pooled, torch.cat([final[-2], final[-1]], 1))
+    torch.testing.assert_close(pooled, torch.cat(tuple(carry.states[-1][0]), 1))
+
+
+def test_last_of_different_sizes_is_the_last_layer_s() -> None:
+    config = replace(SMALL, sizes="6,2")
+    hidden, carry = Stack(7, config)(frames())
+    torch.testing.assert_close(Last(4, config)(hidden), torch.cat(tuple(carry.states[-1][0]), 1))
 
 
 def test_last_of_one_direction_is_the_last_step() -> None:
@@ -204,10 +191,9 @@ def test_batch_normalisation_bears_a_feature_that_never_changes() -> None:
     assert InputBatchNorm(7)(inputs).isfinite().all()
 
 
-@pytest.mark.parametrize(("kind", "want"), [("layer", torch.nn.LayerNorm), ("none", torch.nn.Identity)])
-def test_other_normalisations(kind: Any, want: type) -> None:
+@pytest.mark.parametrize("kind", ["layer", "none"])
+def test_other_normalisations(kind: Any) -> None:
     normalise = build(replace(SMALL, normalise=kind)).normalise
-    assert type(normalise) is want
     if kind == "none":
         assert torch.equal(normalise(frames()), frames())
     else:
@@ -221,7 +207,7 @@ def wanted_parameters(config: NetworkConfig, labels: int) -> int:
     directions = 2 if config.bidirectional else 1
     width = config.hidden * directions
     inputs = [FEATURES.size] + [width] * (config.layers - 1)
-    recurrent = sum(4 * config.hidden * (size + config.hidden + 2) * directions for size in inputs)
+    recurrent = sum(4 * config.hidden * (size + config.hidden + 1) * directions for size in inputs)
     normalise = 0 if config.normalise == "none" else 2 * FEATURES.size
     attention = config.pooling == "attention"
     pooling, pooled = ((width + 1) * config.heads, width * config.heads) if attention else (0, width)
@@ -257,6 +243,43 @@ def test_every_configuration_runs_and_has_the_parameters_of_the_formula(
 def test_the_answer_for_a_recording_does_not_depend_on_its_batch() -> None:
     network = build().eval()
     torch.testing.assert_close(network(frames())[1:2], network(frames()[1:2]))
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean", "last"])
+@pytest.mark.parametrize("normalise", ["batch", "layer", "none"])
+def test_padding_changes_no_answer(pooling: Any, normalise: Any) -> None:
+    """A padded batch is each recording alone, whatever the padding holds, and the padding gets no gradient."""
+    network = build(replace(SMALL, pooling=pooling, normalise=normalise)).eval().double()
+    lengths, features = [9, 1, 4], frames().double()
+    for row, length in zip(features, lengths, strict=True):
+        row[length:] = 1e6
+    logits = network(features.requires_grad_(), torch.tensor(lengths))
+    logits.square().sum().backward()
+    for i, length in enumerate(lengths):
+        alone = network(features[i : i + 1, :length])
+        torch.testing.assert_close(logits[i : i + 1], alone, rtol=0, atol=1e-10)
+        assert not features.grad[i, length:].any()
+
+
+@pytest.mark.parametrize("pooling", ["attention", "mean", "last"])
+@pytest.mark.parametrize("normalise", ["batch", "layer", "none"])
+def test_padding_changes_nothing_in_training(pooling: Any, normalise: Any) -> None:
+    answers = []
+    for filler in (0.0, 1e6):
+        network, features = build(replace(SMALL, pooling=pooling, normalise=normalise)).train(), frames()
+        features[1, 4:] = filler
+        logits = network(features, torch.tensor([9, 4, 9]))
+        logits.square().sum().backward()
+        answers.append([logits, *network.state_dict().values(), *(weight.grad for weight in network.parameters())])
+    assert all(torch.equal(one, other) for one, other in zip(*answers, strict=True))
+
+
+def test_batch_normalisation_counts_only_what_is_no_padding() -> None:
+    norm, features = InputBatchNorm(7), frames()
+    there = torch.cat([features[0], features[1, :4], features[2, :1]])
+    answer = norm(features, torch.tensor([9, 4, 1]))
+    torch.testing.assert_close(norm.mean, there.mean(0))
+    torch.testing.assert_close(answer[1, :4], InputBatchNorm(7)(there[None])[0, 9:13])
 
 
 def test_gradients_are_those_of_finite_differences() -> None:
