@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -56,58 +57,48 @@ class Recurrent:
     """A recurrent matrix [directions, rows, columns] in use: x + U·h at every step.
 
     The gradient of U is formed once, as one product over all steps, when the loop's backward has ended: until
-    then the steps only keep what goes into it. With `dtype` the product is computed in it and the rest stays in
-    the precision of x.
+    then hooks keep what goes into it. With `dtype` the product is computed in it and the rest stays in the
+    precision of h.
     """
 
     def __init__(self, matrix: Tensor, dtype: torch.dtype | None = None) -> None:
         self.kept: list[tuple[Tensor, Tensor]] = []
         self.dtype = dtype or matrix.dtype
-        needs_gradient = matrix.requires_grad and torch.is_grad_enabled()
-        self.end: Tensor | None = End.apply(matrix, self) if needs_gradient else None
-        self.matrix = matrix.detach().to(self.dtype) if needs_gradient else matrix.to(self.dtype)
-        self.transposed = self.matrix.transpose(1, 2)
+        self.end: Tensor | None = None
+        if matrix.requires_grad and torch.is_grad_enabled():
+            self.end = End.apply(matrix, self)
+            matrix = matrix.detach()
+        self.transposed = matrix.to(self.dtype).transpose(1, 2)
+        self.begun = False
 
     def __call__(self, x: Tensor, h: Tensor) -> Tensor:
         """x [directions, batch, rows], or what can be broadcast to it; h [directions, batch, columns]."""
-        return self.multiply(x, h) if self.end is None else Multiply.apply(x, h, self.end, self)
-
-    def multiply(self, x: Tensor, h: Tensor) -> Tensor:
         if self.dtype == h.dtype:
-            return torch.baddbmm(x, h, self.transposed)
-        return x + torch.bmm(h.to(self.dtype), self.transposed).to(h.dtype)
+            out = torch.baddbmm(x, h, self.transposed)
+        else:
+            out = x + torch.bmm(h.to(self.dtype), self.transposed).to(h.dtype)
+        if self.end is not None:
+            if not self.begun:  # the first step's backward comes last, and `End` after it
+                out, self.begun = out + self.end, True
+            out.register_hook(partial(self.keep, h.detach()))
+        return out
+
+    def keep(self, h: Tensor, gradient: Tensor) -> None:
+        """What a step adds to the gradient of the matrix."""
+        assert self.end is not None and self.end.grad_fn is not None
+        # Where only other gradients are asked for, `End` isn't run: what was kept would go into the next backward.
+        if torch._C._will_engine_execute_node(self.end.grad_fn):
+            self.kept.append((gradient, h))
 
     def gradient(self) -> Tensor:
         """The gradient of the matrix from all the steps kept, which are forgotten."""
-        gradients, hiddens = zip(*self.kept, strict=True)
+        gradients, hiddens = (torch.cat(tensors, 1).to(self.dtype) for tensors in zip(*self.kept, strict=True))
         self.kept = []
-        return torch.bmm(torch.cat(gradients, 1).transpose(1, 2), torch.cat(hiddens, 1))
-
-
-class Multiply(torch.autograd.Function):
-    """One step's product; its backward leaves the matrix's share to `End`."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, h: Tensor, end: Tensor, recurrent: Recurrent) -> Tensor:
-        ctx.recurrent, ctx.shape = recurrent, x.shape
-        ctx.save_for_backward(h)
-        return recurrent.multiply(x, h)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        recurrent = ctx.recurrent
-        narrow = gradient.to(recurrent.dtype)
-        # Where only other gradients are asked for, `End` isn't run: what was kept would go into the next backward.
-        if torch._C._will_engine_execute_node(recurrent.end.grad_fn):
-            recurrent.kept.append((narrow, ctx.saved_tensors[0].to(recurrent.dtype)))
-        to_h = torch.bmm(narrow, recurrent.matrix).to(gradient.dtype) if ctx.needs_input_grad[1] else None
-        to_x = gradient.sum_to_size(ctx.shape) if ctx.needs_input_grad[0] else None
-        return to_x, to_h, None, None
+        return torch.bmm(gradients.transpose(1, 2), hiddens)
 
 
 class End(torch.autograd.Function):
-    """Where the backward of a loop ends: every step's product takes its output, so that it comes last."""
+    """A zero that a loop's first step adds: its backward, the end of the loop's, gives the matrix its gradient."""
 
     @staticmethod
     def forward(ctx: Any, matrix: Tensor, recurrent: Recurrent) -> Tensor:

@@ -108,7 +108,9 @@ class Peephole(Family):
         "o = σ(W x + U h⁻ + p ⊙ c + b); h = o ⊙ tanh(c)"
     )
 
-    def kernel(self, layer: Layer, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def kernel(self, layer: Layer, x: Tensor, state: State) -> tuple[Tensor, State] | None:
+        if not torch.is_grad_enabled():  # without a derivative the plain loop has less to do
+            return None
         recurrent, peepholes = layer.get_parameter("recurrent"), layer.get_parameter("peepholes")
         hidden, h, c = LSTMLayer.apply(x, layer.input, layer.bias, recurrent, peepholes, *state, layer.product_dtype)
         return hidden, (h, c)

@@ -1,4 +1,4 @@
-"""An LSTM layer with its derivative written out: the arithmetic that autograd does, without its cost for each step."""
+"""An LSTM layer with its derivative written out: what autograd does, without its cost for each step."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ class LSTMLayer(torch.autograd.Function):
         to_matrix = torch.stack([sums[d].t() @ reading(x, d).flatten(0, 1) for d in range(directions)])
         to_x = None
         if ctx.needs_input_grad[0]:
-            to_x = sum(reading((sums[d] @ matrix[d]).view_as(x), d) for d in range(directions))
-            to_x = to_x.to(ctx.dtypes[0])
+            each = [reading((sums[d] @ matrix[d]).view_as(x), d) for d in range(directions)]
+            to_x = torch.stack(each).sum(0).to(ctx.dtypes[0])
         return (
             to_x,
             to_matrix.to(ctx.dtypes[1]),
