@@ -1,0 +1,126 @@
+"""Train every cell once with one recipe and one number of parameters, and print the table of docs/cells.md.
+
+    python scripts/compare_cells.py DATA OUT [--cells lstm,gru] [--parameters 150000] [--epochs 5]
+
+DATA is a folder in the layout of Speech Commands. Each cell's run lies in OUT/CELL; a cell that is done is not
+trained again. One seed says little: differences of a percent or two are noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from speech_lstm.budget import match_parameters
+from speech_lstm.checkpoint import load_model
+from speech_lstm.config import (
+    CLIP_SAMPLES,
+    COMMANDS_8,
+    AugmentConfig,
+    Config,
+    CorpusConfig,
+    FeatureConfig,
+    NetworkConfig,
+    TrainingConfig,
+)
+from speech_lstm.errors import ConfigError
+from speech_lstm.files import write_json
+from speech_lstm.recognition.recognizer import Recognizer
+from speech_lstm.recurrent.cell import CELLS
+from speech_lstm.training.run import train
+from speech_lstm.training.scoring import evaluate_model
+
+LABELS = len(COMMANDS_8) + 2  # unknown and silence
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--cells", default=",".join(CELLS), help="names, separated by commas")
+    parser.add_argument("--parameters", type=int, default=150_000)
+    parser.add_argument("--epochs", type=int, default=5)
+    options = parser.parse_args()
+    rows = []
+    for name in options.cells.split(","):
+        result = options.out / f"{name}.json"
+        if not result.exists():
+            write_json(result, measured(name, options.data, options.out / name, options.parameters, options.epochs))
+        rows.append(json.loads(result.read_text(encoding="utf-8")))
+    print(table(rows))
+
+
+def measured(name: str, data: Path, out: Path, parameters: int, epochs: int) -> dict[str, Any]:
+    """Train one cell and score it on the testing list."""
+    config = recipe(name, parameters, epochs)
+    row: dict[str, Any] = {"cell": name, "hidden": config.network.hidden}
+    try:
+        summary = train(config, data, out, resume=(out / "state.safetensors").exists())
+    except ConfigError as error:  # the loss of some is not bounded
+        return row | {"failed": str(error)}
+    model = load_model(out / "last.safetensors")
+    scores = evaluate_model(model, data, "testing", torch.device("cpu")).evaluation
+    rate = statistics.median(epoch["clips_per_second"] for epoch in summary["history"])
+    return row | {
+        "parameters": summary["parameters"],
+        "accuracy": scores.accuracy,
+        "interval": scores.interval,
+        "clips_per_second": rate,
+        "milliseconds": latency(Recognizer(model, torch.device("cpu"))),
+    }
+
+
+def recipe(name: str, parameters: int, epochs: int) -> Config:
+    """The one recipe: two layers in both directions, frames every 20 ms."""
+    features = FeatureConfig(hop_ms=20.0, kind="log-mel" if name == "grid-tf" else "mfcc")
+    network = NetworkConfig(cell=name, dropout=0.1)
+    return Config(
+        features,
+        match_parameters(features, network, LABELS, parameters),
+        AugmentConfig(noise=0.5, snr_low_db=5.0, snr_high_db=40.0, time_mask_ms=120.0, frequency_masks=1),
+        CorpusConfig(labels=",".join(COMMANDS_8), unknown=20.0),
+        TrainingConfig(epochs=epochs, learning_rate=3e-3, average=0.99),
+    )
+
+
+def latency(recognizer: Recognizer, rounds: int = 30) -> float:
+    """Milliseconds for one recording of a second, front end included, one thread; the median."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    clip = np.random.default_rng(0).uniform(-0.1, 0.1, (1, CLIP_SAMPLES)).astype(np.float32)
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        recognizer.posteriors(clip)
+        times.append(time.perf_counter() - start)
+    torch.set_num_threads(threads)
+    return 1e3 * statistics.median(times)
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows in Markdown, best first."""
+    lines = [
+        "| cell | hidden | parameters | accuracy, % (95 % interval) | training, clips/s | one recording, ms |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in sorted(rows, key=lambda row: -row.get("accuracy", 0)):
+        if "failed" in row:
+            lines.append(f"| {row['cell']} | {row['hidden']} | | {row['failed']} | | |")
+            continue
+        low, high = (100 * bound for bound in row["interval"])
+        lines.append(
+            f"| {row['cell']} | {row['hidden']} | {row['parameters']:,} | {100 * row['accuracy']:.1f} "
+            f"({low:.1f}–{high:.1f}) | {row['clips_per_second']:.0f} | {row['milliseconds']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
