@@ -11,14 +11,14 @@ import io
 import json
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from speech_lstm.config import THRESHOLD
 from speech_lstm.errors import SpeechLSTMError
-from speech_lstm.flags import add_settings, config_of, probability, whole
+from speech_lstm.flags import Parser, add_match_flag, add_model_flags, add_plugin_flag, add_settings, config_of, whole
 
 if TYPE_CHECKING:
     from speech_lstm.recognition.prediction import Prediction
@@ -41,26 +41,66 @@ def download(arguments: argparse.Namespace) -> int:
 
 def train(arguments: argparse.Namespace) -> int:
     config = config_of(arguments, arguments.config)
-    from speech_lstm.training.run import train
+    load_plugins(arguments)
+    first = os.environ.get("RANK", "0") == "0"  # of several processes one tells the user
+    from speech_lstm.recurrent.plugins import SOURCES
+    from speech_lstm.training.run import matched, train
     from speech_lstm.training.trainer import Stopped
 
+    if arguments.match_parameters is not None:
+        config = matched(config, arguments.data, arguments.match_parameters)
     try:
         summary = train(config, arguments.data, arguments.out, arguments.resume)
     except Stopped:
-        if os.environ.get("RANK", "0") == "0":
+        if first:
             given = [word for word in sys.argv[1:] if word != "--resume"]
             start = "torchrun … -m speech_lstm" if "RANK" in os.environ else "speech-lstm"
             print(f"stopped; everything is saved. To go on: {start} {shlex.join(given)} --resume", file=sys.stderr)
         return INTERRUPTED
-    if os.environ.get("RANK", "0") == "0":
+    if first:
         accuracy = 100 * summary["best_validation_accuracy"]
         print(f"best: epoch {summary['best_epoch']}, validation accuracy {accuracy:.2f} %")
         for name in ("best.safetensors", "curve.png", "summary.json"):
             print(f"  {arguments.out / name}")
+        if source := SOURCES.get(config.network.cell):
+            print(f"evaluate, classify and listen need --plugin {shlex.quote(source)} for this model")
+    return 0
+
+
+def load_plugins(arguments: argparse.Namespace) -> None:
+    """Make the cells known that the user brings."""
+    if arguments.plugin:
+        from speech_lstm.recurrent.plugins import load_plugin
+
+        for source in arguments.plugin:
+            load_plugin(source)
+
+
+def cells(arguments: argparse.Namespace) -> int:
+    config, budget = config_of(arguments, None), arguments.match_parameters
+    load_plugins(arguments)
+    from speech_lstm import catalogue
+    from speech_lstm.recurrent.plugins import load_installed
+
+    width = shutil.get_terminal_size((1000, 24)).columns  # in a pipe no line is broken
+    if arguments.name:
+        entry = catalogue.entry(arguments.name, config.features, config.network, budget)
+        shapes = {"weights": {name: list(shape) for name, shape in entry.weights.items()}}
+        text = catalogue.detail(entry, config.features, width)
+        print(json.dumps(entry.to_dict() | shapes, indent=2) if arguments.json else text)
+        return 0
+    for note in load_installed():
+        print(f"note: {note}", file=sys.stderr)
+    entries = catalogue.entries(config.features, config.network, budget)
+    if arguments.json:
+        print(json.dumps([entry.to_dict() for entry in entries], indent=2))
+    else:
+        print(catalogue.table(entries, config.features, config.network, budget, width))
     return 0
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
+    load_plugins(arguments)
     from speech_lstm.checkpoint import load_model
     from speech_lstm.files import write_json
     from speech_lstm.training.distributed import choose_device
@@ -90,6 +130,7 @@ def classify(arguments: argparse.Namespace) -> int:
     from speech_lstm.errors import RecordingError
 
     paths = find_recordings(arguments.paths)  # before torch is imported: a wrong path is told at once
+    load_plugins(arguments)
     from speech_lstm.recognition.recognizer import load, one_thread
 
     one_thread()
@@ -130,6 +171,7 @@ def listen(arguments: argparse.Namespace) -> int:
     from speech_lstm.audio.microphone import Microphone
 
     microphone = Microphone(arguments.device)  # before torch is imported: a wrong device is told at once
+    load_plugins(arguments)
     from speech_lstm.recognition.detector import Detector
     from speech_lstm.recognition.recognizer import load, one_thread
     from speech_lstm.recognition.terminal import listen
@@ -137,13 +179,6 @@ def listen(arguments: argparse.Namespace) -> int:
     one_thread()
     listen(microphone, Detector(load(arguments.model), arguments.threshold))
     return 0
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose faults are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -163,8 +198,18 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, required=True, help="the run's folder: models, curve, summary, events")
     sub.add_argument("--config", type=Path, help="a TOML file of settings; a flag beside it wins")
     sub.add_argument("--resume", action="store_true", help="go on with the run in --out as if it had not stopped")
+    add_match_flag(sub)
+    add_plugin_flag(sub)
     add_settings(sub)
     sub.set_defaults(run=train)
+
+    sub = commands.add_parser("cells", help="list the recurrent cells, or show one")
+    sub.add_argument("name", nargs="?", metavar="NAME", help="show this cell whole")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+    add_match_flag(sub)
+    add_plugin_flag(sub)
+    add_settings(sub, ("features", "network"), without=("cell",))
+    sub.set_defaults(run=cells)
 
     sub = commands.add_parser("evaluate", help="score a model on a split of a folder of recordings")
     sub.add_argument("model", type=Path, metavar="MODEL")
@@ -174,6 +219,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--plots", type=Path, metavar="DIR", help="write confusion.png and labels.png to this folder")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
     sub.add_argument("--strict", action="store_true", help="end at the first damaged recording")
+    add_plugin_flag(sub)
     sub.set_defaults(run=evaluate)
 
     sub = commands.add_parser("classify", help="say which command recordings hold")
@@ -191,20 +237,6 @@ def build_parser() -> argparse.ArgumentParser:
     sub = commands.add_parser("devices", help="list the input devices")
     sub.set_defaults(run=devices)
     return parser
-
-
-def add_model_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the commands that recognise."""
-    parser.add_argument(
-        "--model", type=Path, metavar="FILE", help="a model file (the one that comes with the package)"
-    )
-    parser.add_argument(
-        "--threshold",
-        type=probability,
-        default=THRESHOLD,
-        metavar="P",
-        help="probability from which a command in a stream or a long recording counts (%(default)s)",
-    )
 
 
 def leave_stdout() -> None:

@@ -1,4 +1,4 @@
-"""The settings as command-line flags: each field of the dataclasses in `config` is one flag of `train`."""
+"""The flags of the command line: each field of the dataclasses in `config` is one of `train`."""
 
 from __future__ import annotations
 
@@ -6,22 +6,35 @@ import argparse
 import math
 import tomllib
 import typing
+from collections.abc import Collection
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
-from speech_lstm.config import KINDS, Config, Settings
+from speech_lstm.config import KINDS, THRESHOLD, Config, Settings
 from speech_lstm.errors import ConfigError
 from speech_lstm.files import reason
 
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add one flag for each setting, in the groups of the configuration."""
-    for group, kind in Config.GROUPS.items():
+class Parser(argparse.ArgumentParser):
+    """A parser whose faults are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def add_settings(
+    parser: argparse.ArgumentParser, groups: Collection[str] = tuple(Config.GROUPS), without: Collection[str] = ()
+) -> None:
+    """Add one flag for each setting of the groups of the configuration, but for those in `without`."""
+    for group in groups:
+        kind = Config.GROUPS[group]
         section = parser.add_argument_group(group, (kind.__doc__ or "").splitlines()[0])
         for name, hint, default, text in settings_of(kind):
+            if name in without:
+                continue
             alone: dict[str, Any] = {}
             if hint is bool:
                 metavar = "true|false"
@@ -48,6 +61,41 @@ def settings_of(kind: type[Settings]) -> list[tuple[str, Any, Any, str]]:
     return [(f.name, hints[f.name], f.default, f.metadata["help"]) for f in fields(kind)]  # type: ignore[arg-type]
 
 
+def add_model_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the commands that recognise."""
+    parser.add_argument(
+        "--model", type=Path, metavar="FILE", help="a model file (the one that comes with the package)"
+    )
+    parser.add_argument(
+        "--threshold",
+        type=probability,
+        default=THRESHOLD,
+        metavar="P",
+        help="probability from which a command in a stream or a long recording counts (%(default)s)",
+    )
+    add_plugin_flag(parser)
+
+
+def add_plugin_flag(parser: argparse.ArgumentParser) -> None:
+    """The flag of the commands that make or read a network."""
+    parser.add_argument(
+        "--plugin",
+        action="append",
+        metavar="FILE.py|MODULE",
+        help="Python code with cells of your own, which is run; can be given several times",
+    )
+
+
+def add_match_flag(parser: argparse.ArgumentParser) -> None:
+    """The flag that chooses the hidden size."""
+    parser.add_argument(
+        "--match-parameters",
+        type=whole,
+        metavar="N",
+        help="choose the hidden size, the same for all layers, whose network has nearest to N parameters",
+    )
+
+
 def probability(text: str) -> float:
     """A number from 0 to 1."""
     try:
@@ -72,6 +120,8 @@ def whole(text: str) -> int:
 
 def config_of(arguments: argparse.Namespace, file: Path | None) -> Config:
     """The configuration of a TOML file, if one is given, with the flags on top; raises ConfigError."""
+    if "network.hidden" in arguments and arguments.match_parameters is not None:
+        raise ConfigError("give --hidden or --match-parameters, which chooses it, but not both")
     tables = read_config(file).to_dict() if file else {}
     for dest, text in vars(arguments).items():
         group, dot, name = dest.partition(".")

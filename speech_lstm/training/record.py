@@ -14,6 +14,7 @@ import tomli_w
 from speech_lstm.config import Config
 from speech_lstm.errors import ConfigError
 from speech_lstm.files import OutputError, atomic_path, reason, write_json
+from speech_lstm.recurrent.plugins import SOURCES
 
 STATE, CONFIG = "state.safetensors", "config.toml"
 
@@ -50,6 +51,8 @@ class Record:
     def begin(self, config: Config, data: Path) -> None:
         """Write the configuration in the form that `train --config` reads."""
         again = ["speech-lstm", "train", "--config", str(self.path(CONFIG)), "--data", str(data), "--out", "DIR"]
+        if source := SOURCES.get(config.network.cell):
+            again += ["--plugin", source]
         command = shlex.join(again)
         comment = command if command.isprintable() else repr(command)  # a folder's name may hold a line break
         with atomic_path(self.path(CONFIG)) as temporary:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from speech_lstm.budget import match_parameters, parameter_count
 from speech_lstm.config import Config
 from speech_lstm.corpus.memory import load_memory
 from speech_lstm.corpus.noise import training_noise
@@ -30,11 +32,14 @@ def train(config: Config, data: Path, out: Path, resume: bool = False, progress:
         record = Record(out, quiet=not (group.first and progress))
         record.check_free(resume)
         group.share(config.training.batch)  # refuses what can't be shared before the recordings are read
+        parameter_count(config.features, config.network, 1)  # and what can't be a network
         material = prepare(config, data, group, record)
         trainer = Trainer(config, material, group, record)
         network = trainer.network
+        units = ", ".join(map(str, config.network.layer_sizes))
         record.say(
-            f"{network.parameter_count:,} parameters, {trainer.precision} on {trainer.device}, "
+            f"{config.network.cell} layers of {units} units: {network.parameter_count:,} parameters, "
+            f"{trainer.precision} on {trainer.device}, "
             f"{material.batches.steps} steps of {config.training.batch} recordings an epoch"
         )
         if resume:
@@ -54,6 +59,15 @@ def train(config: Config, data: Path, out: Path, resume: bool = False, progress:
         if group.first:
             record.end(summary)
         return summary
+
+
+def matched(config: Config, data: Path, budget: int) -> Config:
+    """The settings with the hidden size that brings the network nearest to `budget` parameters.
+
+    Raises ConfigError where none comes near.
+    """
+    labels = task_of(config.corpus.labels, scan(data, config.corpus.strict)).labels
+    return replace(config, network=match_parameters(config.features, config.network, len(labels), budget))
 
 
 def prepare(config: Config, data: Path, group: Processes, record: Record) -> Material:
