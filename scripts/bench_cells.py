@@ -14,6 +14,8 @@ import importlib
 import importlib.util
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -22,6 +24,7 @@ from tqdm import tqdm
 from speech_lstm.config import NetworkConfig
 from speech_lstm.recurrent.cell import CELLS, Frame, State, Weights, register
 from speech_lstm.recurrent.cells.lstm import LSTM
+from speech_lstm.recurrent.cells.lstm_layer import LSTMLayer
 from speech_lstm.recurrent.layer import Layer
 from speech_lstm.recurrent.stack import Stack
 from speech_lstm.training.allocator import keep_freed_memory
@@ -32,13 +35,15 @@ PEERS = {"lstm": "OriginalLSTM", "peephole": "PeepholeLSTM", "mut1": "MUT1", "mu
 
 @register
 class ByHand(LSTM):
-    """The LSTM without torch's fused kernel: what a cell without such a kernel can reach."""
+    """The LSTM without torch's fused kernel: the layer that the peephole LSTM has, but for the peepholes."""
 
     name = "lstm-by-hand"
-    title = "LSTM in the engine's loop"
+    title = "LSTM by hand"
 
-    def kernel(self, layer: Layer, x: Tensor, state: State) -> None:  # type: ignore[override]
-        return None
+    def kernel(self, layer: Layer, x: Tensor, state: State) -> tuple[Tensor, State]:
+        recurrent = layer.get_parameter("recurrent")
+        hidden, h, c = LSTMLayer.apply(x, layer.input, layer.bias, recurrent, None, *state, layer.product_dtype)
+        return hidden, (h, c)
 
 
 def main() -> None:
@@ -75,8 +80,8 @@ def against_torch(names: list[str], x: Tensor, hidden: int, rounds: int, clock: 
 
         return answer
 
-    plain = {"torch.nn.LSTM": lambda clip: torch_lstm(clip)[0]}
-    networks = plain | {name: (lambda clip, s=stack: s(clip)[0]) for name, stack in stacks.items()}
+    networks = {"torch.nn.LSTM": hidden_states(torch_lstm)}
+    networks |= {name: hidden_states(stack) for name, stack in stacks.items()}
     training = timed({name: training_step(run, x) for name, run in networks.items()}, rounds, clock)
     latency = timed({name: answering(run) for name, run in networks.items()}, 3 * rounds, clock)
     print(f"{'two layers, both directions':30} {'forward+backward':>22} {'forward of one':>20}")
@@ -86,26 +91,80 @@ def against_torch(names: list[str], x: Tensor, hidden: int, rounds: int, clock: 
 
 
 def against_naive(names: list[str], x: Tensor, hidden: int, rounds: int, clock: Callable[[], float]) -> None:
-    """One layer in one direction, forward and backward: the naive loop and the peer over ours."""
+    """Two layers in both directions, forward and backward: the naive loop and the peer over ours.
+
+    The peer has no bidirectional form: another of its layers reads the frames from the last to the first.
+    """
     peers = importlib.import_module("torchrecurrent") if importlib.util.find_spec("torchrecurrent") else None
     runs: dict[str, Run] = {}
     for name in names:
-        ours = stack(name, x.shape[-1], hidden, layers=1, bidirectional=False)
-        if type(ours.layers[0]) is not Layer:
+        ours = stack(name, x.shape[-1], hidden, layers=2)
+        if any(type(layer) is not Layer or layer.cell.hands_up for layer in ours.layers):
             continue  # it is no plain loop over the frames
-        runs[name] = training_step(lambda clip, s=ours: s(clip)[0], x)
-        runs[f"{name} naive"] = training_step(lambda clip, s=ours: naive(s.layers[0], clip), x)
+        runs[name] = training_step(hidden_states(ours), x)
+        runs[f"{name} naive"] = training_step(partial(in_turn, [naive(layer) for layer in ours.layers if isinstance(layer, Layer)]), x)
         if peers and name in PEERS:
-            peer = getattr(peers, PEERS[name])(x.shape[-1], hidden, batch_first=True)
-            runs[f"{name} peer"] = training_step(lambda clip, p=peer: p(clip)[0], x)
+            kind = getattr(peers, PEERS[name])
+            others = [peer(kind, inputs, hidden) for inputs in (x.shape[-1], 2 * hidden)]
+            runs[f"{name} peer"] = training_step(partial(in_turn, others), x)
     times = timed(runs, max(2, rounds // 2), clock)
-    print(f"\n{'one layer, one direction':30} {'ours':>12} {'naive loop':>18} {'torchrecurrent':>18}")
+    print(f"\n{'forward+backward':16} {'ours':>12} {'naive loop':>21} {'torchrecurrent':>21}")
     for name in (name for name in names if name in times):
         cells = [f"{1e3 * times[name]:8.1f} ms"]
         for kind in ("naive", "peer"):
             other = times.get(f"{name} {kind}")
-            cells.append(f"{1e3 * other:8.1f} ms {other / times[name]:4.1f} ×" if other else "")
-        print(f"{name:30} {cells[0]:>12} {cells[1]:>18} {cells[2]:>18}")
+            cells.append(f"{1e3 * other:8.1f} ms {other / times[name]:6.2f} ×" if other else "")
+        print(f"{name:16} {cells[0]:>12} {cells[1]:>21} {cells[2]:>21}")
+
+
+def hidden_states(module: torch.nn.Module) -> Callable[[Tensor], Tensor]:
+    """The module without the state that it gives beside the hidden states."""
+    return lambda x: module(x)[0]
+
+
+def in_turn(layers: list[Callable[[Tensor], Tensor]], x: Tensor) -> Tensor:
+    for layer in layers:
+        x = layer(x)
+    return x
+
+
+def naive(layer: Layer) -> Callable[[Tensor], Tensor]:
+    """The cell's equations frame by frame and direction by direction: each frame is projected when its turn
+    comes, and the recurrent products are autograd's."""
+    cell = type(layer.cell)(layer.cell.hidden, replace(layer.cell.config, bidirectional=False))
+    parts = [Layer(cell, inputs_of(layer)) for _ in range(layer.directions)]
+
+    def run(x: Tensor) -> Tensor:
+        forward, *backward = (steps(part, x.flip(1) if d else x) for d, part in enumerate(parts))
+        return torch.cat([forward, *(hidden.flip(1) for hidden in backward)], -1)
+
+    return run
+
+
+def inputs_of(layer: Layer) -> int:
+    return (layer.input if layer.front is None else layer.front).shape[-1]
+
+
+def steps(layer: Layer, x: Tensor) -> Tensor:
+    """One direction of the naive loop."""
+    matrices = {name: layer.cell.constrain(name, layer.get_parameter(name)) for name in layer.weights().product}
+    products = {name: partial(plain, matrix) for name, matrix in matrices.items()}
+    weights = Weights(dict(products), layer.weights().vector)
+    state, hidden = layer.cell.start(len(x), 1, x), []
+    for t in range(x.shape[1]):
+        frame = layer.project(x[:, t][None, None], None)[:, 0]
+        state = layer.cell.step(Frame(frame, None, t), state, weights)
+        hidden.append(state[0][0])
+    return torch.stack(hidden, 1)
+
+
+def plain(matrix: Tensor, x: Tensor, h: Tensor) -> Tensor:
+    return x + h @ matrix.transpose(1, 2)
+
+
+def peer(kind: type[torch.nn.Module], inputs: int, hidden: int) -> Callable[[Tensor], Tensor]:
+    forward, backward = (kind(inputs, hidden, batch_first=True) for _ in range(2))
+    return lambda x: torch.cat([forward(x)[0], backward(x.flip(1))[0].flip(1)], -1)
 
 
 def stack(name: str, inputs: int, hidden: int, layers: int, bidirectional: bool = True) -> Stack:
@@ -120,22 +179,6 @@ def training_step(run: Callable[[Tensor], Tensor], x: Tensor) -> Run:
         return out
 
     return step
-
-
-def naive(layer: Layer, x: Tensor) -> Tensor:
-    """The cell's equations frame by frame: each frame projected when its turn comes, each product in autograd."""
-    state, hidden = layer.cell.start(x.shape[0], 1, x), []
-    whole = layer.weights()
-    products = {name: plain(layer.cell.constrain(name, layer.get_parameter(name))) for name in whole.product}
-    for t in range(x.shape[1]):
-        frame = layer.project(x[None, :, t : t + 1].transpose(1, 2), None)[:, 0]
-        state = layer.cell.step(Frame(frame, None, t), state, Weights(products, whole.vector))
-        hidden.append(state[0])
-    return torch.stack(hidden)
-
-
-def plain(matrix: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-    return lambda x, h: x + h @ matrix.transpose(1, 2)
 
 
 def timed(runs: dict[str, Run], rounds: int, clock: Callable[[], float]) -> dict[str, float]:

@@ -83,11 +83,11 @@ class Recurrent:
             out.register_hook(partial(self.keep, h.detach()))
         return out
 
-    def keep(self, h: Tensor, gradient: Tensor) -> None:
-        """What a step adds to the gradient of the matrix."""
+    def keep(self, h: Tensor, gradient: Tensor | None) -> None:
+        """What a step adds to the gradient of the matrix; None if nothing came of the step."""
         assert self.end is not None and self.end.grad_fn is not None
         # Where only other gradients are asked for, `End` isn't run: what was kept would go into the next backward.
-        if torch._C._will_engine_execute_node(self.end.grad_fn):
+        if gradient is not None and torch._C._will_engine_execute_node(self.end.grad_fn):
             self.kept.append((gradient, h))
 
     def gradient(self) -> Tensor:
