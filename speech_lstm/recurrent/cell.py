@@ -87,8 +87,8 @@ class Cell:
     paper: ClassVar[str]
     equations: ClassVar[str]  # in one line; ⊙ is the element-wise product, ⁻ marks the step before
 
-    inputs: ClassVar[tuple[str, ...]]  # blocks of the input product, each `hidden` wide
-    gates: ClassVar[tuple[str, ...]] = ()  # what `step` tells the tap, gates first, then the candidate
+    inputs: tuple[str, ...]  # blocks of the input product, each `hidden` wide; `__init__` may leave some out
+    gates: tuple[str, ...] = ()  # what `step` tells the tap, gates first, then the candidate
     state: ClassVar[tuple[str, ...]] = ("h",)  # the first is the output
     bias: ClassVar[bool] = True  # of the input products
     bare_input: ClassVar[bool] = False  # x itself enters the equations; projected where it isn't `hidden` wide

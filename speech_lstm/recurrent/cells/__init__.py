@@ -1,5 +1,5 @@
 """The cells, one file for each family. Importing this package makes them known by their names."""
 
-from speech_lstm.recurrent.cells import gru, light, lstm, vanilla
+from speech_lstm.recurrent.cells import clockwork, depth_gated, grid, gru, light, lstm, time_frequency, vanilla
 
-__all__ = ["gru", "light", "lstm", "vanilla"]
+__all__ = ["clockwork", "depth_gated", "grid", "gru", "light", "lstm", "time_frequency", "vanilla"]

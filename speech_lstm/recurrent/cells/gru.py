@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -24,7 +22,7 @@ class GRU(Cell):
     title = "GRU (reset after the product)"
     paper = "Cho et al. 2014, as in cuDNN"
     equations = "r, z = σ(W x + U h⁻ + b); n = tanh(W x + b + r ⊙ (U h⁻ + b′)); h = z ⊙ h⁻ + (1 − z) ⊙ n"
-    inputs: ClassVar[tuple[str, ...]] = ("r", "z", "n")  # the order of torch.nn
+    inputs: tuple[str, ...] = ("r", "z", "n")  # the order of torch.nn
     gates = ("r", "z", "n")
 
     def weights(self) -> dict[str, Matrix | Vector]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -116,7 +116,7 @@ class MinGRU(Minimal):
     name = "mingru"
     title = "minGRU"
     equations = "z = σ(W x + b); n = g(W x + b), g(x) = x + ½ where x ≥ 0, else σ(x); h = (1 − z) ⊙ h⁻ + z ⊙ n"
-    inputs: ClassVar[tuple[str, ...]] = ("z", "n")
+    inputs: tuple[str, ...] = ("z", "n")
     gates = ("z", "n")
 
     def coefficients(self, x: Tensor, tap: Tap) -> tuple[Tensor, Tensor]:
@@ -135,7 +135,7 @@ class MinLSTM(Minimal):
         "f, i = σ(W x + b); f' = f / (f + i); i' = i / (f + i); n = g(W x + b), "
         "g(x) = x + ½ where x ≥ 0, else σ(x); h = f' ⊙ h⁻ + i' ⊙ n"
     )
-    inputs: ClassVar[tuple[str, ...]] = ("f", "i", "n")
+    inputs: tuple[str, ...] = ("f", "i", "n")
     gates = ("f'", "i'", "n")
 
     @torch.no_grad()

@@ -21,8 +21,8 @@ class Family(Cell):
     """
 
     paper = "Greff et al. 2015"
-    inputs: ClassVar[tuple[str, ...]] = ("i", "f", "z", "o")  # the order of torch.nn
-    gates = ("i", "f", "o", "z")
+    inputs: tuple[str, ...] = ("i", "f", "z", "o")  # the order of torch.nn
+    gates: tuple[str, ...] = ("i", "f", "o", "z")
     state: ClassVar[tuple[str, ...]] = ("h", "c")
     peepholes: ClassVar[bool] = True
     input_activation: ClassVar[bool] = True

@@ -123,6 +123,7 @@ class Step:
         self.both[t].sigmoid_()
         tanh_(self.z[t])
         memory = torch.mul(self.f[t], self.c[t], out=self.c[t + 1]).addcmul_(self.i[t], self.z[t])
+        self.enrich(t, memory)
         if self.peepholes:
             self.o[t].addcmul_(self.peepholes[2], memory)
         self.o[t].sigmoid_()
@@ -134,6 +135,7 @@ class Step:
         to_c = torch.ops.aten.tanh_backward(to_h.mul_(self.o[t]), self.tanh[t]).add_(to_c)
         if self.peepholes:
             to_c.addcmul_(self.peepholes[2], self.to_o[t])
+        share = self.impoverish(t, to_c)
         torch.mul(to_c, self.z[t], out=self.to_i[t])
         torch.mul(to_c, self.c[t], out=self.to_f[t])
         sigmoid_backward(self.to_both[t], self.both[t], grad_input=self.to_both[t])
@@ -141,7 +143,14 @@ class Step:
         to_c.mul_(self.f[t])
         if self.peepholes:
             to_c.addcmul_(self.peepholes[0], self.to_i[t]).addcmul_(self.peepholes[1], self.to_f[t])
-        return to_c
+        return to_c if share is None else to_c.add_(share)
+
+    def enrich(self, t: int, memory: Tensor) -> None:
+        """Add to the new memory of frame t what a cell has beside i, f and z; nothing here."""
+
+    def impoverish(self, t: int, to_c: Tensor) -> Tensor | None:
+        """The share of that in the gradient of the memory before frame t, given that of the new one."""
+        return None
 
     def to_peepholes(self) -> Tensor:
         """The gradient of the peepholes [directions, 3 · hidden]."""

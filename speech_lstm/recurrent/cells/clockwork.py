@@ -1,0 +1,68 @@
+"""The Clockwork RNN: modules of the hidden state that step at their own periods."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from speech_lstm.config import NetworkConfig
+from speech_lstm.errors import ConfigError
+from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Vector, Weights, register
+from speech_lstm.recurrent.cells.clockwork_layer import ClockworkLayer
+from speech_lstm.recurrent.layer import Layer, Track
+
+
+@register
+class Clockwork(Cell):
+    """Koutník, Greff, Gomez & Schmidhuber 2014, section 3, with the periods 1, 2, 4, … and tanh.
+
+    The hidden state is cut into `clocks` modules of equal size. Step t computes the modules whose period divides
+    t, all of them at t = 0; the others keep their value. A module sees itself and the slower ones: U is block
+    upper triangular. Fast modules come first, so that the modules of a step are the first rows of W, U and h.
+    """
+
+    name = "clockwork"
+    title = "Clockwork RNN"
+    paper = "Koutník et al. 2014"
+    equations = "where 2^g divides t: h_g = tanh(W_g x + Σ_{j≥g} U_gj h_j⁻ + b_g); elsewhere h_g = h_g⁻"
+    inputs = ("h",)
+
+    def __init__(self, hidden: int, config: NetworkConfig, below: int = 0) -> None:
+        super().__init__(hidden, config, below)
+        if hidden % config.clocks:
+            raise ConfigError(
+                f"{hidden} hidden units can't be cut into {config.clocks} equal clockwork modules; "
+                "choose a hidden size that clocks divides"
+            )
+        self.module = hidden // config.clocks
+
+    def weights(self) -> dict[str, Matrix | Vector]:
+        return {"recurrent": Matrix()}
+
+    def constrain(self, name: str, weight: Tensor) -> Tensor:
+        """U without the blocks that would lead from a fast module to a slower one."""
+        module = torch.arange(self.hidden, device=weight.device) // self.module
+        return weight * (module >= module[:, None])
+
+    def step(self, frame: Frame, state: State, weights: Weights) -> State:
+        h = state[0]
+        new = weights.product["recurrent"](frame.x, h).tanh()
+        active = sum(frame.index % (1 << module) == 0 for module in range(self.config.clocks)) * self.module
+        return (torch.cat([new[..., :active], h[..., active:]], -1),)
+
+
+class Skipping(Layer):
+    """The layer of a Clockwork RNN: it computes the active rows alone where nobody looks inside."""
+
+    def at_once(self, track: Track, state: State, lengths: Tensor | None, index: int) -> tuple[Track, State] | None:
+        if lengths is not None:
+            return None
+        recurrent, dtype = self.cell.constrain("recurrent", self.get_parameter("recurrent")), self.product_dtype
+        clocks = self.cell.config.clocks
+        hidden, h = ClockworkLayer.apply(
+            track.hidden, self.input, self.bias, recurrent, state[0], clocks, index, dtype
+        )
+        return Track(hidden), (h,)
+
+
+Clockwork.layer = Skipping

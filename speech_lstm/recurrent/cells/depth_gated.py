@@ -1,0 +1,84 @@
+"""The Depth-Gated LSTM: the memory of the layer below flows up through a gate."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from speech_lstm.config import NetworkConfig
+from speech_lstm.errors import ConfigError
+from speech_lstm.recurrent.cell import Frame, Matrix, State, Vector, Weights, register
+from speech_lstm.recurrent.cells.depth_gated_layer import DepthGatedLoop
+from speech_lstm.recurrent.cells.lstm import Peephole
+from speech_lstm.recurrent.engine import Sequence
+from speech_lstm.recurrent.layer import Layer, Track
+
+
+class DepthGatedLayer(Layer):
+    """The layer of a Depth-Gated LSTM, whose loop has its derivative written out."""
+
+    def at_once(self, track: Track, state: State, lengths: Tensor | None, index: int) -> tuple[Track, State] | None:
+        if lengths is not None:
+            return None
+        xs = self.project(self.directed(track.hidden.expand(self.directions, *track.hidden.shape), None), None)
+        below = depth = None
+        if track.memory is not None:
+            below, depth = self.directed(track.memory, None), self.get_parameter("depth")
+        else:  # of tied layers the first has the weights of d, but no use for them
+            xs = xs[..., : 4 * self.cell.hidden]
+        weights = self.get_parameter("recurrent"), self.get_parameter("peepholes"), depth
+        hidden, memory = DepthGatedLoop.apply(xs, below, *weights, *state, self.product_dtype)
+        return self.track(Sequence(hidden, memory, ()), None), (hidden[:, -1], memory[:, -1])
+
+
+@register
+class DepthGated(Peephole):
+    """Yao, Cohn, Vylomova, Duh & Dyer 2015; the first layer has none below and is a peephole LSTM.
+
+    With l for the layer below: d = σ(W_d x + w_d ⊙ c⁻ + w_l ⊙ c_l + b_d); c = d ⊙ c_l + f ⊙ c⁻ + i ⊙ z.
+    """
+
+    name = "depth-gated"
+    title = "Depth-Gated LSTM"
+    paper = "Yao et al. 2015"
+    equations = "peephole with d = σ(W x + w ⊙ c⁻ + v ⊙ c_below + b); c = d ⊙ c_below + f ⊙ c⁻ + i ⊙ z"
+    gates: tuple[str, ...] = ("i", "f", "o", "d", "z")
+    hands_up = "c"
+    layer = DepthGatedLayer
+
+    def __init__(self, hidden: int, config: NetworkConfig, below: int = 0) -> None:
+        super().__init__(hidden, config, below)
+        if below not in (0, hidden):
+            raise ConfigError(
+                f"a depth gate adds the memory of the layer below, of {below} units, to its own of {hidden}; "
+                "make all sizes equal"
+            )
+        if below:
+            self.inputs = (*Peephole.inputs, "d")
+
+    def weights(self) -> dict[str, Matrix | Vector]:
+        weights: dict[str, Matrix | Vector] = {"recurrent": Matrix(4), "peepholes": Vector(3)}
+        return weights | ({"depth": Vector(2)} if self.below else {})
+
+    @torch.no_grad()
+    def initialise_bias(self, bias: Tensor) -> None:
+        """d starts as 1 − f: what stays the same below then settles here at its own size, Σ d f^n = 1."""
+        super().initialise_bias(bias)
+        if self.below:
+            bias[:, self.block("d")] = -self.config.forget_bias
+
+    def step(self, frame: Frame, state: State, weights: Weights) -> State:
+        h, c = state
+        x, *x_d = frame.x.split([4 * self.hidden, *[self.hidden] * bool(self.below)], -1)
+        i, f, z, o = weights.product["recurrent"](x, h).chunk(4, -1)
+        p_i, p_f, p_o = weights.vector["peepholes"].chunk(3, -1)
+        i = frame.tap("i", torch.addcmul(i, p_i, c).sigmoid())
+        f = frame.tap("f", torch.addcmul(f, p_f, c).sigmoid())
+        z = frame.tap("z", z.tanh())
+        new = torch.addcmul(f * c, i, z)
+        if frame.below is not None:
+            w_d, w_l = weights.vector["depth"].chunk(2, -1)
+            d = torch.addcmul(torch.addcmul(x_d[0], w_d, c), w_l, frame.below).sigmoid()
+            new = torch.addcmul(new, frame.tap("d", d), frame.below)
+        o = frame.tap("o", torch.addcmul(o, p_o, new).sigmoid())
+        return o * new.tanh(), new

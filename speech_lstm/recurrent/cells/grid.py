@@ -1,0 +1,119 @@
+"""The Grid LSTM over time and depth: a memory in both dimensions."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from speech_lstm.config import NetworkConfig
+from speech_lstm.errors import ConfigError
+from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Tap, Vector, Weights, register, untapped
+from speech_lstm.recurrent.cells.grid_depth import DepthLSTM
+from speech_lstm.recurrent.cells.lstm_layer import LSTMLayer
+from speech_lstm.recurrent.layer import Layer, Track
+
+LSTM_BLOCKS = ("i", "f", "z", "o")  # the order of LSTMLayer
+
+
+def remember(
+    sums: dict[str, Tensor], memory: Tensor | None, dimension: str, tap: Tap = untapped
+) -> tuple[Tensor, Tensor]:
+    """The LSTM that runs along one dimension: its gates' sums and old memory → the new hidden state and memory.
+
+    Kalchbrenner et al. 2015, section 2, with h' = o ⊙ tanh(m') as in the LSTM of every other cell here
+    (they write tanh(o ⊙ m')). No memory is one of zeros.
+    """
+    z = tap(f"z_{dimension}", sums["z"].tanh())
+    i = tap(f"i_{dimension}", sums["i"].sigmoid())
+    if memory is None:
+        memory = i * z
+    else:
+        f = tap(f"f_{dimension}", sums["f"].sigmoid())
+        memory = torch.addcmul(f * memory, i, z)
+    o = tap(f"o_{dimension}", sums["o"].sigmoid())
+    return o * memory.tanh(), memory
+
+
+class GridLayer(Layer):
+    """The layer of a Grid LSTM. Nothing leads from depth back to time: time runs first, then depth in one piece."""
+
+    def at_once(self, track: Track, state: State, lengths: Tensor | None, index: int) -> tuple[Track, State] | None:
+        if lengths is not None:
+            return None
+        assert self.bias is not None
+        assert isinstance(self.cell, Grid)
+        (_, _, *start), time = state, 4 * self.cell.hidden
+        weights = self.input[:, :time], self.bias[:, :time], self.get_parameter("time")
+        memory = track.memory
+        if memory is None and self.cell.below:  # the first of tied layers
+            memory = start[1].new_zeros(self.directions, *track.hidden.shape[:2], self.cell.hidden)
+        hidden, *ended = LSTMLayer.apply(track.hidden, *weights, None, *start, self.product_dtype)
+        outs: list[tuple[Tensor, Tensor]] = []
+        for d, read in enumerate(hidden.split(self.cell.hidden, -1)):
+            if not self.cell.config.time_first:
+                first = start[0][d : d + 1]
+                read = torch.cat([read[1:], first] if d else [first, read[:-1]])
+            sums = torch.addmm(self.bias[d, time:], track.hidden.flatten(0, 1), self.input[d, time:].t())
+            sums = torch.addmm(sums, read.flatten(0, 1), self.get_parameter("depth")[d].t()).to(read.dtype)
+            below = memory[d] if memory is not None else None
+            outs.append(DepthLSTM.apply(sums.view(*read.shape[:2], -1), below))
+        hiddens, memories = zip(*outs, strict=True)
+        last = (torch.stack([part[0 if d else -1] for d, part in enumerate(parts)]) for parts in (hiddens, memories))
+        return Track(torch.cat(hiddens, -1), torch.stack(memories)), (*last, *ended)
+
+
+@register
+class Grid(Cell):
+    """Kalchbrenner, Danihelka & Graves 2015, section 3, in two dimensions: time and depth.
+
+    An LSTM runs along each, and the gates of both read both hidden states: that of time, from the frame before,
+    and that of depth, which comes from the layer below as its output and is x here. What depth remembers goes up
+    as `m_depth`; only the state's parts of time go on to the next frame. Where time has priority, depth reads
+    time's new hidden state in place of the old one (section 3.2). The first layer has no memory below, which is
+    one of zeros, and no forget gate for it.
+    """
+
+    name = "grid"
+    title = "Grid LSTM (time × depth)"
+    paper = "Kalchbrenner et al. 2015"
+    equations = (
+        "for time and for depth i, f, o = σ(W x + U h_time⁻ + b); z = tanh(W x + U h_time⁻ + b); m = f ⊙ m⁻ + i ⊙ z; "
+        "h = o ⊙ tanh(m); x is h_depth and depth's m⁻ is m_depth of the layer below"
+    )
+    inputs: tuple[str, ...] = ("i_time", "f_time", "z_time", "o_time", "i_depth", "o_depth", "f_depth", "z_depth")
+    gates = ("i_time", "f_time", "o_time", "i_depth", "f_depth", "o_depth", "z_time", "z_depth")
+    state = ("h_depth", "m_depth", "h_time", "m_time")
+    hands_up = "m_depth"
+    layer = GridLayer
+
+    def __init__(self, hidden: int, config: NetworkConfig, below: int = 0) -> None:
+        super().__init__(hidden, config, below)
+        if below not in (0, hidden):
+            raise ConfigError(
+                f"a Grid LSTM of {hidden} units can't go on with the memory of the layer below, of {below}; "
+                "make all sizes equal"
+            )
+        if not below:
+            self.inputs = tuple(name for name in Grid.inputs if name != "f_depth")
+
+    def weights(self) -> dict[str, Matrix | Vector]:
+        return {"time": Matrix(4), "depth": Matrix(len(self.inputs) - 4)}
+
+    @torch.no_grad()
+    def initialise_bias(self, bias: Tensor) -> None:
+        for name in ("f_time", "f_depth"):
+            if name in self.inputs:
+                bias[:, self.block(name)] = self.config.forget_bias
+
+    def step(self, frame: Frame, state: State, weights: Weights) -> State:
+        _, _, h, m = state
+        x_time, x_depth = frame.x.tensor_split((4 * self.hidden,), -1)
+        time = dict(zip(LSTM_BLOCKS, weights.product["time"](x_time, h).chunk(4, -1), strict=True))
+        h_time, m_time = remember(time, m, "time", frame.tap)
+        depth = self.of_depth(weights.product["depth"](x_depth, h_time if self.config.time_first else h))
+        return *remember(depth, frame.below, "depth", frame.tap), h_time, m_time
+
+    def of_depth(self, sums: Tensor) -> dict[str, Tensor]:
+        """The blocks of depth's sums […, blocks · hidden] by their names."""
+        names = self.inputs[4:]
+        return {name[0]: part for name, part in zip(names, sums.chunk(len(names), -1), strict=True)}

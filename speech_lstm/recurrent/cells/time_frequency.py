@@ -1,0 +1,170 @@
+"""The Grid LSTM over time and frequency: it scans the mel bands of every frame."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from speech_lstm.config import NetworkConfig
+from speech_lstm.errors import ConfigError
+from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Tap, Vector, Weights, register, untapped
+from speech_lstm.recurrent.cells.grid import LSTM_BLOCKS, remember
+from speech_lstm.recurrent.engine import Sequence, run
+from speech_lstm.recurrent.layer import Layer, Track, valid_frames
+
+
+class BandsLayer(Layer):
+    """The layer of a time-frequency Grid LSTM: one set of weights for all bands, which move in a wave front.
+
+    In step s band k reads frame s − k: its own frame before and the band below in the same frame are both of step
+    s − 1, so that all bands are one batch, and frames + bands − 1 steps are enough.
+    """
+
+    def __init__(self, cell: Cell, inputs: int) -> None:
+        self.bands = cell.config.bands
+        if inputs % self.bands:
+            raise ConfigError(
+                f"{inputs} mel bands can't be cut into {self.bands} equal bands; "
+                "choose a number of bands that divides them"
+            )
+        super().__init__(cell, inputs // self.bands)
+        self.size = self.directions * 2 * self.bands * cell.hidden
+
+    def project(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """The input products of all bands: [directions, frames, batch, inputs] → [directions, frames, batch, bands ·
+        blocks · hidden]."""
+        batch = x.shape[2]
+        bands = x.unflatten(-1, (self.bands, -1)).flatten(2, 3)
+        return super().project(bands, lengths).unflatten(2, (batch, self.bands)).flatten(3)
+
+    def at_once(self, track: Track, state: State, lengths: Tensor | None, index: int) -> tuple[Track, State] | None:
+        xs = self.project(self.directed(track.hidden.expand(self.directions, *track.hidden.shape), lengths), lengths)
+        frames, batch = xs.shape[1:3]
+        there = torch.ones_like(xs[:1, ..., :1], dtype=torch.bool)
+        valid = there if lengths is None else valid_frames(lengths, frames)
+        half = self.bands * self.cell.hidden  # of the old output only time's half goes on
+        h, m = (part[..., :half].unflatten(-1, (self.bands, -1)).transpose(1, 2).flatten(1, 2) for part in state)
+        zero, weights = torch.zeros_like(h), self.weights()
+        with torch.autocast(xs.device.type, enabled=False):
+            wave = run(
+                Wave(self.cell.hidden, self.cell.config),
+                skewed(xs.unflatten(-1, (self.bands, -1))),
+                (h, m, zero, zero),
+                weights,
+                valid=skewed(valid[..., None].expand(-1, -1, -1, self.bands, -1)),
+            )
+        assert wave.memory is not None
+        parts = [straight(part, self.bands, frames) for part in (wave.hidden, wave.memory)]
+        hidden = torch.cat([part.flatten(3) for part in parts], -1)
+        last = (
+            hidden[:, -1] if lengths is None else hidden[:, lengths - 1, torch.arange(batch, device=lengths.device)]
+        )
+        memory = wave.state[1].unflatten(1, (self.bands, batch)).transpose(1, 2).flatten(2)
+        return self.track(Sequence(hidden, None, ()), lengths), (last, memory)
+
+
+def skewed(sequence: Tensor) -> Tensor:
+    """Frames [directions, frames, batch, bands, n] → the steps of the wave front [directions, frames + bands − 1,
+    bands · batch, n], band k put off by k steps; 0 where it has no frame."""
+    bands = sequence.shape[3]
+    steps = sequence.shape[1] + bands - 1
+    # Rows one shorter than what they are filled with start one further to the left each.
+    filled = torch.nn.functional.pad(sequence.permute(0, 3, 1, 2, 4), (0, 0, 0, 0, 0, bands)).flatten(1, 2)
+    return filled[:, : bands * steps].unflatten(1, (bands, steps)).transpose(1, 2).flatten(2, 3)
+
+
+def straight(steps: Tensor, bands: int, frames: int) -> Tensor:
+    """The inverse of `skewed`: [directions, frames + bands − 1, bands · batch, n] → [directions, frames, batch,
+    bands, n]."""
+    rows = steps.unflatten(2, (bands, -1)).transpose(1, 2).flatten(1, 2)
+    filled = torch.nn.functional.pad(rows, (0, 0, 0, 0, 0, bands)).unflatten(1, (bands, frames + bands))
+    return filled[:, :, :frames].permute(0, 2, 3, 1, 4)
+
+
+def advance(
+    x: Tensor, h: Tensor, m: Tensor, k: Tensor, n: Tensor, weights: Weights, tap: Tap = untapped
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """One band of one frame: new hidden state and memory of time (h, m) and of frequency (k, n)."""
+    parts = weights.product["recurrent"](x, torch.cat([h, k], -1)).chunk(8, -1)
+    time, frequency = (dict(zip(LSTM_BLOCKS, four, strict=True)) for four in (parts[:4], parts[4:]))
+    return *remember(time, m, "time", tap), *remember(frequency, n, "frequency", tap)
+
+
+class Wave(Cell):
+    """All bands of the wave front as one batch, the lowest band first: a band is handed k and n by the one below."""
+
+    state = ("h", "m", "k", "n")
+    hands_up = "k"
+
+    def step(self, frame: Frame, state: State, weights: Weights) -> State:
+        h, m, *below = state
+        batch = h.shape[1] // self.config.bands
+        k, n = (torch.nn.functional.pad(part[:, :-batch], (0, 0, batch, 0)) for part in below)
+        return advance(frame.x, h, m, k, n, weights)
+
+
+@register
+class TimeFrequency(Cell):
+    """Li, Mohamed, Zweig & Gong 2015; Sainath & Li 2016: their grid form, without peepholes and overlapping bands.
+
+    The log-mel bands of a frame are cut into `bands` equal ones, which share their weights. The frequency LSTM
+    scans them upward from zero in every frame, the time LSTM runs along the frames of each band; the memories are
+    separate, and the gates of both read both hidden states. The output h of a frame holds time's hidden states of
+    all bands and then frequency's, hidden / (2 · bands) units each; m holds the memories of time. Of h only time's
+    half goes on to the next frame. The layers above are LSTMs. A gate's name in a tap ends in the band, as in
+    `i_time.0`.
+    """
+
+    name = "grid-tf"
+    title = "time-frequency Grid LSTM (first layer)"
+    paper = "Li et al. 2015; Sainath & Li 2016"
+    equations = (
+        "in band b, for time and for frequency i, f, o = σ(W x_b + U h_time⁻ + V h_frequency(b−1) + b); "
+        "z = tanh(likewise); m = f ⊙ m⁻ + i ⊙ z; h = o ⊙ tanh(m); frequency's m⁻ is that of band b−1"
+    )
+    inputs = tuple(f"{block}_{dimension}" for dimension in ("time", "frequency") for block in LSTM_BLOCKS)
+    gates = tuple(f"{gate}_{dimension}" for gate in "ifoz" for dimension in ("time", "frequency"))
+    state = ("h", "m")
+    above = "lstm"
+    layer = BandsLayer
+
+    def __init__(self, hidden: int, config: NetworkConfig, below: int = 0) -> None:
+        if config.tied:
+            raise ConfigError(
+                "the time-frequency Grid LSTM reads mel bands, which tied layers don't get; leave out tied"
+            )
+        if hidden % (2 * config.bands):
+            raise ConfigError(
+                f"{hidden} hidden units can't be shared out to time and frequency in {config.bands} bands; "
+                f"choose a multiple of {2 * config.bands}"
+            )
+        super().__init__(hidden // (2 * config.bands), config, below)
+        self.gates = tuple(f"{gate}.{band}" for band in range(config.bands) for gate in TimeFrequency.gates)
+
+    def weights(self) -> dict[str, Matrix | Vector]:
+        return {"recurrent": Matrix(8, 2)}
+
+    @torch.no_grad()
+    def initialise_bias(self, bias: Tensor) -> None:
+        for name in ("f_time", "f_frequency"):
+            bias[:, self.block(name)] = self.config.forget_bias
+
+    def start(self, batch: int, directions: int, like: Tensor) -> State:
+        half = self.config.bands * self.hidden
+        return like.new_zeros(directions, batch, 2 * half), like.new_zeros(directions, batch, half)
+
+    def step(self, frame: Frame, state: State, weights: Weights) -> State:
+        """One frame, band by band: what the wave front computes for many frames at once."""
+        bands = self.config.bands
+        h, m = state[0].chunk(2 * bands, -1)[:bands], state[1].chunk(bands, -1)
+        k = n = torch.zeros_like(m[0])
+        new: list[tuple[Tensor, Tensor, Tensor]] = []
+        for band, x in enumerate(frame.x.chunk(bands, -1)):
+
+            def tap(name: str, value: Tensor, band: int = band) -> Tensor:
+                return frame.tap(f"{name}.{band}", value)
+
+            h_new, m_new, k, n = advance(x, h[band], m[band], k, n, weights, tap)
+            new.append((h_new, k, m_new))
+        of_time, of_frequency, memories = zip(*new, strict=True)
+        return torch.cat([*of_time, *of_frequency], -1), torch.cat(memories, -1)
