@@ -14,7 +14,7 @@ from speech_lstm.recurrent.cell import find_cell
 
 LARGEST = 4096  # hidden units; what the setting allows
 PROBES = (*range(1, 65), *range(128, LARGEST + 1, 64))  # a cell that can have none of these fits no size
-TOLERANCE = 0.05  # how far from the budget a network may be and still be compared with others
+TOLERANCE = 0.1  # how far from the budget a network may be: a cell's possible sizes can lie far apart
 
 
 def parameter_count(features: FeatureConfig, network: NetworkConfig, labels: int) -> int:
@@ -32,7 +32,7 @@ def match_parameters(features: FeatureConfig, network: NetworkConfig, labels: in
     """The network with the hidden size, the same for all layers, that comes nearest to `budget` parameters.
 
     Sizes that the cell can't have are passed over. Raises ConfigError where every size is one of those, and
-    where the nearest is more than 5 % off.
+    where the nearest is more than 10 % off.
     """
     if network.sizes:
         raise ConfigError(f"sizes is {network.sizes!r}, but the hidden size is chosen to match: leave sizes out")
