@@ -25,7 +25,7 @@ from speech_lstm.config import NetworkConfig
 from speech_lstm.recurrent.cell import CELLS, Frame, State, Weights, register
 from speech_lstm.recurrent.cells.lstm import LSTM
 from speech_lstm.recurrent.cells.lstm_layer import LSTMLayer
-from speech_lstm.recurrent.layer import Layer
+from speech_lstm.recurrent.layer import Layer, Track
 from speech_lstm.recurrent.stack import Stack
 from speech_lstm.training.allocator import keep_freed_memory
 
@@ -40,10 +40,10 @@ class ByHand(LSTM):
     name = "lstm-by-hand"
     title = "LSTM by hand"
 
-    def kernel(self, layer: Layer, x: Tensor, state: State) -> tuple[Tensor, State]:
-        recurrent = layer.get_parameter("recurrent")
-        hidden, h, c = LSTMLayer.apply(x, layer.input, layer.bias, recurrent, None, *state, layer.product_dtype)
-        return hidden, (h, c)
+    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State]:
+        weights = layer.input, layer.bias, layer.get_parameter("recurrent"), None
+        hidden, h, c = LSTMLayer.apply(track.hidden, *weights, *state, layer.product_dtype)
+        return Track(hidden), (h, c)
 
 
 def main() -> None:
@@ -102,7 +102,9 @@ def against_naive(names: list[str], x: Tensor, hidden: int, rounds: int, clock: 
         if any(type(layer) is not Layer or layer.cell.hands_up for layer in ours.layers):
             continue  # it is no plain loop over the frames
         runs[name] = training_step(hidden_states(ours), x)
-        runs[f"{name} naive"] = training_step(partial(in_turn, [naive(layer) for layer in ours.layers if isinstance(layer, Layer)]), x)
+        runs[f"{name} naive"] = training_step(
+            partial(in_turn, [naive(layer) for layer in ours.layers if isinstance(layer, Layer)]), x
+        )
         if peers and name in PEERS:
             kind = getattr(peers, PEERS[name])
             others = [peer(kind, inputs, hidden) for inputs in (x.shape[-1], 2 * hidden)]

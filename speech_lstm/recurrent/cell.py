@@ -15,7 +15,7 @@ from speech_lstm.errors import ConfigError
 from speech_lstm.recurrent.plugins import HELP, load_installed
 
 if TYPE_CHECKING:
-    from speech_lstm.recurrent.layer import Layer
+    from speech_lstm.recurrent.layer import Layer, Track
 
 State = tuple[Tensor, ...]  # in the order of Cell.state, each [directions, batch, hidden]
 Tap = Callable[[str, Tensor], Tensor]  # is told a value's name, and returns what the step goes on with
@@ -124,18 +124,10 @@ class Cell:
         """The state after one frame."""
         raise NotImplementedError
 
-    def kernel(self, layer: Layer, x: Tensor, state: State) -> tuple[Tensor, State] | None:
-        """A fused kernel for the whole layer, if there is one for this device and these settings.
+    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
+        """A faster way through the layer than the engine's loop, if there is one for this device and these settings.
 
-        x [frames, batch, inputs] → hidden states [frames, batch, directions · hidden] and the last state.
-        """
-        return None
-
-    def loop(self, xs: Tensor, state: State, weights: Weights) -> tuple[Tensor, State] | None:
-        """A faster form of the engine's loop, if there is one: the same function of the input products.
-
-        xs [directions, frames, batch, blocks · hidden] → hidden states [directions, frames, batch, hidden] and
-        the last state.
+        It is asked first where nobody looks inside and no frame is padding, and gives what `Layer.forward` gives.
         """
         return None
 

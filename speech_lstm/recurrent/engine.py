@@ -85,7 +85,8 @@ class Recurrent:
 
     def keep(self, h: Tensor, gradient: Tensor | None) -> None:
         """What a step adds to the gradient of the matrix; None if nothing came of the step."""
-        assert self.end is not None and self.end.grad_fn is not None
+        assert self.end is not None
+        assert self.end.grad_fn is not None
         # Where only other gradients are asked for, `End` isn't run: what was kept would go into the next backward.
         if gradient is not None and torch._C._will_engine_execute_node(self.end.grad_fn):
             self.kept.append((gradient, h))

@@ -84,25 +84,19 @@ class Layer(torch.nn.Module):
         """
         if state is None:
             state = self.cell.start(track.hidden.shape[1], self.directions, self.input)
-        if tap is None and (result := self.at_once(track, state, lengths, index)) is not None:
+        if tap is None and lengths is None and (result := self.cell.kernel(self, track, state, index)) is not None:
             return result
-        plain = lengths is None and tap is None and track.memory is None and not self.cell.hands_up
-        if plain and (fused := self.cell.kernel(self, track.hidden, state)) is not None:
-            return Track(fused[0]), fused[1]
-        xs = self.project(self.directed(track.hidden.expand(self.directions, *track.hidden.shape), lengths), lengths)
-        weights = self.weights()
+        xs, weights = self.read(track, lengths), self.weights()
+        below = self.directed(track.memory, lengths) if track.memory is not None else None
+        valid = valid_frames(lengths, xs.shape[1]) if lengths is not None else None
         with torch.autocast(xs.device.type, enabled=False):  # the products know their precision
-            if plain and (looped := self.cell.loop(xs, state, weights)) is not None:
-                sequence = Sequence(looped[0], None, looped[1])
-            else:
-                below = self.directed(track.memory, lengths) if track.memory is not None else None
-                valid = valid_frames(lengths, xs.shape[1]) if lengths is not None else None
-                sequence = run(self.cell, xs, state, weights, below, valid, index, tap or untapped)
+            sequence = run(self.cell, xs, state, weights, below, valid, index, tap or untapped)
         return self.track(sequence, lengths), sequence.state
 
-    def at_once(self, track: Track, state: State, lengths: Tensor | None, index: int) -> tuple[Track, State] | None:
-        """A faster way through the layer than the engine's loop, where there is one: gives what `forward` gives."""
-        return None
+    def read(self, track: Track, lengths: Tensor | None = None) -> Tensor:
+        """The input products of a track [directions, frames, batch, …], as each direction reads it."""
+        both = track.hidden.expand(self.directions, *track.hidden.shape)
+        return self.project(self.directed(both, lengths), lengths)
 
     def project(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """The input products of all frames at once: x [directions, frames, batch, inputs] → [directions, frames,
@@ -140,13 +134,13 @@ class Layer(torch.nn.Module):
         each = [(self.input[i], recurrent[i], self.bias[i], none) for i in range(self.directions)]
         return [weight for direction in each for weight in direction]
 
-    def directed(self, sequences: Tensor, lengths: Tensor | None) -> Tensor:
+    def directed(self, sequences: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Sequences [directions, frames, batch, …] with the backward direction's in the order that it reads them."""
         if self.directions == 1:
             return sequences
         return torch.stack([sequences[0], backward_in_time(sequences[1], lengths)])
 
-    def track(self, sequence: Sequence, lengths: Tensor | None) -> Track:
+    def track(self, sequence: Sequence, lengths: Tensor | None = None) -> Track:
         """What the loop gave in the order of time, padding set to 0."""
         hidden = sequence.hidden
         if lengths is not None:

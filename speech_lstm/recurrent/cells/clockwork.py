@@ -44,25 +44,15 @@ class Clockwork(Cell):
         module = torch.arange(self.hidden, device=weight.device) // self.module
         return weight * (module >= module[:, None])
 
+    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
+        recurrent = self.constrain("recurrent", layer.get_parameter("recurrent"))
+        weights = layer.input, layer.bias, recurrent
+        settings = self.config.clocks, index, layer.product_dtype
+        hidden, h = ClockworkLayer.apply(track.hidden, *weights, state[0], *settings)
+        return Track(hidden), (h,)
+
     def step(self, frame: Frame, state: State, weights: Weights) -> State:
         h = state[0]
         new = weights.product["recurrent"](frame.x, h).tanh()
         active = sum(frame.index % (1 << module) == 0 for module in range(self.config.clocks)) * self.module
         return (torch.cat([new[..., :active], h[..., active:]], -1),)
-
-
-class Skipping(Layer):
-    """The layer of a Clockwork RNN: it computes the active rows alone where nobody looks inside."""
-
-    def at_once(self, track: Track, state: State, lengths: Tensor | None, index: int) -> tuple[Track, State] | None:
-        if lengths is not None:
-            return None
-        recurrent, dtype = self.cell.constrain("recurrent", self.get_parameter("recurrent")), self.product_dtype
-        clocks = self.cell.config.clocks
-        hidden, h = ClockworkLayer.apply(
-            track.hidden, self.input, self.bias, recurrent, state[0], clocks, index, dtype
-        )
-        return Track(hidden), (h,)
-
-
-Clockwork.layer = Skipping

@@ -14,23 +14,6 @@ from speech_lstm.recurrent.engine import Sequence
 from speech_lstm.recurrent.layer import Layer, Track
 
 
-class DepthGatedLayer(Layer):
-    """The layer of a Depth-Gated LSTM, whose loop has its derivative written out."""
-
-    def at_once(self, track: Track, state: State, lengths: Tensor | None, index: int) -> tuple[Track, State] | None:
-        if lengths is not None:
-            return None
-        xs = self.project(self.directed(track.hidden.expand(self.directions, *track.hidden.shape), None), None)
-        below = depth = None
-        if track.memory is not None:
-            below, depth = self.directed(track.memory, None), self.get_parameter("depth")
-        else:  # of tied layers the first has the weights of d, but no use for them
-            xs = xs[..., : 4 * self.cell.hidden]
-        weights = self.get_parameter("recurrent"), self.get_parameter("peepholes"), depth
-        hidden, memory = DepthGatedLoop.apply(xs, below, *weights, *state, self.product_dtype)
-        return self.track(Sequence(hidden, memory, ()), None), (hidden[:, -1], memory[:, -1])
-
-
 @register
 class DepthGated(Peephole):
     """Yao, Cohn, Vylomova, Duh & Dyer 2015; the first layer has none below and is a peephole LSTM.
@@ -44,7 +27,6 @@ class DepthGated(Peephole):
     equations = "peephole with d = σ(W x + w ⊙ c⁻ + v ⊙ c_below + b); c = d ⊙ c_below + f ⊙ c⁻ + i ⊙ z"
     gates: tuple[str, ...] = ("i", "f", "o", "d", "z")
     hands_up = "c"
-    layer = DepthGatedLayer
 
     def __init__(self, hidden: int, config: NetworkConfig, below: int = 0) -> None:
         super().__init__(hidden, config, below)
@@ -66,6 +48,16 @@ class DepthGated(Peephole):
         super().initialise_bias(bias)
         if self.below:
             bias[:, self.block("d")] = -self.config.forget_bias
+
+    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
+        xs, below, depth = layer.read(track), None, None
+        if track.memory is not None:
+            below, depth = layer.directed(track.memory), layer.get_parameter("depth")
+        else:  # of tied layers the first has the weights of d, but no use for them
+            xs = xs[..., : 4 * self.hidden]
+        weights = layer.get_parameter("recurrent"), layer.get_parameter("peepholes"), depth
+        hidden, memory = DepthGatedLoop.apply(xs, below, *weights, *state, layer.product_dtype)
+        return layer.track(Sequence(hidden, memory, ())), (hidden[:, -1], memory[:, -1])
 
     def step(self, frame: Frame, state: State, weights: Weights) -> State:
         h, c = state

@@ -34,34 +34,6 @@ def remember(
     return o * memory.tanh(), memory
 
 
-class GridLayer(Layer):
-    """The layer of a Grid LSTM. Nothing leads from depth back to time: time runs first, then depth in one piece."""
-
-    def at_once(self, track: Track, state: State, lengths: Tensor | None, index: int) -> tuple[Track, State] | None:
-        if lengths is not None:
-            return None
-        assert self.bias is not None
-        assert isinstance(self.cell, Grid)
-        (_, _, *start), time = state, 4 * self.cell.hidden
-        weights = self.input[:, :time], self.bias[:, :time], self.get_parameter("time")
-        memory = track.memory
-        if memory is None and self.cell.below:  # the first of tied layers
-            memory = start[1].new_zeros(self.directions, *track.hidden.shape[:2], self.cell.hidden)
-        hidden, *ended = LSTMLayer.apply(track.hidden, *weights, None, *start, self.product_dtype)
-        outs: list[tuple[Tensor, Tensor]] = []
-        for d, read in enumerate(hidden.split(self.cell.hidden, -1)):
-            if not self.cell.config.time_first:
-                first = start[0][d : d + 1]
-                read = torch.cat([read[1:], first] if d else [first, read[:-1]])
-            sums = torch.addmm(self.bias[d, time:], track.hidden.flatten(0, 1), self.input[d, time:].t())
-            sums = torch.addmm(sums, read.flatten(0, 1), self.get_parameter("depth")[d].t()).to(read.dtype)
-            below = memory[d] if memory is not None else None
-            outs.append(DepthLSTM.apply(sums.view(*read.shape[:2], -1), below))
-        hiddens, memories = zip(*outs, strict=True)
-        last = (torch.stack([part[0 if d else -1] for d, part in enumerate(parts)]) for parts in (hiddens, memories))
-        return Track(torch.cat(hiddens, -1), torch.stack(memories)), (*last, *ended)
-
-
 @register
 class Grid(Cell):
     """Kalchbrenner, Danihelka & Graves 2015, section 3, in two dimensions: time and depth.
@@ -84,7 +56,6 @@ class Grid(Cell):
     gates = ("i_time", "f_time", "o_time", "i_depth", "f_depth", "o_depth", "z_time", "z_depth")
     state = ("h_depth", "m_depth", "h_time", "m_time")
     hands_up = "m_depth"
-    layer = GridLayer
 
     def __init__(self, hidden: int, config: NetworkConfig, below: int = 0) -> None:
         super().__init__(hidden, config, below)
@@ -104,6 +75,28 @@ class Grid(Cell):
         for name in ("f_time", "f_depth"):
             if name in self.inputs:
                 bias[:, self.block(name)] = self.config.forget_bias
+
+    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
+        """Nothing leads from depth back to time: time runs first, then depth in one piece."""
+        assert layer.bias is not None
+        (_, _, *start), time = state, 4 * self.hidden
+        weights = layer.input[:, :time], layer.bias[:, :time], layer.get_parameter("time")
+        memory = track.memory
+        if memory is None and self.below:  # the first of tied layers
+            memory = start[1].new_zeros(layer.directions, *track.hidden.shape[:2], self.hidden)
+        hidden, *ended = LSTMLayer.apply(track.hidden, *weights, None, *start, layer.product_dtype)
+        outs: list[tuple[Tensor, Tensor]] = []
+        for d, read in enumerate(hidden.split(self.hidden, -1)):
+            if not self.config.time_first:
+                first = start[0][d : d + 1]
+                read = torch.cat([read[1:], first] if d else [first, read[:-1]])
+            sums = torch.addmm(layer.bias[d, time:], track.hidden.flatten(0, 1), layer.input[d, time:].t())
+            sums = torch.addmm(sums, read.flatten(0, 1), layer.get_parameter("depth")[d].t()).to(read.dtype)
+            below = memory[d] if memory is not None else None
+            outs.append(DepthLSTM.apply(sums.view(*read.shape[:2], -1), below))
+        hiddens, memories = zip(*outs, strict=True)
+        last = (torch.stack([part[0 if d else -1] for d, part in enumerate(parts)]) for parts in (hiddens, memories))
+        return Track(torch.cat(hiddens, -1), torch.stack(memories)), (*last, *ended)
 
     def step(self, frame: Frame, state: State, weights: Weights) -> State:
         _, _, h, m = state

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Vector, Weights, register
-from speech_lstm.recurrent.layer import Layer
+from speech_lstm.recurrent.layer import Layer, Track
 
 
 def blend(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
@@ -39,12 +39,12 @@ class GRU(Cell):
         n = frame.tap("n", n.tanh())
         return (blend(n, h, z),)
 
-    def kernel(self, layer: Layer, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
         weights, bidirectional = layer.torch_weights(), layer.directions == 2
         biases = layer.get_parameter("recurrent_bias")
         weights[3::4] = torch.nn.functional.pad(biases, (2 * self.hidden, 0))  # of r and z it is 0
-        hidden, last = torch.gru(x, state[0], weights, True, 1, 0.0, layer.training, bidirectional, False)
-        return hidden, (last,)
+        hidden, last = torch.gru(track.hidden, state[0], weights, True, 1, 0.0, layer.training, bidirectional, False)
+        return Track(hidden), (last,)
 
 
 @register

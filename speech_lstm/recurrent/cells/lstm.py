@@ -9,7 +9,7 @@ from torch import Tensor
 
 from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Vector, Weights, register
 from speech_lstm.recurrent.cells.lstm_layer import LSTMLayer
-from speech_lstm.recurrent.layer import Layer
+from speech_lstm.recurrent.layer import Layer, Track
 
 
 class Family(Cell):
@@ -90,10 +90,10 @@ class LSTM(Family):
     equations = "i, f, o = σ(W x + U h⁻ + b); z = tanh(W x + U h⁻ + b); c = f ⊙ c⁻ + i ⊙ z; h = o ⊙ tanh(c)"
     peepholes = False
 
-    def kernel(self, layer: Layer, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
         weights, bidirectional = layer.torch_weights(), layer.directions == 2
-        hidden, h, c = torch.lstm(x, state, weights, True, 1, 0.0, layer.training, bidirectional, False)
-        return hidden, (h, c)
+        hidden, h, c = torch.lstm(track.hidden, state, weights, True, 1, 0.0, layer.training, bidirectional, False)
+        return Track(hidden), (h, c)
 
 
 @register
@@ -108,12 +108,13 @@ class Peephole(Family):
         "o = σ(W x + U h⁻ + p ⊙ c + b); h = o ⊙ tanh(c)"
     )
 
-    def kernel(self, layer: Layer, x: Tensor, state: State) -> tuple[Tensor, State] | None:
-        if not torch.is_grad_enabled():  # without a derivative the plain loop has less to do
+    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
+        if not torch.is_grad_enabled():  # without a derivative the loop has less to do
             return None
         recurrent, peepholes = layer.get_parameter("recurrent"), layer.get_parameter("peepholes")
-        hidden, h, c = LSTMLayer.apply(x, layer.input, layer.bias, recurrent, peepholes, *state, layer.product_dtype)
-        return hidden, (h, c)
+        weights = layer.input, layer.bias, recurrent, peepholes
+        hidden, h, c = LSTMLayer.apply(track.hidden, *weights, *state, layer.product_dtype)
+        return Track(hidden), (h, c)
 
 
 @register

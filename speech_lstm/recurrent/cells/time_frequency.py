@@ -10,7 +10,7 @@ from speech_lstm.errors import ConfigError
 from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Tap, Vector, Weights, register, untapped
 from speech_lstm.recurrent.cells.grid import LSTM_BLOCKS, remember
 from speech_lstm.recurrent.engine import Sequence, run
-from speech_lstm.recurrent.layer import Layer, Track, valid_frames
+from speech_lstm.recurrent.layer import Layer, Track
 
 
 class BandsLayer(Layer):
@@ -36,31 +36,6 @@ class BandsLayer(Layer):
         batch = x.shape[2]
         bands = x.unflatten(-1, (self.bands, -1)).flatten(2, 3)
         return super().project(bands, lengths).unflatten(2, (batch, self.bands)).flatten(3)
-
-    def at_once(self, track: Track, state: State, lengths: Tensor | None, index: int) -> tuple[Track, State] | None:
-        xs = self.project(self.directed(track.hidden.expand(self.directions, *track.hidden.shape), lengths), lengths)
-        frames, batch = xs.shape[1:3]
-        there = torch.ones_like(xs[:1, ..., :1], dtype=torch.bool)
-        valid = there if lengths is None else valid_frames(lengths, frames)
-        half = self.bands * self.cell.hidden  # of the old output only time's half goes on
-        h, m = (part[..., :half].unflatten(-1, (self.bands, -1)).transpose(1, 2).flatten(1, 2) for part in state)
-        zero, weights = torch.zeros_like(h), self.weights()
-        with torch.autocast(xs.device.type, enabled=False):
-            wave = run(
-                Wave(self.cell.hidden, self.cell.config),
-                skewed(xs.unflatten(-1, (self.bands, -1))),
-                (h, m, zero, zero),
-                weights,
-                valid=skewed(valid[..., None].expand(-1, -1, -1, self.bands, -1)),
-            )
-        assert wave.memory is not None
-        parts = [straight(part, self.bands, frames) for part in (wave.hidden, wave.memory)]
-        hidden = torch.cat([part.flatten(3) for part in parts], -1)
-        last = (
-            hidden[:, -1] if lengths is None else hidden[:, lengths - 1, torch.arange(batch, device=lengths.device)]
-        )
-        memory = wave.state[1].unflatten(1, (self.bands, batch)).transpose(1, 2).flatten(2)
-        return self.track(Sequence(hidden, None, ()), lengths), (last, memory)
 
 
 def skewed(sequence: Tensor) -> Tensor:
@@ -152,6 +127,27 @@ class TimeFrequency(Cell):
     def start(self, batch: int, directions: int, like: Tensor) -> State:
         half = self.config.bands * self.hidden
         return like.new_zeros(directions, batch, 2 * half), like.new_zeros(directions, batch, half)
+
+    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
+        xs, bands = layer.read(track), self.config.bands
+        frames, batch = xs.shape[1:3]
+        there = torch.ones_like(xs[:1, ..., None, :1], dtype=torch.bool).expand(-1, -1, -1, bands, -1)
+        half = bands * self.hidden  # of the old output only time's half goes on
+        h, m = (part[..., :half].unflatten(-1, (bands, -1)).transpose(1, 2).flatten(1, 2) for part in state)
+        zero, weights = torch.zeros_like(h), layer.weights()
+        with torch.autocast(xs.device.type, enabled=False):
+            wave = run(
+                Wave(self.hidden, self.config),
+                skewed(xs.unflatten(-1, (bands, -1))),
+                (h, m, zero, zero),
+                weights,
+                valid=skewed(there),
+            )
+        assert wave.memory is not None
+        parts = [straight(part, bands, frames) for part in (wave.hidden, wave.memory)]
+        hidden = torch.cat([part.flatten(3) for part in parts], -1)
+        memory = wave.state[1].unflatten(1, (bands, batch)).transpose(1, 2).flatten(2)
+        return layer.track(Sequence(hidden, None, ())), (hidden[:, -1], memory)
 
     def step(self, frame: Frame, state: State, weights: Weights) -> State:
         """One frame, band by band: what the wave front computes for many frames at once."""

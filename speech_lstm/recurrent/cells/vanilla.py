@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Vector, Weights, register
-from speech_lstm.recurrent.layer import Layer
+from speech_lstm.recurrent.layer import Layer, Track
 
 
 @register
@@ -29,10 +29,10 @@ class Vanilla(Cell):
     def step(self, frame: Frame, state: State, weights: Weights) -> State:
         return (self.activation(weights.product["recurrent"](frame.x, state[0])),)
 
-    def kernel(self, layer: Layer, x: Tensor, state: State) -> tuple[Tensor, State]:
+    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
         weights, bidirectional = layer.torch_weights(), layer.directions == 2
-        hidden, last = self.fused(x, state[0], weights, True, 1, 0.0, layer.training, bidirectional, False)
-        return hidden, (last,)
+        hidden, last = self.fused(track.hidden, state[0], weights, True, 1, 0.0, layer.training, bidirectional, False)
+        return Track(hidden), (last,)
 
 
 @register
