@@ -9,6 +9,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from speech_lstm.config import FeatureConfig, NetworkConfig
+from speech_lstm.errors import ConfigError
+from speech_lstm.recurrent.cell import find_cell
 from speech_lstm.recurrent.stack import Stack
 
 
@@ -16,7 +18,10 @@ class Network(torch.nn.Module):
     """Features of a batch of recordings → logits of the labels."""
 
     def __init__(self, features: FeatureConfig, config: NetworkConfig, labels: int) -> None:
+        """Raises ConfigError for a cell that isn't known, and for features or sizes that it can't have."""
         super().__init__()
+        if find_cell(config.cell).reads_bands and features.kind == "mfcc":
+            raise ConfigError(f"the cell {config.cell!r} scans mel bands, which MFCC mixes; set kind to log-mel")
         self.normalise = NORMALISATIONS[config.normalise](features.size)
         self.stack = Stack(features.size, config)
         pooling = POOLINGS[config.pooling](self.stack.size, config)

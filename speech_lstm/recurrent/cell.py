@@ -92,6 +92,7 @@ class Cell:
     state: ClassVar[tuple[str, ...]] = ("h",)  # the first is the output
     bias: ClassVar[bool] = True  # of the input products
     bare_input: ClassVar[bool] = False  # x itself enters the equations; projected where it isn't `hidden` wide
+    reads_bands: ClassVar[bool] = False  # the input must be bands in the order of frequency: log-mel, not MFCC
     normalised_input: ClassVar[bool] = False  # batch normalisation of the input products
     hands_up: ClassVar[str] = ""  # which part of the state the layer above is given as a memory, if any
     above: ClassVar[str] = ""  # the cell of the layers above the first, where it is another one

@@ -9,10 +9,9 @@ from speech_lstm.config import NetworkConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Tap, Vector, Weights, register, untapped
 from speech_lstm.recurrent.cells.grid_depth import DepthLSTM
-from speech_lstm.recurrent.cells.lstm_layer import LSTMLayer
 from speech_lstm.recurrent.layer import Layer, Track
 
-LSTM_BLOCKS = ("i", "f", "z", "o")  # the order of LSTMLayer
+LSTM_BLOCKS = ("i", "f", "z", "o")  # the order of torch.nn
 
 
 def remember(
@@ -80,18 +79,20 @@ class Grid(Cell):
         """Nothing leads from depth back to time: time runs first, then depth in one piece."""
         assert layer.bias is not None
         (_, _, *start), time = state, 4 * self.hidden
-        weights = layer.input[:, :time], layer.bias[:, :time], layer.get_parameter("time")
         memory = track.memory
         if memory is None and self.below:  # the first of tied layers
             memory = start[1].new_zeros(layer.directions, *track.hidden.shape[:2], self.hidden)
-        hidden, *ended = LSTMLayer.apply(track.hidden, *weights, None, *start, layer.product_dtype)
+        of_time, none = (layer.input, layer.get_parameter("time"), layer.bias), layer.bias.new_zeros(time)
+        weights = [part for d in range(layer.directions) for part in (*(w[d, :time] for w in of_time), none)]
+        both = layer.directions == 2
+        hidden, *ended = torch.lstm(track.hidden, start, weights, True, 1, 0.0, layer.training, both, False)
         outs: list[tuple[Tensor, Tensor]] = []
         for d, read in enumerate(hidden.split(self.hidden, -1)):
             if not self.config.time_first:
                 first = start[0][d : d + 1]
                 read = torch.cat([read[1:], first] if d else [first, read[:-1]])
             sums = torch.addmm(layer.bias[d, time:], track.hidden.flatten(0, 1), layer.input[d, time:].t())
-            sums = torch.addmm(sums, read.flatten(0, 1), layer.get_parameter("depth")[d].t()).to(read.dtype)
+            sums = torch.addmm(sums, read.flatten(0, 1), layer.get_parameter("depth")[d].t()).to(start[0].dtype)
             below = memory[d] if memory is not None else None
             outs.append(DepthLSTM.apply(sums.view(*read.shape[:2], -1), below))
         hiddens, memories = zip(*outs, strict=True)

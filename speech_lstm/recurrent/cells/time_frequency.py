@@ -100,6 +100,7 @@ class TimeFrequency(Cell):
     inputs = tuple(f"{block}_{dimension}" for dimension in ("time", "frequency") for block in LSTM_BLOCKS)
     gates = tuple(f"{gate}_{dimension}" for gate in "ifoz" for dimension in ("time", "frequency"))
     state = ("h", "m")
+    reads_bands = True
     above = "lstm"
     layer = BandsLayer
 
