@@ -210,6 +210,90 @@ def minlstm(s: Step, old: Values) -> Values:
     return {"h": forget * old["h"] + take * n, "f'": forget, "i'": take, "n": n}
 
 
+# --- memories that also run in depth or frequency ----------------------------------------------------------------
+
+
+def depth_gated(s: Step, old: Values) -> Values:
+    """Yao et al. 2015; in the first layer nothing is below."""
+    h, c, values = old["h"], old["c"], {}
+    i = s.tap("i", sigmoid(s.W("i") + s.U("recurrent", h, "i") + s.p("peepholes", 0) * c))
+    f = s.tap("f", sigmoid(s.W("f") + s.U("recurrent", h, "f") + s.p("peepholes", 1) * c))
+    z = s.tap("z", np.tanh(s.W("z") + s.U("recurrent", h, "z")))
+    new = f * c + i * z
+    if "d" in s.blocks:
+        d = s.tap("d", sigmoid(s.W("d") + s.p("depth", 0) * c + s.p("depth", 1) * s.below))
+        new, values["d"] = d * s.below + new, d
+    o = s.tap("o", sigmoid(s.W("o") + s.U("recurrent", h, "o") + s.p("peepholes", 2) * new))
+    return {"h": o * np.tanh(new), "c": new, "i": i, "f": f, "o": o, "z": z, **values}
+
+
+def clockwork(s: Step, old: Values) -> Values:
+    """Koutník et al. 2014: module g, of period 2^g, sees itself and the slower ones."""
+    h, clocks = old["h"], s.layer.cell.config.clocks
+    size, new = s.hidden // clocks, h.copy()
+    W, U = s.W("h"), s.weight("recurrent")
+    for g in range(clocks):
+        if s.index % 2**g == 0:
+            rows = slice(g * size, (g + 1) * size)
+            total = W[rows]
+            for j in range(g, clocks):
+                columns = slice(j * size, (j + 1) * size)
+                total = total + U[rows, columns] @ h[columns]
+            new[rows] = np.tanh(total)
+    return {"h": new}
+
+
+def grid(s: Step, old: Values) -> Values:
+    """Kalchbrenner et al. 2015, time × depth, with o ⊙ tanh(m); the rows of `depth` are its input blocks'."""
+    blocks = {"time": s.blocks[:4], "depth": s.blocks[4:]}
+
+    def lstm(dimension: str, h: Array, m: Array) -> Values:
+        def total(name: str) -> Array:
+            block = f"{name}_{dimension}"
+            return s.W(block) + s.U(dimension, h, blocks[dimension].index(block))
+
+        z = s.tap(f"z_{dimension}", np.tanh(total("z")))
+        i = s.tap(f"i_{dimension}", sigmoid(total("i")))
+        values, m_new = {}, i * z
+        if f"f_{dimension}" in s.blocks:
+            f = s.tap(f"f_{dimension}", sigmoid(total("f")))
+            values[f"f_{dimension}"], m_new = f, f * m + m_new
+        o = s.tap(f"o_{dimension}", sigmoid(total("o")))
+        found = {"z": z, "i": i, "o": o, "m": m_new, "h": o * np.tanh(m_new)}
+        return {f"{name}_{dimension}": value for name, value in found.items()} | values
+
+    time = lstm("time", old["h_time"], old["m_time"])
+    seen = time["h_time"] if s.layer.cell.config.time_first else old["h_time"]
+    return time | lstm("depth", seen, s.below)
+
+
+def time_frequency(s: Step, old: Values) -> Values:
+    """Sainath & Li 2016, without peepholes: every band of a frame after the one below it."""
+    frame, values = s.x, {}
+    bands = s.layer.cell.config.bands
+    width = len(frame) // bands
+    h_frequency = m_frequency = np.zeros(s.hidden)
+    for b in range(bands):
+        s.x = frame[b * width : (b + 1) * width]
+        h_time, before = old[f"h.{b}"], {"time": old[f"m.{b}"], "frequency": m_frequency}
+        new = {}
+        for dimension, m in before.items():
+            gates = {}
+            for name in ("z", "i", "f", "o"):
+                block = f"{name}_{dimension}"
+                total = s.W(block) + s.U("recurrent", h_time, block, 0) + s.U("recurrent", h_frequency, block, 1)
+                gates[name] = s.tap(f"{block}.{b}", np.tanh(total) if name == "z" else sigmoid(total))
+                values[f"{block}.{b}"] = gates[name]
+            memory = gates["f"] * m + gates["i"] * gates["z"]
+            new[dimension] = gates["o"] * np.tanh(memory), memory
+        values[f"h.{b}"], values[f"m.{b}"] = new["time"]
+        h_frequency, m_frequency = new["frequency"]
+        values[f"k.{b}"] = h_frequency
+    values["h"] = np.concatenate([values[f"{part}.{b}"] for part in "hk" for b in range(bands)])
+    values["m"] = np.concatenate([values[f"m.{b}"] for b in range(bands)])
+    return values
+
+
 CELLS: dict[str, Callable[..., Values]] = {
     "lstm": partial(greff, peepholes=False),
     "peephole": greff,
@@ -232,25 +316,14 @@ CELLS: dict[str, Callable[..., Values]] = {
     "indrnn": indrnn,
     "mingru": mingru,
     "minlstm": minlstm,
+    "depth-gated": depth_gated,
+    "clockwork": clockwork,
+    "grid": grid,
+    "grid-tf": time_frequency,
 }
 
 
 # --- time, directions and layers ---------------------------------------------------------------------------------
-
-
-def run_direction(
-    layer: Layer, direction: int, frames: Array, below: Array | None = None, tap: Tap = untouched
-) -> list[Values]:
-    """The values of every step over frames [frames, inputs], in the order in which the direction reads them."""
-    step, old = Step(layer, direction, tap), Zeros(layer.cell.hidden)
-    steps: list[Values] = []
-    for index, x in enumerate(frames):
-        step.x = x if layer.front is None else step.weight("front") @ x
-        step.index = index
-        step.below = np.zeros(step.hidden) if below is None else below[index]
-        old = CELLS[layer.cell.name](step, old)
-        steps.append(old)
-    return steps
 
 
 class Zeros(dict[str, Any]):
@@ -264,22 +337,44 @@ class Zeros(dict[str, Any]):
         return np.zeros(self.hidden)
 
 
-def run_stack(stack: Stack, recording: Array) -> Array:
-    """Features [frames, inputs] of one recording → hidden states [frames, size]."""
+def run_direction(
+    layer: Layer, direction: int, frames: Array, below: Array | None = None, tap: Tap = untouched
+) -> list[Values]:
+    """The values of every step over frames [frames, inputs], in the order in which the direction reads them."""
+    step, steps = Step(layer, direction, tap), [Zeros(layer.cell.hidden)]
+    for index, x in enumerate(frames):
+        step.x = x if layer.front is None else step.weight("front") @ x
+        step.index = index
+        step.below = np.zeros(step.hidden) if below is None else below[index]
+        steps.append(CELLS[layer.cell.name](step, steps[-1]))
+    return steps[1:]
+
+
+def run_layers(stack: Stack, recording: Array, tap: Tap = untouched) -> tuple[Array, list[list[list[Values]]]]:
+    """Features [frames, inputs] of one recording → hidden states [frames, size], and of each layer and direction
+    the values of every step in the order in which the direction reads them."""
     frames: Array = recording
     if stack.embed is not None:
         weight, bias = (p.detach().double().cpu().numpy() for p in (stack.embed.weight, stack.embed.bias))
         frames = np.array([weight @ x + bias for x in frames])
     belows: list[Array] | None = None
+    every: list[list[list[Values]]] = []
     for i in range(stack.depth):
         layer = stack.layers[0 if stack.config.tied else i]
         assert isinstance(layer, Layer)
-        hidden, memories = [], []
-        for direction in range(layer.directions):
-            order = slice(None, None, -1 if direction else 1)
-            below = belows[direction][order] if belows is not None else None
-            steps = run_direction(layer, direction, frames[order], below)
-            hidden.append(np.array([values["h"] for values in steps])[order])
-            memories.append(np.array([values.get(layer.cell.hands_up, 0) for values in steps])[order])
-        frames, belows = np.concatenate(hidden, 1), memories if layer.cell.hands_up else None
-    return frames
+        orders = [slice(None, None, -1 if direction else 1) for direction in range(layer.directions)]
+        every.append(
+            [
+                run_direction(layer, direction, frames[order], belows[direction][order] if belows else None, tap)
+                for direction, order in enumerate(orders)
+            ]
+        )
+
+        def sequences(name: str, orders: list[slice] = orders) -> list[Array]:
+            return [
+                np.array([step[name] for step in each])[order] for each, order in zip(every[-1], orders, strict=True)
+            ]
+
+        frames = np.concatenate(sequences(layer.cell.state[0]), 1)
+        belows = sequences(layer.cell.hands_up) if layer.cell.hands_up else None
+    return frames, every
