@@ -299,3 +299,23 @@ def test_a_matrix_that_is_not_used_has_no_gradient() -> None:
     x.sum().backward()
     assert matrix.grad is None
     assert torch.autograd.gradcheck(lambda x, h, m: Recurrent(m)(x, h), (x, h, matrix))
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "mut1"])
+def test_the_deferred_gradient_needs_no_path_through_the_first_step(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = build(settings_of(name, layers=1))
+
+    def gradients_after_the_cut() -> tuple[Tensor, ...]:
+        told: list[str] = []
+
+        def cut(name: str, value: Tensor) -> Tensor:
+            told.append(name)
+            return value.detach() if told.count(name) == 1 else value
+
+        return torch.autograd.grad(stack(frames(), taps=[cut])[0].square().sum(), list(stack.parameters()))
+
+    found = gradients_after_the_cut()
+    monkeypatch.setattr("speech_lstm.recurrent.layer.Recurrent", Plain)
+    torch.testing.assert_close(found, gradients_after_the_cut(), **EXACT)
