@@ -23,7 +23,7 @@ from speech_lstm.network import Network
 from speech_lstm.recurrent.cell import Matrix
 from speech_lstm.recurrent.stack import Carry, Stack
 
-FEATURES = FeatureConfig(mels=12, coefficients=6)
+FEATURES = FeatureConfig(kind="log-mel", mels=6)
 every_cell = pytest.mark.parametrize("name", naive_cells.CELLS)
 
 

@@ -144,7 +144,8 @@ def test_both_precisions_run(tmp_path: Path, demo: Path, precision: Any) -> None
 
 def test_patience_ends_a_run_that_gets_no_better(tmp_path: Path, demo: Path) -> None:
     config = replace(
-        with_training(epochs=9, patience=2, learning_rate=0.0), network=NetworkConfig(1, 8, normalise="none")
+        with_training(epochs=9, patience=2, learning_rate=0.0),
+        network=NetworkConfig(layers=1, hidden=8, normalise="none"),
     )
     summary = train(config, demo, tmp_path / "run", progress=False)
     assert (summary["best_epoch"], summary["epochs"]) == (1, 3)
