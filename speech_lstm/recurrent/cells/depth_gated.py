@@ -37,6 +37,8 @@ class DepthGated(Peephole):
             )
         if below:
             self.inputs = (*Peephole.inputs, "d")
+        else:
+            self.gates = Peephole.gates
 
     def weights(self) -> dict[str, Matrix | Vector]:
         weights: dict[str, Matrix | Vector] = {"recurrent": Matrix(4), "peepholes": Vector(3)}

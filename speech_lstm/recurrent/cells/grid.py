@@ -52,7 +52,7 @@ class Grid(Cell):
         "h = o ⊙ tanh(m); x is h_depth and depth's m⁻ is m_depth of the layer below"
     )
     inputs: tuple[str, ...] = ("i_time", "f_time", "z_time", "o_time", "i_depth", "o_depth", "f_depth", "z_depth")
-    gates = ("i_time", "f_time", "o_time", "i_depth", "f_depth", "o_depth", "z_time", "z_depth")
+    gates: tuple[str, ...] = ("i_time", "f_time", "o_time", "i_depth", "f_depth", "o_depth", "z_time", "z_depth")
     state = ("h_depth", "m_depth", "h_time", "m_time")
     hands_up = "m_depth"
 
@@ -64,7 +64,9 @@ class Grid(Cell):
                 "make all sizes equal"
             )
         if not below:
-            self.inputs = tuple(name for name in Grid.inputs if name != "f_depth")
+            self.inputs, self.gates = (
+                tuple(name for name in names if name != "f_depth") for names in (Grid.inputs, Grid.gates)
+            )
 
     def weights(self) -> dict[str, Matrix | Vector]:
         return {"time": Matrix(4), "depth": Matrix(len(self.inputs) - 4)}
