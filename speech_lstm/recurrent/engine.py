@@ -36,7 +36,8 @@ def run(
     1, frames, batch, 1] is false a frame is padding: the state stays. `index` is the number of the first frame.
     """
     hands_up = cell.state.index(cell.hands_up) if cell.hands_up else None
-    frames = xs.unbind(1)
+    ends = [end for product in weights.product.values() if (end := getattr(product, "end", None)) is not None]
+    frames = (Tie.apply(xs, *ends) if ends else xs).unbind(1)
     belows: tuple[Tensor | None, ...] = below.unbind(1) if below is not None else (None,) * len(frames)
     valids: tuple[Tensor | None, ...] = valid.unbind(1) if valid is not None else (None,) * len(frames)
     hidden, memory = [], []
@@ -78,7 +79,8 @@ class Recurrent:
         else:
             out = x + torch.bmm(h.to(self.dtype), self.transposed).to(h.dtype)
         if self.end is not None:
-            if not self.begun:  # the first step's backward comes last, and `End` after it
+            # The first step's backward comes last, and `End` after it; or that of a step which a tap cut off.
+            if not self.begun or not h.requires_grad:
                 out, self.begun = out + self.end, True
             out.register_hook(partial(self.keep, h.detach()))
         return out
@@ -96,6 +98,21 @@ class Recurrent:
         gradients, hiddens = (torch.cat(tensors, 1).to(self.dtype) for tensors in zip(*self.kept, strict=True))
         self.kept = []
         return torch.bmm(gradients.transpose(1, 2), hiddens)
+
+
+class Tie(torch.autograd.Function):
+    """The input products as they are. Their backward, which comes after that of every step, leads on to each `End`:
+    a loss that sees only some of the steps gets there too."""
+
+    @staticmethod
+    def forward(ctx: Any, xs: Tensor, *ends: Tensor) -> Tensor:
+        ctx.ends = len(ends)
+        return xs.view_as(xs)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        return gradient, *[gradient.new_zeros(())] * ctx.ends
 
 
 class End(torch.autograd.Function):

@@ -160,6 +160,8 @@ class InputNorm(torch.nn.Module):
         self.bias = torch.nn.Parameter(torch.zeros(size))
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("variance", torch.ones(size))
+        self.register_buffer("batches", torch.zeros(()))
+        self.batches: Tensor
         self.mean: Tensor
         self.variance: Tensor
 
@@ -168,8 +170,12 @@ class InputNorm(torch.nn.Module):
         directions, frames, batch, rows = xs.shape
         flat = xs.permute(1, 2, 0, 3).reshape(frames * batch, directions * rows)
         chosen = flat if valid is None else flat[valid.expand(1, frames, batch, 1).flatten()]
+        share = 0.0
+        if self.training:  # the plain mean of all batches so far, until that weighs a new one less
+            self.batches += 1
+            share = max(self.momentum, 1 / float(self.batches))
         normal = torch.nn.functional.batch_norm(
-            chosen, self.mean, self.variance, self.weight, self.bias, self.training, self.momentum, self.epsilon
+            chosen, self.mean, self.variance, self.weight, self.bias, self.training, share, self.epsilon
         )
         if valid is not None:
             normal = flat.masked_scatter(valid.expand(1, frames, batch, 1).reshape(-1, 1), normal)
