@@ -39,14 +39,18 @@ def forced(recognizer: Recognizer, inside: Inside, trace: Trace, gate: str, to: 
     Row u is for unit u alone, the last row for all units at once.
     """
 
+    count = trace[gate].shape[1]
+
     def hold(name: str, value: Tensor, units: NDArray[np.int64]) -> Tensor:
-        if name == gate:
-            one = units < value.shape[-1]
-            value[np.flatnonzero(one), units[one]] = to
-            value[np.flatnonzero(~one)] = to
+        plain, _, band = name.partition(".")
+        if plain == gate:
+            place = units - int(band or 0) * value.shape[-1]
+            one = (place >= 0) & (place < value.shape[-1]) & (units < count)
+            value[np.flatnonzero(one), place[one]] = to
+            value[np.flatnonzero(units == count)] = to
         return value
 
-    return answers(recognizer, inside, trace, hold, count=trace[gate].shape[1] + 1)
+    return answers(recognizer, inside, trace, hold, count + 1)
 
 
 def answers(recognizer: Recognizer, inside: Inside, trace: Trace, hold: Hold, count: int | None = None) -> Floats:
