@@ -147,6 +147,19 @@ def test_bfloat16_autocast_is_close_and_trains(name: str, device: str) -> None:
     assert losses[-1] < losses[0] - 0.01
 
 
+@pytest.mark.parametrize("name", ["lstm", "grid", "grid-tf"])
+def test_a_processor_whose_library_has_no_bfloat16_lstm(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fused LSTM stays in float32, whatever the layers around it do."""
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    config = settings_of(name, tied=name != "grid-tf")  # of tied layers the input is half precision
+    stack, features = Stack(6, config), frames().float()
+    with torch.autocast("cpu", torch.bfloat16):
+        rough, carry = stack(features)
+    torch.testing.assert_close(rough.float(), stack(features)[0], rtol=0, atol=0.03)
+    assert all(part.dtype == torch.float32 for state in carry.states for part in state)
+    rough.float().sum().backward()
+
+
 # --- the model file ----------------------------------------------------------------------------------------------
 
 
