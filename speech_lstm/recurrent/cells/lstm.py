@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import ClassVar
 
@@ -82,7 +81,7 @@ class Family(Cell):
         return h, c
 
 
-def fused_lstm(x: Tensor, state: Sequence[Tensor], weights: list[Tensor], both: bool) -> tuple[Tensor, Tensor, Tensor]:
+def fused_lstm(x: Tensor, state: State, weights: list[Tensor], both: bool) -> tuple[Tensor, Tensor, Tensor]:
     """torch's own LSTM over frames x [frames, batch, inputs], both directions or one: hidden states, last h and c.
 
     oneDNN has no bfloat16 LSTM for a processor without AVX-512: there it stays in the precision of the weights.
