@@ -182,6 +182,8 @@ def test_a_model_of_every_cell_comes_back_bit_for_bit(name: str, tmp_path: Path)
     ("config", "says"),
     [
         ({"cell": "peepole"}, "unknown cell 'peepole'; did you mean 'peephole'? known are "),
+        ({"cell": "LSTM"}, "unknown cell 'LSTM'; did you mean 'lstm'? known are "),
+        ({"cell": "Depth_Gated"}, "did you mean 'depth-gated'? known are "),
         ({"cell": "transformer"}, "unknown cell 'transformer'; "),
         ({"cell": ""}, "unknown cell ''; "),
         ({"cell": "lstm", "tied": True, "sizes": "4,6"}, "tied layers"),
