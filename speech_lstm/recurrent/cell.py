@@ -89,6 +89,9 @@ class Cell:
 
     inputs: tuple[str, ...]  # blocks of the input product, each `hidden` wide; `__init__` may leave some out
     gates: tuple[str, ...] = ()  # what `step` tells the tap, gates first, then the candidate
+    # What gates and state are called in full. A gate is a share from 0 to 1; a "candidate …" may have any value.
+    roles: ClassVar[dict[str, str]] = {"h": "hidden state"}
+    keeps: ClassVar[str] = ""  # the gate that says which share of its memory a unit keeps, as "f", or "1-z"
     state: ClassVar[tuple[str, ...]] = ("h",)  # the first is the output
     bias: ClassVar[bool] = True  # of the input products
     bare_input: ClassVar[bool] = False  # x itself enters the equations; projected where it isn't `hidden` wide

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,12 @@ from speech_lstm.recurrent.cells.lstm import fused_lstm
 from speech_lstm.recurrent.layer import Layer, Track
 
 LSTM_BLOCKS = ("i", "f", "z", "o")  # the order of torch.nn
+
+
+def roles_in(*dimensions: str) -> dict[str, str]:
+    """What the gates of the LSTMs along some dimensions are called in full."""
+    names = {"i": "input gate", "f": "forget gate", "o": "output gate", "z": "candidate"}
+    return {f"{gate}_{along}": f"{role} of {along}" for gate, role in names.items() for along in dimensions}
 
 
 def remember(
@@ -54,6 +62,13 @@ class Grid(Cell):
     )
     inputs: tuple[str, ...] = ("i_time", "f_time", "z_time", "o_time", "i_depth", "o_depth", "f_depth", "z_depth")
     gates: tuple[str, ...] = ("i_time", "f_time", "o_time", "i_depth", "f_depth", "o_depth", "z_time", "z_depth")
+    roles: ClassVar[dict[str, str]] = roles_in("time", "depth") | {
+        "h_depth": "output of depth",
+        "m_depth": "memory of depth",
+        "h_time": "output of time",
+        "m_time": "memory of time",
+    }
+    keeps = "f_time"
     state = ("h_depth", "m_depth", "h_time", "m_time")
     hands_up = "m_depth"
 

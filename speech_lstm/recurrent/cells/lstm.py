@@ -24,6 +24,15 @@ class Family(Cell):
     paper = "Greff et al. 2015"
     inputs: tuple[str, ...] = ("i", "f", "z", "o")  # the order of torch.nn
     gates: tuple[str, ...] = ("i", "f", "o", "z")
+    roles: ClassVar[dict[str, str]] = {
+        "i": "input gate",
+        "f": "forget gate",
+        "o": "output gate",
+        "z": "candidate",
+        "c": "memory, long term",
+        "h": "output, short term",
+    }
+    keeps = "f"
     state: ClassVar[tuple[str, ...]] = ("h", "c")
     peepholes: ClassVar[bool] = True
     input_activation: ClassVar[bool] = True
