@@ -17,11 +17,12 @@ from test_cells import DEVICES, frames, randomise, settings_of
 from torch.nn.functional import cross_entropy
 
 from speech_lstm.checkpoint import Model, load_model, save_model
-from speech_lstm.config import FeatureConfig, NetworkConfig
+from speech_lstm.config import FeatureConfig, NetworkConfig, TrainingConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.network import Network
 from speech_lstm.recurrent.cell import Matrix
 from speech_lstm.recurrent.stack import Carry, Stack
+from speech_lstm.training.trainer import parameter_groups
 
 FEATURES = FeatureConfig(kind="log-mel", mels=6)
 every_cell = pytest.mark.parametrize("name", naive_cells.CELLS)
@@ -114,6 +115,20 @@ def test_recurrent_blocks_start_orthogonal(name: str) -> None:
                     for block in rows.split(size, 2):
                         product = block @ block.mT
                         torch.testing.assert_close(product, torch.eye(size).expand_as(product), rtol=0, atol=1e-5)
+
+
+@every_cell
+def test_only_matrices_decay(name: str) -> None:
+    """A bias, a forget gate's at that, a peephole or a scale that shrank would be no part of the recipe."""
+    network = Network(FEATURES, settings_of(name), 3)
+    decaying, kept = ({id(p) for p in group["params"]} for group in parameter_groups(network, TrainingConfig()))
+    matrices = {id(module.weight) for module in network.modules() if isinstance(module, torch.nn.Linear)}
+    for layer in network.stack.layers:
+        names = ["input", *["front"] * (layer.front is not None)]
+        names += [key for key, spec in layer.specs.items() if isinstance(spec, Matrix)]
+        matrices |= {id(layer.get_parameter(key)) for key in names}
+    assert decaying == matrices
+    assert kept == {id(p) for p in network.parameters()} - matrices
 
 
 # --- half precision ----------------------------------------------------------------------------------------------
