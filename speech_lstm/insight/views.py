@@ -48,7 +48,13 @@ class View:
     def write_page(self, path: Path) -> None:
         from speech_lstm.insight.page import write_page
 
-        write_page(self.recognizer, self.names, self.summaries, path)
+        write_page(self.recognizer, self.names, self.summaries, path, self.gates, self.order)
+
+    def write_diagram(self, path: Path, unit: int | None, time: float | None) -> tuple[int, float]:
+        """Draw the cell with the numbers of one unit and moment of the first recording; returns both."""
+        from speech_lstm.insight.diagram import write_diagram
+
+        return write_diagram(self.recognizer, self.names[0], self.summaries[0], path, unit, time)
 
     def write_numbers(self, path: Path) -> None:
         found: list[dict[str, Any]] = [
