@@ -78,8 +78,24 @@ class Sum(torch.Tensor):
 
 # Changes of shape, which the parts go along with.
 SHAPES = frozenset(
-    "__getitem__ cat chunk contiguous expand flatten narrow reshape split squeeze tensor_split transpose unbind "
-    "unflatten unsqueeze view".split()
+    [
+        "__getitem__",
+        "cat",
+        "chunk",
+        "contiguous",
+        "expand",
+        "flatten",
+        "narrow",
+        "reshape",
+        "split",
+        "squeeze",
+        "tensor_split",
+        "transpose",
+        "unbind",
+        "unflatten",
+        "unsqueeze",
+        "view",
+    ]
 )
 
 
