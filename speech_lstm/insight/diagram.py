@@ -105,11 +105,7 @@ def template(trace: Trace, parts: Contributions) -> str:
     An LSTM, GRU or plain network is drawn as such where its equation gives what was recorded, whatever the cell is
     called; any other cell as boxes.
     """
-    subject = Subject(
-        trace,
-        {gate: tuple(found) for gate, found in parts.items()},
-        {gate: activation(sum_of(found), trace[gate]) for gate, found in parts.items()},
-    )
+    subject = subject_of(trace, parts)
     values, names = trace.values, set(trace.seen)
     if names == {"i", "f", "o", "z"} and trace.state[:2] == ("h", "c"):
         i, f, o, z, c = (values[name] for name in "ifozc")
@@ -127,6 +123,15 @@ def template(trace: Trace, parts: Contributions) -> str:
     if not names and trace.state == ("h",) and "h" in parts:
         return unfolded(subject)
     return generic(subject)
+
+
+def subject_of(trace: Trace, parts: Contributions) -> Subject:
+    """What a drawing is told of a trace: what each gate is the sum of, and what then happens to the sum."""
+    return Subject(
+        trace,
+        {gate: tuple(found) for gate, found in parts.items()},
+        {gate: activation(sum_of(found), trace[gate]) for gate, found in parts.items()},
+    )
 
 
 def activation(total: Floats, values: Floats) -> str:

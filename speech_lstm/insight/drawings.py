@@ -9,7 +9,7 @@ from speech_lstm.insight.inside import Trace
 from speech_lstm.insight.sheet import WIDTH, Sheet
 from speech_lstm.recurrent.cell import Matrix
 
-TOP, STATE, INPUT = 80, 520, 575  # y of the memory's line, the previous output's and the input's
+TOP, STATE, INPUT = 76, 500, 548  # y of the memory's line, the previous output's and the input's
 BOX, UPPER, LOWER = 156, 245, 372  # width of a gate's box, and y of its edges
 SYMBOLS = {
     "x": "W·x",
@@ -38,7 +38,9 @@ class Subject:
 
     def recurrent(self, part: str) -> bool:
         """Whether a part comes of the previous output."""
-        return part == "recurrent" or isinstance(self.trace.cell.weights().get(part), Matrix)
+        if part in SYMBOLS:
+            return part == "recurrent"
+        return isinstance(self.trace.cell.weights().get(part), Matrix)
 
     def symbol(self, part: str) -> str:
         return SYMBOLS.get(part) or ("U·h⁻" if self.recurrent(part) else part.replace("_", " "))
@@ -47,7 +49,7 @@ class Subject:
 def lstm(subject: Subject, squash: bool, coupled: bool) -> str:
     """The LSTM as it is taught: the long-term line along the top, the short-term line along the bottom."""
     cell = subject.trace.cell
-    sheet = Sheet(620, cell.title, rule="lstm", squash=str(int(squash)), coupled=str(int(coupled)))
+    sheet = Sheet(572, cell.title, rule="lstm", squash=str(int(squash)), coupled=str(int(coupled)))
     columns = {"f": 205, "i": 385, "z": 555, "o": 723}
     lanes(sheet, subject, columns)
     sheet.text(65, TOP - 40, "LT, long term", "symbol")
@@ -107,7 +109,7 @@ def peephole(sheet: Sheet, name: str, x: float) -> None:
 def gru(subject: Subject, keeps: str, reset_after: bool) -> str:
     """The gated recurrent unit: the update gate mixes the old state with the candidate."""
     cell = subject.trace.cell
-    sheet = Sheet(620, cell.title, rule="gru", keeps=keeps, after=str(int(reset_after)))
+    sheet = Sheet(572, cell.title, rule="gru", keeps=keeps, after=str(int(reset_after)))
     columns = {name: x for name, x in (("z", 220), ("r", 460), ("n", 720)) if name in subject.trace.seen}
     lanes(sheet, subject, columns)
     old, new = ("z", "1-z") if keeps == "z" else ("1-z", "z")
@@ -171,15 +173,15 @@ def gate(sheet: Sheet, subject: Subject, name: str, x: float) -> None:
     at = stubs(subject, name, x)
     for i, (part, place) in enumerate(at.items()):
         weight = f"{name}.{part}"
+        lower = 24 * (i % 2) * (len(at) > 3)  # four numbers side by side have no room
         if subject.recurrent(part):
             start = STATE
         elif part in ("x", "rest"):
             start = INPUT
         else:
-            start = 462
+            start = 484 if lower else 462
             sheet.add("circle", name, cx=place, cy=start, r=4, style="fill:#444")
         sheet.line(f"M{place},{start} V{LOWER + 2}", name, weight)
-        lower = 24 * (i % 2) * (len(at) > 3)  # four numbers side by side have no room
         sheet.text(place, 408 + 2 * lower, subject.symbol(part), "symbol free", name)
         sheet.number(place, 428 + 2 * lower, weight, "small free", name)
     box(sheet, subject, name, x - BOX / 2, UPPER, LOWER - UPPER)
@@ -193,7 +195,8 @@ def box(sheet: Sheet, subject: Subject, name: str, x: float, y: float, height: f
     middle, role, is_gate = x + BOX / 2, subject.role(name), subject.is_gate(name)
     sheet.frame(x, y, BOX, height, role, name)
     sheet.text(middle, y + 22, name, "name", name)
-    sheet.text(middle, y + 41, role if role != name else "", "symbol", name)
+    if role != name:
+        sheet.text(middle, y + 41, role, "symbol", name, BOX - 12)
     sheet.number(middle, y + 70, f"{name}{step}", "big", name, "share" if is_gate else "signed")
     sheet.gauge(x + 15, y + 80, BOX - 30, f"{name}{step}", not is_gate, role, name)
     if subject.parts.get(name):
@@ -209,9 +212,10 @@ def unfolded(subject: Subject) -> str:
     sheet = Sheet(480, cell.title, rule="none")
     parts = subject.parts["h"]
     recurrent = next((part for part in parts if subject.recurrent(part)), None)
+    sheet.add("rect", "", x=385, y=14, width=280, height=436, rx=14, style="fill:#F1F6FB")
     for number, (x, shift, label) in enumerate(((235, "@-1", "t − 1"), (525, "", "t"), (815, "@+1", "t + 1"))):
         now = "h" if number == 1 else ""
-        sheet.text(x, 40, f"frame {label}", "name")
+        sheet.text(x, 40, f"step {label}", "name")
         sheet.line(f"M{x},155 V70", now, f"h{shift}")
         sheet.text(x + 16, 92, "h", "symbol free left")
         for part, place in zip(("x", "bias"), (x, x + 48), strict=True):

@@ -6,10 +6,12 @@ bar as long as it is. What stands there is a formula, see `diagram.evaluate`; th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from xml.sax.saxutils import escape, quoteattr
 
 WIDTH = 1000  # of every sheet, in its own units
+LETTER = 7.2  # the mean width of a letter of a symbol
 COLOURS = {  # the lecture's: forgotten light blue, how much is written green, what is written violet, what comes out
     "forget": ("#56B4E9", "#E3F2FC"),
     "update": ("#56B4E9", "#E3F2FC"),
@@ -20,13 +22,13 @@ COLOURS = {  # the lecture's: forgotten light blue, how much is written green, w
 }
 GREY = ("#7F7F7F", "#EEEEEE")
 STYLE = """
-.drawing text { font-family: "Segoe UI", "Helvetica Neue", Arial, sans-serif; font-size: 15px; fill: #222;
+.drawing text { font-family: "Segoe UI", "Helvetica Neue", Arial, sans-serif; font-size: 16px; fill: #222;
   text-anchor: middle; }
-.drawing .symbol { font-size: 14px; fill: #555; }
-.drawing .small { font-size: 14.5px; font-variant-numeric: tabular-nums; }
-.drawing .name { font-weight: 600; font-size: 16px; }
-.drawing .number { font-size: 16px; font-variant-numeric: tabular-nums; }
-.drawing .big { font-size: 25px; font-weight: 600; font-variant-numeric: tabular-nums; }
+.drawing .symbol { font-size: 15.5px; fill: #555; }
+.drawing .small { font-size: 15.5px; font-variant-numeric: tabular-nums; }
+.drawing .name { font-weight: 600; font-size: 18px; }
+.drawing .number { font-size: 17.5px; font-variant-numeric: tabular-nums; }
+.drawing .big { font-size: 27px; font-weight: 600; font-variant-numeric: tabular-nums; }
 .drawing .node { font-size: 20px; font-weight: 600; }
 .drawing .free { paint-order: stroke; stroke: #fff; stroke-width: 7px; stroke-linejoin: round; }
 .drawing .left { text-anchor: start; }
@@ -65,8 +67,12 @@ class Sheet:
         written = "".join(f" {'class' if name == 'kind' else name}={quoteattr(str(v))}" for name, v in given.items())
         self.parts.append(f"<{tag}{written}>{escape(text)}</{tag}>" if text else f"<{tag}{written}/>")
 
-    def text(self, x: float, y: float, text: str, kind: str = "symbol", group: str = "") -> None:
-        self.add("text", group, text, x=x, y=y, kind=kind)
+    def text(
+        self, x: float, y: float, text: str, kind: str = "symbol", group: str = "", width: float = math.inf
+    ) -> None:
+        """A text; one that is likely to be wider than `width` is pressed together to that."""
+        pressed = {"textLength": width, "lengthAdjust": "spacingAndGlyphs"} if LETTER * len(text) > width else {}
+        self.add("text", group, text, x=x, y=y, kind=kind, **pressed)
 
     def number(
         self, x: float, y: float, formula: str, kind: str = "number free", group: str = "", form: str = "signed"
@@ -102,8 +108,8 @@ class Sheet:
         self.add(
             "rect", "", x=x - 45, y=y - 27, width=90, height=54, rx=27, style="fill:#fff;stroke:#444;stroke-width:2"
         )
-        self.text(x, y - 6, symbol, "name")
-        self.number(x, y + 15, formula, "number")
+        self.text(x, y - 5, symbol, "name")
+        self.number(x, y + 17, formula, "number")
 
     def gauge(self, x: float, y: float, width: float, formula: str, signed: bool, role: str, group: str = "") -> None:
         """A bar from 0 to 1, or from the middle to −1 or 1, filled as far as the number goes."""
