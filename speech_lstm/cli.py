@@ -17,8 +17,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from speech_lstm.errors import SpeechLSTMError
-from speech_lstm.flags import Parser, add_match_flag, add_model_flags, add_plugin_flag, add_settings, config_of, whole
+from speech_lstm.config import listed
+from speech_lstm.errors import ConfigError, SpeechLSTMError
+from speech_lstm.flags import (
+    Parser,
+    add_match_flag,
+    add_model_flags,
+    add_plugin_flag,
+    add_settings,
+    config_of,
+    seconds,
+    whole,
+)
 
 if TYPE_CHECKING:
     from speech_lstm.recognition.prediction import Prediction
@@ -160,6 +170,33 @@ def jsonl(name: str, answer: Prediction) -> str:
     return json.dumps(place | {"label": answer.label, "probability": answer.probability, "scores": answer.scores})
 
 
+def gates(arguments: argparse.Namespace) -> int:
+    from speech_lstm.insight.views import look, writer_of
+
+    for path in arguments.out:
+        writer_of(path)
+    load_plugins(arguments)
+    from speech_lstm.recognition.recognizer import load, one_thread
+
+    one_thread()
+    model = load(arguments.model)
+    if arguments.cell_equation:
+        from speech_lstm.catalogue import legend
+
+        print(legend(model.model.config.cell))
+    if not arguments.recordings:
+        if arguments.cell_equation:
+            return 0
+        raise ConfigError("name a recording to look into, or --cell-equation")
+    chosen = arguments.layer, arguments.direction, arguments.start, listed(arguments.gates), arguments.order
+    view = look(model, arguments.recordings, *chosen)
+    print(view.table())
+    for number, path in enumerate(arguments.out):
+        view.write(path)
+        print(path if number else f"\n{path}")
+    return 0
+
+
 def devices(arguments: argparse.Namespace) -> int:
     from speech_lstm.audio.microphone import device_table, list_devices
 
@@ -228,6 +265,33 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--jsonl", action="store_true", help="print one JSON object a line")
     add_model_flags(sub)
     sub.set_defaults(run=classify)
+
+    sub = commands.add_parser("gates", help="show what the gates did with a recording")
+    sub.add_argument("recordings", nargs="*", metavar="RECORDING", help="one, or several side by side; - is stdin")
+    sub.add_argument("--layer", type=whole, default=1, metavar="N", help="layer to look at, from 1 (%(default)s)")
+    sub.add_argument("--direction", default="forward", choices=("forward", "backward"), help="(%(default)s)")
+    sub.add_argument(
+        "--out",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="write a figure (.png, .svg, .pdf), a page (.html), all arrays (.npz) or the numbers (.json); "
+        "can be given several times",
+    )
+    sub.add_argument("--gates", default="", metavar="NAME,NAME", help="show only these, such as f,c,h (all)")
+    sub.add_argument(
+        "--order",
+        default="active",
+        choices=("index", "active", "half-life", "decision"),
+        help="of the units in a figure: by number, by when they are most active, by the half-life of their memory, "
+        "by what the answer loses without them (%(default)s)",
+    )
+    sub.add_argument("--start", type=seconds, metavar="SECONDS", help="the second to look at (the loudest)")
+    sub.add_argument("--cell-equation", action="store_true", help="print the equations with the names of the figure")
+    sub.add_argument("--model", type=Path, metavar="FILE", help="a model file (the one that comes with the package)")
+    add_plugin_flag(sub)
+    sub.set_defaults(run=gates)
 
     sub = commands.add_parser("listen", help="recognise commands from a microphone")
     sub.add_argument("--device", metavar="NAME|INDEX", help="input device, see `speech-lstm devices` (the default)")

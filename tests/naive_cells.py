@@ -185,8 +185,8 @@ def ligru(s: Step, old: Values) -> Values:
 
 
 def indrnn(s: Step, old: Values) -> Values:
-    """Li et al. 2018: |u| ≤ 2^(1/T) for recordings of T frames, of which there are 98 in a second."""
-    limit = 2 ** (1 / 98)
+    """Li et al. 2018: |u| ≤ 2^(1/T) for T frames, here a second's 100."""
+    limit = 2 ** (1 / 100)
     return {"h": relu(s.W("h") + np.clip(s.p("recurrent"), -limit, limit) * old["h"])}
 
 

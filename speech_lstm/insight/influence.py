@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,18 +20,19 @@ if TYPE_CHECKING:
     from speech_lstm.recognition.recognizer import Recognizer
 
 OCCLUDED_SECONDS = 0.1  # how much of the recording is hidden at a time
-Hold = Callable[[str, Tensor, NDArray[np.int64]], Tensor]  # name, value [batch, units], the batch's units → value
+# Changes in place what it is given, [copies, units]: of copy n the n-th of the units that come with it.
+Hold = Callable[[Tensor, NDArray[np.int64]], None]
 
 
 def ablation(recognizer: Recognizer, inside: Inside, trace: Trace) -> Floats:
     """How much probability the answer loses when a unit is held at 0, in all that goes on from it: [units]."""
 
-    def silent(name: str, value: Tensor, units: NDArray[np.int64]) -> Tensor:
-        if name in trace.state and value.shape[-1] == units_of(trace):
-            value[range(len(units)), units] = 0
-        return value
+    def silent(value: Tensor, units: NDArray[np.int64]) -> None:
+        value[range(len(units)), units] = 0
 
-    return np.float32(probability(inside)) - answers(recognizer, inside, trace, silent)[:, best(inside)]
+    count = trace[trace.state[0]].shape[1]
+    holds = {name: silent for name in trace.state if trace[name].shape[1] == count}
+    return np.float32(probability(inside)) - answers(recognizer, inside, trace, holds, count)[:, best(inside)]
 
 
 def forced(recognizer: Recognizer, inside: Inside, trace: Trace, gate: str, to: float) -> Floats:
@@ -38,41 +40,42 @@ def forced(recognizer: Recognizer, inside: Inside, trace: Trace, gate: str, to: 
 
     Row u is for unit u alone, the last row for all units at once.
     """
+    count = trace[gate].shape[1]
+    names = [name for name in trace.cell.gates if name.partition(".")[0] == gate]  # a gate in bands has one for each
+    width = count // len(names)
 
-    def hold(name: str, value: Tensor, units: NDArray[np.int64]) -> Tensor:
-        if name == gate:
-            one = units < value.shape[-1]
-            value[np.flatnonzero(one), units[one]] = to
-            value[np.flatnonzero(~one)] = to
-        return value
+    def hold(first: int, value: Tensor, units: NDArray[np.int64]) -> None:
+        one = (units >= first) & (units < first + width)
+        value[np.flatnonzero(one), units[one] - first] = to
+        value[np.flatnonzero(units == count)] = to
 
-    return answers(recognizer, inside, trace, hold, count=trace[gate].shape[1] + 1)
+    holds = {name: partial(hold, band * width) for band, name in enumerate(names)}
+    return answers(recognizer, inside, trace, holds, count + 1)
 
 
-def answers(recognizer: Recognizer, inside: Inside, trace: Trace, hold: Hold, count: int | None = None) -> Floats:
-    """The posteriors [count, labels] of copies of the recording, in copy u of which `hold` changes unit u.
+def answers(recognizer: Recognizer, inside: Inside, trace: Trace, holds: Mapping[str, Hold], count: int) -> Floats:
+    """The posteriors [count, labels] of copies of the recording, in copy u of which unit u is changed.
 
-    Only the trace's layer and those above it are run anew, many copies at a time.
+    `holds` says by name which values of the trace's layer and direction are changed and how. Only that layer and
+    those above it are run anew, many copies at a time.
     """
-    parts = np.arange(count or units_of(trace))
-    found = [
-        part_answers(recognizer, inside, trace, hold, part)
-        for part in np.split(parts, range(BATCH, len(parts), BATCH))
-    ]
-    return np.concatenate(found)
+    copies = np.arange(count)
+    parts = np.split(copies, range(BATCH, count, BATCH))
+    return np.concatenate([part_answers(recognizer, inside, trace, holds, part) for part in parts])
 
 
 @torch.no_grad()
 def part_answers(
-    recognizer: Recognizer, inside: Inside, trace: Trace, hold: Hold, units: NDArray[np.int64]
+    recognizer: Recognizer, inside: Inside, trace: Trace, holds: Mapping[str, Hold], units: NDArray[np.int64]
 ) -> Floats:
-    """What `answers` gives, for some of the units."""
+    """What `answers` gives, for some of the copies."""
     network, direction = recognizer.model.network, DIRECTIONS.index(trace.direction)
 
     def tap(name: str, value: Tensor) -> Tensor:
-        changed = value.expand(-1, len(units), -1).clone()
-        changed[direction] = hold(name, changed[direction], units)
-        return changed
+        if name in holds:
+            value = value.expand(-1, len(units), -1).clone()
+            holds[name](value[direction], units)
+        return value
 
     taps: Sequence[Tap | None] = (tap, *[None] * inside.depth)
     below = inside.tracks[trace.layer - 1]
@@ -119,8 +122,3 @@ def best(inside: Inside) -> int:
 
 def probability(inside: Inside) -> float:
     return inside.answer.probability
-
-
-def units_of(trace: Trace) -> int:
-    """Units of the trace's output."""
-    return trace[trace.state[0]].shape[1]

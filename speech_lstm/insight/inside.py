@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 Direction = Literal["forward", "backward"]
+SHUT = 1e-12  # what a gate of 0 is taken for, so that its logarithm is finite
 BATCH = 128  # copies of a recording that are run at a time
 DIRECTIONS: tuple[Direction, Direction] = ("forward", "backward")
 
@@ -38,7 +39,12 @@ class Trace:
     @property
     def gates(self) -> tuple[str, ...]:
         """The names of what is a share from 0 to 1."""
-        return tuple(name for name in self.cell.gates if not self.role(name).startswith("candidate"))
+        return tuple(name for name in self.seen if not self.role(name).startswith("candidate"))
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """The names of gates and candidates, as the cell names them."""
+        return tuple(name for name in self.values if name not in self.state)
 
     @property
     def state(self) -> tuple[str, ...]:
@@ -47,9 +53,7 @@ class Trace:
 
     def role(self, name: str) -> str:
         """What a value is called in full; its own name where the cell doesn't say."""
-        plain, _, band = name.partition(".")
-        role = self.cell.roles.get(plain, name)
-        return f"{role}, band {band}" if band else role
+        return self.cell.roles.get(name, name)
 
     def __getitem__(self, name: str) -> Floats:
         """The values of a gate, candidate or part of the state, float32 [frames, units]; raises ConfigError."""
@@ -65,6 +69,16 @@ class Trace:
         keeps = self.cell.keeps
         return (1 - self[keeps[2:]] if keeps.startswith("1-") else self[keeps]) if keeps else None
 
+    def half_lives(self, hop_seconds: float) -> NDArray[np.float64] | None:
+        """In which time, in seconds, the memory of a unit fell to half at the mean rate over the recording: [units].
+
+        What is kept over T frames is the product of `kept`, so that the rate is the mean of its logarithms.
+        """
+        if self.kept is None:
+            return None
+        loss = -np.log(np.clip(self.kept.astype(np.float64), SHUT, 1)).mean(0)
+        return hop_seconds * np.log(2) / np.maximum(loss, SHUT)
+
 
 @dataclass(frozen=True)
 class Inside:
@@ -73,6 +87,7 @@ class Inside:
     waveform: Floats  # [samples] at 16 kHz
     start: float  # seconds: where in the recording it begins
     features: Floats  # [frames, size] MFCC or log-mel
+    normalised: Floats  # [frames, size] the same as the first layer reads them
     posteriors: Floats  # [frames, labels]: the answer if the recording ended with that frame
     answer: Prediction
     labels: tuple[str, ...]
@@ -90,9 +105,8 @@ class Inside:
         """Layers of the network."""
         return self.traces[-1].layer
 
-    def trace(self, layer: int | None = None, direction: str = "forward") -> Trace:
-        """One layer (from 1; the last if None) in one direction; raises ConfigError for one that there isn't."""
-        layer = self.depth if layer is None else layer
+    def trace(self, layer: int = 1, direction: str = "forward") -> Trace:
+        """One layer in one direction; raises ConfigError for one that there isn't."""
         for trace in self.traces:
             if (trace.layer, trace.direction) == (layer, direction):
                 return trace
@@ -103,11 +117,12 @@ class Inside:
         )
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Everything by name: `waveform`, `features`, `times`, `posteriors`, `labels`, and for each layer and
-        direction names such as `layer1.forward.f`."""
+        """Everything by name: `waveform`, `features`, `normalised`, `times`, `posteriors`, `labels`, and for each
+        layer and direction names such as `layer1.forward.f`."""
         found: dict[str, NDArray[np.generic]] = {
             "waveform": self.waveform,
             "features": self.features,
+            "normalised": self.normalised,
             "times": self.times,
             "posteriors": self.posteriors,
             "labels": np.array(self.labels),
@@ -126,7 +141,8 @@ def look_inside(recognizer: Recognizer, waveform: Floats, start: float = 0.0) ->
     """
     network = recognizer.model.network
     features = recognizer.front_end(torch.from_numpy(waveform)[None].to(recognizer.device))
-    track = network.stack.begin(network.normalise(features))
+    normalised = network.normalise(features)
+    track = network.stack.begin(normalised)
     tracks, traces = [], []
     for number in range(network.stack.depth):
         tracks.append(track)
@@ -138,6 +154,7 @@ def look_inside(recognizer: Recognizer, waveform: Floats, start: float = 0.0) ->
         waveform=waveform,
         start=start,
         features=features[0].cpu().numpy(),
+        normalised=normalised[0].cpu().numpy(),
         posteriors=as_it_was_heard(recognizer, features),
         answer=recognizer.prediction(scores, start, start + len(waveform) / SAMPLE_RATE),
         labels=recognizer.labels,
@@ -158,8 +175,15 @@ def recorder(seen: dict[str, list[Tensor]]) -> Tap:
 
 
 def traces_of(layer: int, cell: Cell, seen: dict[str, list[Tensor]]) -> Iterator[Trace]:
-    """What was seen of a layer with one recording, for each direction; the backward one turned round."""
-    values = {name: torch.stack(seen[name])[:, :, 0].cpu() for name in (*cell.gates, *cell.state) if name in seen}
+    """What was seen of a layer with one recording, for each direction; the backward one turned round.
+
+    What a cell tells of one gate in bands, as `i.0`, `i.1` and so on, becomes the units of one gate `i`.
+    """
+    values: dict[str, Tensor] = {}
+    for name in (*cell.gates, *cell.state):
+        if name in seen:
+            plain, value = name.partition(".")[0], torch.stack(seen[name])[:, :, 0].cpu()
+            values[plain] = torch.cat([values[plain], value], -1) if plain in values else value
     directions = next(iter(values.values())).shape[1]
     for index, direction in enumerate(DIRECTIONS[:directions]):
         arrays = {name: value[:, index].numpy() for name, value in values.items()}

@@ -170,7 +170,7 @@ def find_cell(name: str) -> type[Cell]:
     notes = load_installed() if name not in CELLS else []
     if name in CELLS:
         return CELLS[name]
-    near = difflib.get_close_matches(name, CELLS, 1, 0.5)
+    near = difflib.get_close_matches(name.lower(), CELLS, 1, 0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     advice = "; ".join([f"for one of your own, {HELP}", *notes])
     raise UnknownCellError(f"unknown cell {name!r}; {hint}known are {', '.join(CELLS)}", advice)

@@ -229,9 +229,12 @@ def finite(loss: float, epoch: int) -> float:
 
 
 def parameter_groups(network: torch.nn.Module, settings: TrainingConfig) -> list[dict[str, Any]]:
-    """Matrices decay, biases and the scales of the normalisation don't."""
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    vectors = [p for p in network.parameters() if p.ndim <= 1]
+    """Matrices decay; biases, peepholes and the scales of a normalisation don't."""
+    matrices: list[Tensor] = []
+    vectors: list[Tensor] = []
+    for name, weight in network.named_parameters():
+        axes = weight.ndim - name.startswith("stack.layers.")  # the first of a layer's weights is the direction
+        (matrices if axes > 1 else vectors).append(weight)
     return [
         {"params": matrices, "weight_decay": settings.weight_decay},
         {"params": vectors, "weight_decay": 0.0},

@@ -11,6 +11,7 @@ from speech_lstm.config import NetworkConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Tap, Vector, Weights, register, untapped
 from speech_lstm.recurrent.cells.grid_depth import DepthLSTM
+from speech_lstm.recurrent.cells.lstm import fused_lstm
 from speech_lstm.recurrent.layer import Layer, Track
 
 LSTM_BLOCKS = ("i", "f", "z", "o")  # the order of torch.nn
@@ -101,8 +102,7 @@ class Grid(Cell):
             memory = start[1].new_zeros(layer.directions, *track.hidden.shape[:2], self.hidden)
         of_time, none = (layer.input, layer.get_parameter("time"), layer.bias), layer.bias.new_zeros(time)
         weights = [part for d in range(layer.directions) for part in (*(w[d, :time] for w in of_time), none)]
-        both = layer.directions == 2
-        hidden, *ended = torch.lstm(track.hidden, start, weights, True, 1, 0.0, layer.training, both, False)
+        hidden, *ended = fused_lstm(track.hidden, tuple(start), weights, layer.directions == 2)
         outs: list[tuple[Tensor, Tensor]] = []
         for d, read in enumerate(hidden.split(self.hidden, -1)):
             if not self.config.time_first:

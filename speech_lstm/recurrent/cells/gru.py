@@ -44,10 +44,10 @@ class GRU(Cell):
         return (blend(n, h, z),)
 
     def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
-        weights, bidirectional = layer.torch_weights(), layer.directions == 2
+        weights, both, training = layer.torch_weights(), layer.directions == 2, torch.is_grad_enabled()
         biases = layer.get_parameter("recurrent_bias")
         weights[3::4] = torch.nn.functional.pad(biases, (2 * self.hidden, 0))  # of r and z it is 0
-        hidden, last = torch.gru(track.hidden, state[0], weights, True, 1, 0.0, layer.training, bidirectional, False)
+        hidden, last = torch.gru(track.hidden, state[0], weights, True, 1, 0.0, training, both, False)
         return Track(hidden), (last,)
 
 
