@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 COLOURS = (ORANGE, "#E69F00", "#009E73", BLUE, "#CC79A7", "#000000", "#56B4E9", GREY)
 DASHES = ("-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), "-", (0, (1, 1)), "-", (0, (5, 1.5)), (0, (3, 1, 1, 1)))
 MARKERS = "osD^vPX*"
-FLOOR = 1e-16  # the share of a gradient at which the figures end
+FLOOR, CEILING = 1e-16, 1e16  # the shares of a gradient at which the figures end
 
 
 def figures(study: Study) -> dict[str, Figure]:
@@ -43,15 +43,16 @@ def flow_figure(study: Study) -> Figure:
     figure, axes = grid(2, 2, 11, 8.2)
     styles = styles_of(study.choice.cells)
     longest = study.choice.seconds[-1]
+    largest = max(max(passage.flow["h"].median) for passage in study.passages)
     for column, trained in enumerate((False, True)):
         curve, ends = axes[0][column], axes[1][column]
         for cell, style in styles.items():
             own = [p for p in study.passages if (p.cell, p.trained) == (cell, trained)]
             curve.plot(*by_seconds(own[-1].flow["h"].median), **line(style), label=cell)
             ends.plot(study.choice.seconds, [seen(p.flow["h"].median[-1]) for p in own], **style, linewidth=2)
-        shares(curve, longest)
+        shares(curve, longest, largest)
         curve.set_title("trained on single words" if trained else "untrained", fontsize=13)
-        shares(ends, longest)
+        shares(ends, longest, largest)
         seconds_axis(ends, study.choice.seconds)
         ends.set_xlabel("length of the sequence, s", fontsize=12)
     axes[0][0].set_ylabel("share of the gradient that is left", fontsize=12)
@@ -76,8 +77,8 @@ def scalar_figure(study: Study) -> Figure:
         axes.set_xlabel("distance T − t, steps", fontsize=12)
         axes.legend(frameon=False, fontsize=11, loc="upper left")
         decorate(axes)
-    left.set_ylabel("|∂h_T / ∂h_t|", fontsize=12)
-    right.set_ylabel("∂c_T / ∂c_t", fontsize=12)
+    left.set_ylabel(r"$\partial h_T\,/\,\partial h_t$", fontsize=14)
+    right.set_ylabel(r"$\partial c_T\,/\,\partial c_t$", fontsize=14)
     left.set_title("one recurrent weight: h = w h⁻ + x", fontsize=13)
     right.set_title("a forget gate: c = f c⁻ + i z", fontsize=13)
     figure.suptitle("A weight to the power of the steps", fontsize=15, fontweight="bold")
@@ -95,6 +96,7 @@ def matrix_figure(study: Study) -> Figure:
         spectra.plot(seconds, bound, color=style["color"], linestyle=":", linewidth=1.2)
     spectra.plot([], [], color=GREY, linestyle=":", linewidth=1.2, label="σ to the power T − t")
     spectra.set_yscale("log")
+    spectra.set_ylim(1e-12, 1e6)
     spectra.set_xlim(0, seconds[-1])
     spectra.set_xlabel("distance from the last frame, s", fontsize=12)
     spectra.set_title("share of the gradient that is left,\nall singular values of U equal to σ", fontsize=12)
@@ -104,7 +106,7 @@ def matrix_figure(study: Study) -> Figure:
         steps = range(1, len(descent.learning.norms) + 1)
         norms.plot(steps, descent.learning.norms, color=colour, linestyle=dash, linewidth=1.8, label=name)
         losses.plot(steps, smooth(descent.learning.losses), color=colour, linestyle=dash, linewidth=2, label=name)
-    norms.axhline(CLIP, color="black", linewidth=1, linestyle=":")
+    norms.axhline(CLIP, color="black", linewidth=1, linestyle=":", label="highest norm that is used")
     norms.set_yscale("log")
     norms.set_title(
         f"norm of the whole gradient before clipping,\nplain RNN started with σ = {EXPLODING:g}", fontsize=12
@@ -138,16 +140,18 @@ def memory_figure(study: Study) -> Figure:
             flow.plot(*by_seconds(trial.flow["h"].median), color=style["color"], linestyle=style["linestyle"], lw=1.3)
     accuracy.axhspan(0, 100 * chance_limit(study.recordings["scoring"]), color="#EEEEEE", zorder=0)
     accuracy.axhline(100 * KNOWN, color="black", linewidth=1, linestyle=":")
+    accuracy.text(1, 100 * KNOWN, "knows ", transform=accuracy.get_yaxis_transform(), ha="right", va="bottom")
     accuracy.text(0.01, 0.01, "no better than guessing", transform=accuracy.transAxes, fontsize=10, color="#555555")
-    accuracy.set_ylim(min(40.0, accuracy.get_ylim()[0]), 101)
+    lowest = min(100 * stage.accuracy for trial in study.trials for stage in trial.stages)
+    accuracy.set_ylim(min(40.0, lowest - 3), 102)
     seconds_axis(accuracy, seconds)
     accuracy.set_xlabel("length N of the recording, s", fontsize=12)
     accuracy.set_ylabel("accuracy, %", fontsize=12)
     accuracy.set_title("which of two words began it?", fontsize=13)
-    shares(flow, longest)
+    shares(flow, longest, max(max(trial.flow["h"].median) for trial in study.trials))
     if longest > 1:
         flow.axvspan(longest - 1, longest, color="#EEEEEE", zorder=0)
-        flow.text(longest - 0.5, FLOOR * 3, "the word", ha="center", fontsize=10, color="#555555", rotation=90)
+        flow.text(longest - 0.5, 3 * FLOOR, "the word", ha="center", fontsize=10, color="#555555", rotation=90)
     flow.set_title(f"share of the gradient that is left, N = {longest} s, trained", fontsize=13)
     decorate(accuracy)
     figure.legend(*accuracy.get_legend_handles_labels(), loc="outside lower center", ncols=8, frameon=False)
@@ -186,10 +190,10 @@ def seen(share: float) -> float:
     return max(share, 1e-300)
 
 
-def shares(axes: Axes, longest: int) -> None:
-    """The axes of the share of a gradient that is left against the distance in seconds."""
+def shares(axes: Axes, longest: int, largest: float) -> None:
+    """The axes of the share of a gradient that is left, up to `largest`, against the distance in seconds."""
     axes.set_yscale("log")
-    axes.set_ylim(FLOOR, max(10.0, min(axes.get_ylim()[1], 1e16)))
+    axes.set_ylim(FLOOR, min(10 * largest, CEILING))
     axes.set_xlim(0, longest)
     axes.axhline(FAINT, color="black", linewidth=1, linestyle=":")
     axes.set_xlabel("distance from the last frame, s", fontsize=12)

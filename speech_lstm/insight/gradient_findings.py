@@ -11,7 +11,7 @@ from speech_lstm.insight.memory_task import chance_limit, trials_by_cell, verdic
 from speech_lstm.insight.recurrent_weight import EXPLODING, STEPS, TRAINED_SECONDS
 from speech_lstm.insight.sequences import FRAMES
 
-TELLING = 20  # training steps at the end whose mean loss is told
+TELLING = 20  # training steps at the end, whose mean loss is told
 GROWN = 10.0  # times what it was at the last frame: from there a gradient is said to explode
 Rows = list[list[str]]
 
@@ -83,14 +83,14 @@ def matrix_findings(study: Study) -> list[str]:
     if held := [f"{gain:g}" for gain, share in ends if gain > 1 and share <= 1]:
         found.append(f"With σ = {listed(held)}, though above 1, it does not grow: the slope of tanh holds it down.")
     free, clipped = study.descents
-    losses = [sum(d.learning.losses[-TELLING:]) / TELLING for d in (free, clipped)]
+    losses = [mean(d.learning.losses[-TELLING:]) for d in (free, clipped)]
     found.append(
         f"Trained from σ = {EXPLODING:g}, the largest gradient norm was {max(free.learning.norms):.0f} without "
         f"clipping; with it every step used at most {clipped.clip:g} of up to {max(clipped.learning.norms):.0f}."
     )
-    better = "and so clipping held the explosion" if losses[1] < losses[0] else "so that clipping did not help here"
+    better = "so that clipping held the explosion" if losses[1] < losses[0] else "so that clipping did not help here"
     found.append(
-        f"The loss of the last {TELLING} steps was {losses[0]:.2f} without clipping and {losses[1]:.2f} with it "
+        f"The loss of the last steps was {losses[0]:.2f} without clipping and {losses[1]:.2f} with it "
         f"(guessing: {math.log(2):.2f}), {better}. The largest singular value ended at "
         f"{free.singular_values[0]:.1f} without and {clipped.singular_values[0]:.1f} with it."
     )

@@ -56,7 +56,12 @@ class Study:
             "network": network_config("").to_dict() | {"cell": list(self.choice.cells)},
             "optimizer": {"name": "Adam", "learning_rate": LEARNING_RATE, "batch": BATCH, "clip": CLIP},
             "first_stage_steps": FIRST * self.choice.steps,
-            "descent": {"name": "SGD", "learning_rate": weight.RATE, "gain": weight.EXPLODING},
+            "descent": {
+                "name": "SGD",
+                "steps": weight.LONGER * self.choice.steps,
+                "learning_rate": weight.RATE,
+                "gain": weight.EXPLODING,
+            },
             "torch": torch.__version__,
         }
         return {**asdict(self), "settings": settings}
@@ -102,8 +107,8 @@ def run_study(choice: Choice) -> Study:
         study.powers = {w: weight.powers(w) for w in weight.WEIGHTS}
         study.kept = {bias: weight.kept(bias) for bias in weight.FORGET_BIASES}
         study.spectra = weight.spectra(*material, 1)
-        with bar("clipping", 2 * weight.TRAINING_STEPS * weight.TRAINED_SECONDS) as told:
-            study.descents = weight.descents(material[0], 1, told("rnn"))
+        with bar("clipping", 2 * weight.LONGER * steps * weight.TRAINED_SECONDS) as told:
+            study.descents = weight.descents(material[0], 1, weight.LONGER * steps, told("rnn"))
     if "memory" in choice.parts:
         stages = first * seconds[0] + steps * sum(seconds[1:])
         with bar("memory", choice.seeds * len(choice.cells) * stages) as told:

@@ -35,7 +35,7 @@ FORGET_BIASES = (0.0, 1.0, 3.0, 5.0)
 GAINS = (0.8, 1.0, 1.5, 2.0)
 EXPLODING = 2.0  # the gain with which training is tried
 TRAINED_SECONDS = 2
-TRAINING_STEPS = 150
+LONGER = 3  # times as many steps of training as the other parts take for each length
 RATE = 0.2  # of plain gradient descent: Adam would hide how large the gradient is
 
 
@@ -119,7 +119,7 @@ def spectra(training: Sequences, scoring: Sequences, seed: int) -> list[Spectrum
     return found
 
 
-def descents(training: Sequences, seed: int, told: Told) -> list[Descent]:
+def descents(training: Sequences, seed: int, steps: int, told: Told) -> list[Descent]:
     """The training of a plain network that explodes, without clipping and with it."""
     found = []
     for clip in (None, CLIP):
@@ -128,7 +128,7 @@ def descents(training: Sequences, seed: int, told: Told) -> list[Descent]:
         learning = learn(
             network,
             lambda step: training.chain(TRAINED_SECONDS, BATCH, seed=step),
-            TRAINING_STEPS,
+            steps,
             told,
             optimizer,
             clip or math.inf,
