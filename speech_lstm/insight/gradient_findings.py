@@ -51,7 +51,7 @@ def flow_table(study: Study) -> Rows:
 
 def reach(passage: Passage) -> str:
     """How far a thousandth of the gradient reaches back: `0.28 s`, or `all` of the sequence."""
-    frames = passage.flow["h"].reach
+    frames = passage.hidden.reach
     return "all" if frames == passage.seconds * FRAMES - 1 else f"{frames / FRAMES:.2f} s"
 
 
@@ -60,11 +60,11 @@ def flow_findings(study: Study) -> list[str]:
     longest = study.choice.seconds[-1]
     for trained in (False, True):
         own = [p for p in study.passages if p.trained == trained and p.seconds == longest]
-        own.sort(key=lambda passage: -passage.flow["h"].reach)
+        own.sort(key=lambda passage: -passage.hidden.reach)
         told = listed(f"{p.cell} {reach(p)}" for p in own)
         state = "After learning single words" if trained else "Untrained"
         found.append(f"{state}, a thousandth of the gradient reaches back through {longest} s: {told}.")
-        if grown := [p for p in own if max(p.flow["h"].median) > GROWN]:
+        if grown := [p for p in own if max(p.hidden.median) > GROWN]:
             told = listed(f"{p.cell} to {max(p.flow['h'].median):.1e} times" for p in grown)
             found.append(f"{state}, it grows on its way back: {told} what it is at the last frame.")
     return found
@@ -124,11 +124,13 @@ def verdicts(study: Study) -> dict[str, list[str]]:
 
 def memory_findings(study: Study) -> list[str]:
     seconds, cells = study.choice.seconds, verdicts(study)
-    found = [f"At {seconds[-1]} s: {listed(f'{cell} {told[-1]}' for cell, told in cells.items())}."]
-    for cell, told in cells.items():
-        good = [length for length, word in zip(seconds, told, strict=True) if word == "knows"]
-        where = f"at {listed(f'{length} s' for length in good)}" if good else "at no length"
-        found.append(f"{cell} knows the word {where}.")
+    found = []
+    for word in ("knows", "is unsure", "guesses"):
+        where = {
+            cell: [n for n, told in zip(seconds, row, strict=True) if told == word] for cell, row in cells.items()
+        }
+        if told := [f"{cell} at {spans(lengths)}" for cell, lengths in where.items() if lengths]:
+            found.append(f"Where a cell {word}: {'; '.join(told)}.")
     if {"lstm", "rnn"} <= cells.keys():
         found.append(claim(study, cells["lstm"], cells["rnn"]))
     if lost := sum(stage.learning.left_out for trial in study.trials for stage in trial.stages):
