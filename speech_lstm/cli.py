@@ -301,9 +301,7 @@ def build_parser() -> argparse.ArgumentParser:
         "can be given several times",
     )
     sub.add_argument("--diagram", type=Path, metavar="FILE.svg", help="draw the cell with the numbers of one unit")
-    sub.add_argument(
-        "--unit", type=int, metavar="N", help="of the diagram, from 0 (the one that the answer needs most)"
-    )
+    sub.add_argument("--unit", type=int, metavar="N", help="of the diagram (the one that the answer needs most)")
     sub.add_argument("--at", type=seconds, metavar="SECONDS", help="of the diagram (when the unit is most active)")
     sub.add_argument("--gates", default="", metavar="NAME,NAME", help="show only these, such as f,c,h (all)")
     sub.add_argument(

@@ -101,6 +101,15 @@ def test_the_measure_leaves_the_network_as_it_is(material: tuple[Sequences, Sequ
     assert all(low <= middle <= high for low, middle, high in zip(h.low, h.median, h.high, strict=True))
 
 
+def test_the_hidden_state_of_a_grid_is_that_along_time(material: tuple[Sequences, Sequences]) -> None:
+    """What goes up to the next layer is read by no later step."""
+    flow = gradient_flow(small_network("grid", seed=1), *material[1].chain(1, 4, seed=0))
+    assert list(flow) == ["h_time", "m_time", "h_depth", "m_depth"]
+    assert flow["h_depth"].median[0] == 1
+    assert not any(flow["h_depth"].norm[1:])
+    assert all(flow["h_time"].norm[1:])
+
+
 def test_how_far_it_reaches() -> None:
     assert Flow([], [1.0, 0.5, 0.001, 0.0005, 0.002, 1e-9], [], []).reach == 4
     assert Flow([], [1.0], [], []).reach == 0

@@ -43,13 +43,13 @@ def flow_figure(study: Study) -> Figure:
     figure, axes = grid(2, 2, 11, 8.2)
     styles = styles_of(study.choice.cells)
     longest = study.choice.seconds[-1]
-    largest = max(max(passage.flow["h"].median) for passage in study.passages)
+    largest = max(max(passage.hidden.median) for passage in study.passages)
     for column, trained in enumerate((False, True)):
         curve, ends = axes[0][column], axes[1][column]
         for cell, style in styles.items():
             own = [p for p in study.passages if (p.cell, p.trained) == (cell, trained)]
-            curve.plot(*by_seconds(own[-1].flow["h"].median), **line(style), label=cell)
-            ends.plot(study.choice.seconds, [seen(p.flow["h"].median[-1]) for p in own], **style, linewidth=2)
+            curve.plot(*by_seconds(own[-1].hidden.median), **line(style), label=cell)
+            ends.plot(study.choice.seconds, [seen(p.hidden.median[-1]) for p in own], **style, linewidth=2)
         shares(curve, longest, largest)
         curve.set_title("trained on single words" if trained else "untrained", fontsize=13)
         shares(ends, longest, largest)
@@ -137,7 +137,7 @@ def memory_figure(study: Study) -> Figure:
             accuracy.plot([place] * len(row), row, ".", color=style["color"], markersize=5)
             accuracy.plot([place, place], [min(row), max(row)], color=style["color"], linewidth=1)
         for trial in trials:
-            flow.plot(*by_seconds(trial.flow["h"].median), color=style["color"], linestyle=style["linestyle"], lw=1.3)
+            flow.plot(*by_seconds(trial.hidden.median), color=style["color"], linestyle=style["linestyle"], lw=1.3)
     accuracy.axhspan(0, 100 * chance_limit(study.recordings["scoring"]), color="#EEEEEE", zorder=0)
     accuracy.axhline(100 * KNOWN, color="black", linewidth=1, linestyle=":")
     accuracy.text(1, 100 * KNOWN, "knows ", transform=accuracy.get_yaxis_transform(), ha="right", va="bottom")
@@ -148,7 +148,7 @@ def memory_figure(study: Study) -> Figure:
     accuracy.set_xlabel("length N of the recording, s", fontsize=12)
     accuracy.set_ylabel("accuracy, %", fontsize=12)
     accuracy.set_title("which of two words began it?", fontsize=13)
-    shares(flow, longest, max(max(trial.flow["h"].median) for trial in study.trials))
+    shares(flow, longest, max(max(trial.hidden.median) for trial in study.trials))
     if longest > 1:
         flow.axvspan(longest - 1, longest, color="#EEEEEE", zorder=0)
         flow.text(longest - 0.5, 3 * FLOOR, "the word", ha="center", fontsize=10, color="#555555", rotation=90)

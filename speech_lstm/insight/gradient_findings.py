@@ -12,6 +12,7 @@ from speech_lstm.insight.recurrent_weight import EXPLODING, STEPS, TRAINED_SECON
 from speech_lstm.insight.sequences import FRAMES
 
 TELLING = 20  # training steps at the end, whose mean loss is told
+LEARNT = 0.9  # of the loss of guessing: below that something was learnt
 GROWN = 10.0  # times what it was at the last frame: from there a gradient is said to explode
 Rows = list[list[str]]
 
@@ -51,7 +52,7 @@ def flow_table(study: Study) -> Rows:
 
 def reach(passage: Passage) -> str:
     """How far a thousandth of the gradient reaches back: `0.28 s`, or `all` of the sequence."""
-    frames = passage.flow["h"].reach
+    frames = passage.hidden.reach
     return "all" if frames == passage.seconds * FRAMES - 1 else f"{frames / FRAMES:.2f} s"
 
 
@@ -60,11 +61,11 @@ def flow_findings(study: Study) -> list[str]:
     longest = study.choice.seconds[-1]
     for trained in (False, True):
         own = [p for p in study.passages if p.trained == trained and p.seconds == longest]
-        own.sort(key=lambda passage: -passage.flow["h"].reach)
+        own.sort(key=lambda passage: -passage.hidden.reach)
         told = listed(f"{p.cell} {reach(p)}" for p in own)
         state = "After learning single words" if trained else "Untrained"
         found.append(f"{state}, a thousandth of the gradient reaches back through {longest} s: {told}.")
-        if grown := [p for p in own if max(p.flow["h"].median) > GROWN]:
+        if grown := [p for p in own if max(p.hidden.median) > GROWN]:
             told = listed(f"{p.cell} to {max(p.flow['h'].median):.1e} times" for p in grown)
             found.append(f"{state}, it grows on its way back: {told} what it is at the last frame.")
     return found
@@ -88,10 +89,11 @@ def matrix_findings(study: Study) -> list[str]:
         f"Trained from σ = {EXPLODING:g}, the largest gradient norm was {max(free.learning.norms):.0f} without "
         f"clipping; with it every step used at most {clipped.clip:g} of up to {max(clipped.learning.norms):.0f}."
     )
-    better = "so that clipping held the explosion" if losses[1] < losses[0] else "so that clipping did not help here"
+    learnt = losses[1] < LEARNT * math.log(2) and not losses[0] <= losses[1]  # without clipping it may be no number
+    better = "clipping held the explosion" if learnt else "here clipping was not enough to learn the words"
     found.append(
         f"The loss of the last steps was {losses[0]:.2f} without clipping and {losses[1]:.2f} with it "
-        f"(guessing: {math.log(2):.2f}), {better}. The largest singular value ended at "
+        f"(guessing: {math.log(2):.2f}): {better}. The largest singular value ended at "
         f"{free.singular_values[0]:.1f} without and {clipped.singular_values[0]:.1f} with it."
     )
     return found
@@ -124,11 +126,13 @@ def verdicts(study: Study) -> dict[str, list[str]]:
 
 def memory_findings(study: Study) -> list[str]:
     seconds, cells = study.choice.seconds, verdicts(study)
-    found = [f"At {seconds[-1]} s: {listed(f'{cell} {told[-1]}' for cell, told in cells.items())}."]
-    for cell, told in cells.items():
-        good = [length for length, word in zip(seconds, told, strict=True) if word == "knows"]
-        where = f"at {listed(f'{length} s' for length in good)}" if good else "at no length"
-        found.append(f"{cell} knows the word {where}.")
+    found = []
+    for word in ("knows", "is unsure", "guesses"):
+        where = {
+            cell: [n for n, told in zip(seconds, row, strict=True) if told == word] for cell, row in cells.items()
+        }
+        if told := [f"{cell} at {spans(lengths)}" for cell, lengths in where.items() if lengths]:
+            found.append(f"Where a cell {word}: {'; '.join(told)}.")
     if {"lstm", "rnn"} <= cells.keys():
         found.append(claim(study, cells["lstm"], cells["rnn"]))
     if lost := sum(stage.learning.left_out for trial in study.trials for stage in trial.stages):

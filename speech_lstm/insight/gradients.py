@@ -52,8 +52,8 @@ def norm(state: Tensor) -> Tensor:
 class Flow:
     """The norms of a gradient by the distance T − t in frames, 0 first, over some sequences.
 
-    `norm` is the median of ‖∂loss/∂s_t‖. The others are quantiles of its share in ‖∂loss/∂h_T‖, what there is at
-    the last step: the median, one in ten below `low`, one in ten above `high`.
+    `norm` is the median of ‖∂loss/∂s_t‖. The others are quantiles of its share in ‖∂loss/∂h_T‖, with the output h_T
+    of the last step: the median, one in ten below `low`, one in ten above `high`.
     """
 
     norm: list[float]
@@ -68,9 +68,10 @@ class Flow:
 
 
 def gradient_flow(network: Network, features: Tensor, labels: Tensor) -> dict[str, Flow]:
-    """How the gradient of the loss at the last frame flows back, for every part of the state.
+    """How the gradient of the loss at the last frame flows back, for every part of the state, the hidden state first.
 
-    Computed in float64: in float32 it would be 0 where it is only small. The network stays as it is.
+    That is the first part which the next step reads: the output, but of a grid the state along time. Computed in
+    float64: in float32 it would be 0 where it is only small. The network stays as it is.
     """
     exact = copy.deepcopy(network).double().eval()
 
@@ -79,7 +80,8 @@ def gradient_flow(network: Network, features: Tensor, labels: Tensor) -> dict[st
 
     norms = state_norms(exact.stack, exact.normalise(features.double()), loss)
     last = next(iter(norms.values()))[:, -1:]
-    return {part: quantiles(values.flip(1), last) for part, values in norms.items()}
+    parts = sorted(norms, key=lambda part: not norms[part][:, :-1].any())  # what no later step reads comes last
+    return {part: quantiles(norms[part].flip(1), last) for part in parts}
 
 
 def quantiles(norms: Tensor, last: Tensor) -> Flow:
@@ -98,6 +100,11 @@ class Passage:
     seconds: int
     correct: int  # of LOOKED_INTO sequences
     flow: dict[str, Flow]
+
+    @property
+    def hidden(self) -> Flow:
+        """The gradient of the hidden state."""
+        return next(iter(self.flow.values()))
 
 
 def passages(

@@ -39,6 +39,11 @@ class Trial:
     stages: list[Stage]
     flow: dict[str, Flow]
 
+    @property
+    def hidden(self) -> Flow:
+        """The gradient of the hidden state."""
+        return next(iter(self.flow.values()))
+
 
 def trial(
     cell: str,
