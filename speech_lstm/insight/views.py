@@ -48,7 +48,7 @@ class View:
     def write_page(self, path: Path) -> None:
         from speech_lstm.insight.page import write_page
 
-        write_page(self.recognizer, self.names, self.summaries, path)
+        write_page(self.recognizer, self.names, self.summaries, path, self.gates, self.order)
 
     def write_numbers(self, path: Path) -> None:
         found: list[dict[str, Any]] = [

@@ -67,7 +67,7 @@ addEventListener("resize", () => {
 });
 addEventListener("hashchange", recall);
 
-document.body.classList.toggle("two", page.recordings.length > 1);
+document.body.classList.toggle("several", page.recordings.length > 1);
 Object.assign(state, page.start);
 settle();
 recall();

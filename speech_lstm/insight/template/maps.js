@@ -112,6 +112,33 @@ function drawFeatures(canvas, recording) {
   heat(canvas, recording, order, share, SIGNED);
 }
 
+/** What the answer loses when the time around a frame is hidden, as an area; the gradient as a line on its own scale. */
+function drawNeeded(canvas, key, recording) {
+  const { context, width, height } = fresh(canvas);
+  const most = Math.max(0.02, ...page.recordings.flatMap((each) => each.needed));
+  const least = Math.min(-most / 10, ...recording.needed), steepest = Math.max(1e-12, ...recording.gradient);
+  const down = (value) => 1 + ((height - 2) * (most - value)) / (most - least);
+  const trace = (values) => values.forEach((value, frame) => context.lineTo(across(recording, frame, width), down(value)));
+  context.fillStyle = "#aaa";
+  context.beginPath();
+  context.moveTo(across(recording, 0, width), down(0));
+  trace(recording.needed);
+  context.lineTo(across(recording, recording.times.length - 1, width), down(0));
+  context.fill();
+  context.strokeStyle = LINES[1];
+  context.lineWidth = 1.3;
+  context.beginPath();
+  trace(recording.gradient.map((size) => (0.95 * most * size) / steepest));
+  context.stroke();
+  const hidden = element("b", "", "hidden"), gradient = element("b", "", "gradient");
+  hidden.title = `points of probability lost when ${Math.round(1000 * recording.hidden)} ms around are hidden, up to ${(100 * most).toFixed(0)}`;
+  hidden.style.color = "#888";
+  gradient.title = "how much the answer changes with the features, of its largest";
+  gradient.style.color = LINES[1];
+  key.className = "key legend";
+  key.replaceChildren(hidden, gradient);
+}
+
 /** The answer if the recording ended with each frame: the likeliest labels in colour, named at the right. */
 function drawPosteriors(canvas, key, recording) {
   const { context, width, height } = fresh(canvas);
