@@ -19,7 +19,7 @@ SYMBOLS = {
     "peepholes": "p·c",
     "recurrent_bias": "r·b′",
     "feedback": "R·gates⁻",
-    "rest": "tanh x",
+    "rest": "other",
 }
 
 
@@ -152,7 +152,7 @@ def lanes(sheet: Sheet, subject: Subject, columns: Mapping[str, float]) -> None:
     ends = {False: 110.0, True: 110.0}
     for name, x in columns.items():
         for part, at in stubs(subject, name, x).items():
-            if part in ("x", "rest") or subject.recurrent(part):
+            if part == "x" or subject.recurrent(part):
                 ends[subject.recurrent(part)] = at
     if ends[True] > 110:
         sheet.line(f"M110,{STATE} H{ends[True]}", weight="h@-1", arrow=False)
@@ -177,7 +177,7 @@ def gate(sheet: Sheet, subject: Subject, name: str, x: float) -> None:
         lower = 24 * (i % 2) * (len(at) > 3)  # four numbers side by side have no room
         if subject.recurrent(part):
             start = STATE
-        elif part in ("x", "rest"):
+        elif part == "x":
             start = INPUT
         else:
             start = 484 if lower else 462

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from speech_lstm.audio.sources import printable
 from speech_lstm.config import SAMPLE_RATE
-from speech_lstm.files import atomic_path
+from speech_lstm.files import atomic_path, plain
 from speech_lstm.insight.contributions import contributions
 from speech_lstm.insight.diagram import THICKEST, THINNEST, subject_of, template
 from speech_lstm.insight.gate_figure import SHARES, SIGNED
@@ -85,7 +85,7 @@ def filled_in(
         "style": (folder / "page.css").read_text("utf-8"),
         "drawings": "\n".join(drawings),
         # Nothing in JSON ends the element that it stands in: < is written as its number.
-        "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "data": json.dumps(plain(data), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
         "script": "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS),
     }
     page = (folder / "page.html").read_text("utf-8")

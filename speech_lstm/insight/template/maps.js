@@ -1,6 +1,7 @@
 // The strips of a recording on one axis of time: waveform, features, answer, and a heat map of every gate.
 
 const RATIO = window.devicePixelRatio || 1;
+const TALL = Math.max(1, Math.min(1.6, (innerHeight - 60) / 740));  // a tall window has room for tall maps
 const LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"];  // of the likeliest labels (Okabe & Ito)
 
 function element(tag, kind, text) {
@@ -23,7 +24,7 @@ const SHARES = colours("shares"), SIGNED = colours("signed");
 /** A row of the figure: its name, a canvas over time, what stands right of it. */
 function strip(column, name, role, height, tag = "div") {
   const row = element("div", "strip");
-  row.style.height = `${height}px`;
+  row.style.height = `${Math.round(height * (page.recordings.length > 1 ? 1 : TALL))}px`;
   const label = element(tag, "name", name);
   if (role && role !== name) label.append(element("small", "", role));
   const canvas = element("canvas");
@@ -176,7 +177,7 @@ function drawAxis(canvas, recording) {
   const { context, width } = fresh(canvas);
   context.fillStyle = "#444";
   context.font = '12px "Segoe UI", "Helvetica Neue", Arial, sans-serif';
-  const step = recording.seconds > 0.45 ? 0.1 : 0.05;
+  const step = [0.05, 0.1, 0.2, 0.5].find((step) => (step / recording.seconds) * width > 44) || 1;
   for (let tick = Math.ceil(recording.start / step); tick * step <= recording.start + recording.seconds + 1e-9; tick++) {
     const x = ((tick * step - recording.start) / recording.seconds) * width;
     context.fillRect(Math.min(x, width - 1), 0, 1, 4);

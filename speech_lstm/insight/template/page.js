@@ -85,7 +85,7 @@ function fillChoices() {
   options(at("direction"), state.direction, traces.filter((item) => item.layer === state.layer).map((item) => [item.direction, item.direction]));
   options(at("gate"), state.gate, names(chosen).map((name) => [name, title(chosen, name)]));
   options(at("order"), state.order, Object.entries(ORDERS).filter(([key]) => key !== "half-life" || chosen.lives));
-  at("about").textContent = `${chosen.cell}: ${chosen.equations}. The ${chosen.direction} direction reads ${chosen.direction === "forward" ? "from left to right" : "from right to left"}.`;
+  at("about").textContent = `Layer ${chosen.layer}, ${chosen.direction}: ${chosen.cell}; ${chosen.equations}. The ${chosen.direction} direction reads ${chosen.direction === "forward" ? "from left to right" : "from right to left"}.`;
   const groups = new Set(drawing().groups.map((part) => part.dataset.group));
   at("lights").replaceChildren(...["", ...names(chosen).filter((name) => groups.has(name))].map((name) => {
     const button = element("button", "", name || "all lit");
@@ -137,7 +137,7 @@ function makeColumn(of, number) {
   sound.onended = () => choose({});
   const waveform = strip(column, "waveform", "", 40);
   const features = strip(column, page.features, "features", 54);
-  const needed = strip(column, "what the answer needed", "", 40);
+  const needed = strip(column, "needed", "by the answer", 40);
   const answer = strip(column, "answer", "if it ended here", 74);
   const maps = element("div", "maps");
   column.append(maps);
@@ -201,12 +201,13 @@ function showCursors() {
   views.forEach((view, number) => {
     const of = page.recordings[number], column = view.column.getBoundingClientRect();
     const box = view.top.getBoundingClientRect(), end = view.bottom.getBoundingClientRect();
-    const frame = Math.min(state.frame, of.times.length - 1), wide = (box.width * of.hop) / of.seconds;
+    const frame = Math.min(state.frame, of.times.length - 1);
+    const width = (share) => `(100% - var(--inset) - var(--label) - var(--scale)) * ${share}`;
     view.column.classList.toggle("chosen", number === state.recording);
     Object.assign(view.cursor.style, {
-      left: `${box.left - column.left - view.column.clientLeft + across(of, frame, box.width) - wide / 2}px`,
+      left: `calc(var(--inset) + var(--label) + ${width((of.times[frame] - of.hop / 2) / of.seconds)})`,
       top: `${box.top - column.top}px`,
-      width: `${wide}px`,
+      width: `calc(${width(of.hop / of.seconds)})`,
       height: `${end.top - box.top}px`,
     });
     for (const { row, label, order } of view.strips) {
@@ -214,8 +215,7 @@ function showCursors() {
       label.querySelector("em")?.remove();
       if (!large || place < 0) continue;
       const mark = element("em", "", `${state.unit} ▸`);
-      Object.assign(mark.style, { position: "absolute", right: "1px", top: `${Math.max(5, Math.min(95, (100 * (place + 0.5)) / order.length))}%`, transform: "translateY(-50%)", fontStyle: "normal", color: "#c00", fontSize: "12px", background: "#fff", padding: "0 2px" });
-      label.style.position = "relative";
+      mark.style.top = `${Math.max(5, Math.min(95, (100 * (place + 0.5)) / order.length))}%`;
       label.append(mark);
     }
   });
