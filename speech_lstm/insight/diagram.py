@@ -10,9 +10,10 @@ import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speech_lstm.audio.sources import printable
 from speech_lstm.config import SAMPLE_RATE
@@ -20,11 +21,11 @@ from speech_lstm.errors import ConfigError
 from speech_lstm.files import atomic_path
 from speech_lstm.insight.contributions import Contributions, contributions
 from speech_lstm.insight.drawings import Subject, generic, gru, lstm, unfolded
-from speech_lstm.insight.influence import ablation
 from speech_lstm.insight.inside import Floats, Inside, Trace
 from speech_lstm.insight.sheet import WIDTH
 
 if TYPE_CHECKING:
+    from speech_lstm.insight.summary import Summary
     from speech_lstm.recognition.recognizer import Recognizer
 
 SVG = "http://www.w3.org/2000/svg"
@@ -56,7 +57,7 @@ class Numbers:
             return 0.0 if steps < 0 and name in self.trace.state else None
         return float(array[frame, self.unit])
 
-    def array(self, name: str) -> Floats | None:
+    def array(self, name: str) -> NDArray[Any] | None:
         """The numbers of a name for all frames and units."""
         gate, dot, part = name.rpartition(".")
         if not dot:
@@ -65,7 +66,7 @@ class Numbers:
         return sum_of(found) if part == "Σ" and found else found.get(part)
 
 
-def sum_of(parts: dict[str, Floats]) -> Floats:
+def sum_of(parts: dict[str, Floats]) -> NDArray[np.float64]:
     """The parts of a gate added up, in float64 so that the rounding doesn't show."""
     return np.sum([part.astype(np.float64) for part in parts.values()], 0)
 
@@ -134,15 +135,17 @@ def subject_of(trace: Trace, parts: Contributions) -> Subject:
     )
 
 
-def activation(total: Floats, values: Floats) -> str:
+Function = Callable[[NDArray[Any]], NDArray[Any]]
+ACTIVATIONS: dict[str, Function] = {
+    "σ": lambda x: 0.5 + 0.5 * np.tanh(x / 2),
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, 0),
+}
+
+
+def activation(total: NDArray[np.float64], values: Floats) -> str:
     """The name of the function that makes these values of this sum; none if it isn't a known one."""
-    known = {
-        "σ": lambda x: 0.5 + 0.5 * np.tanh(x / 2),
-        "tanh": np.tanh,
-        "relu": lambda x: np.maximum(x, 0),
-        "": lambda x: x,
-    }
-    return next((name for name, function in known.items() if near(function(total), values)), "")
+    return next((name for name, function in ACTIVATIONS.items() if near(function(total), values)), "")
 
 
 def before(trace: Trace, name: str) -> Floats:
@@ -152,7 +155,7 @@ def before(trace: Trace, name: str) -> Floats:
     return old if trace.direction == "forward" else old[::-1]
 
 
-def near(found: Floats, recorded: Floats) -> bool:
+def near(found: NDArray[Any], recorded: Floats) -> bool:
     """Whether an equation gives what was recorded."""
     return found.shape == recorded.shape and bool(
         np.abs(found - recorded).max() <= NEAR * (np.abs(recorded).max() + 1)
@@ -179,10 +182,9 @@ def filled(svg: str, numbers: Numbers) -> ElementTree.Element:
 
 def write_diagram(
     recognizer: Recognizer,
-    inside: Inside,
-    trace: Trace,
-    path: str | os.PathLike[str],
     name: str,
+    summary: Summary,
+    path: str | os.PathLike[str],
     unit: int | None = None,
     time: float | None = None,
 ) -> tuple[int, float]:
@@ -192,9 +194,10 @@ def write_diagram(
     answer needs most, without a time when its output is largest. Raises ConfigError for a unit or a time that
     there isn't, OutputError where the file can't be written.
     """
+    inside, trace = summary.inside, summary.trace
     output = trace[trace.state[0]]
     if unit is None:
-        unit = int(ablation(recognizer, inside, trace).argmax())
+        unit = int(summary.drops.argmax())
     if not 0 <= unit < output.shape[1]:
         raise ConfigError(f"there is no unit {unit}; layer {trace.layer} has units 0 to {output.shape[1] - 1}")
     frame = int(np.abs(output[:, unit]).argmax()) if time is None else frame_at(inside, time)

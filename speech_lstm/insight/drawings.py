@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from speech_lstm.insight.inside import Trace
@@ -18,7 +19,7 @@ SYMBOLS = {
     "peepholes": "p·c",
     "recurrent_bias": "r·b′",
     "feedback": "R·gates⁻",
-    "rest": "tanh x",
+    "rest": "other",
 }
 
 
@@ -139,19 +140,19 @@ def gru(subject: Subject, keeps: str, reset_after: bool) -> str:
         gate(sheet, subject, name, x)
     if "r" in columns:
         at = stubs(subject, "n", columns["n"])
-        for part, x in at.items():
+        for part, place in at.items():
             if subject.recurrent(part):
-                sheet.line(f"M538,305 H600 V478 H{x - 17}", "r", "r", "reset")
-                sheet.node(x, 478, "×", "r")
+                sheet.line(f"M538,305 H600 V466 H{place - 17}", "r", "r", "reset")
+                sheet.node(place, 466, "×", "r")
     return sheet.svg()
 
 
-def lanes(sheet: Sheet, subject: Subject, columns: dict[str, int]) -> None:
+def lanes(sheet: Sheet, subject: Subject, columns: Mapping[str, float]) -> None:
     """The lines of the previous output and of the input, as far as the last gate that they go to."""
     ends = {False: 110.0, True: 110.0}
     for name, x in columns.items():
         for part, at in stubs(subject, name, x).items():
-            if part in ("x", "rest") or subject.recurrent(part):
+            if part == "x" or subject.recurrent(part):
                 ends[subject.recurrent(part)] = at
     if ends[True] > 110:
         sheet.line(f"M110,{STATE} H{ends[True]}", weight="h@-1", arrow=False)
@@ -176,7 +177,7 @@ def gate(sheet: Sheet, subject: Subject, name: str, x: float) -> None:
         lower = 24 * (i % 2) * (len(at) > 3)  # four numbers side by side have no room
         if subject.recurrent(part):
             start = STATE
-        elif part in ("x", "rest"):
+        elif part == "x":
             start = INPUT
         else:
             start = 484 if lower else 462
@@ -213,8 +214,8 @@ def unfolded(subject: Subject) -> str:
     parts = subject.parts["h"]
     recurrent = next((part for part in parts if subject.recurrent(part)), None)
     sheet.add("rect", "", x=385, y=14, width=280, height=436, rx=14, style="fill:#F1F6FB")
-    for number, (x, shift, label) in enumerate(((235, "@-1", "t − 1"), (525, "", "t"), (815, "@+1", "t + 1"))):
-        now = "h" if number == 1 else ""
+    for x, shift, label in ((235, "@-1", "t − 1"), (525, "", "t"), (815, "@+1", "t + 1")):
+        now = "" if shift else "h"
         sheet.text(x, 40, f"step {label}", "name")
         sheet.line(f"M{x},155 V70", now, f"h{shift}")
         sheet.text(x + 16, 92, "h", "symbol free left")
@@ -229,7 +230,7 @@ def unfolded(subject: Subject) -> str:
         sheet.frame(x - 45, 397, 90, 40, "")
         sheet.text(x, 422, f"x, {label}", "name")
         if recurrent:
-            sheet.line(f"M{x - 212 if number else 20},219 H{x - 80}", now, f"h.{recurrent}{shift}")
+            sheet.line(f"M{20 if x < 300 else x - 212},219 H{x - 80}", now, f"h.{recurrent}{shift}")
             sheet.text(x - 146, 186, "U·h", "symbol free")
             sheet.number(x - 146, 206, f"h.{recurrent}{shift}")
         box(sheet, subject, "h", x - BOX / 2, 155, LOWER - UPPER, shift)
@@ -265,6 +266,6 @@ def generic(subject: Subject) -> str:
             down = y + 139 + 23 * line
             sheet.text(x + 12, down, subject.symbol(part), "symbol left", name)
             sheet.number(x + BOX - 10, down, f"{name}.{part}", "number right", name)
-    for i, line in enumerate(lines):
-        sheet.text(WIDTH / 2, 76 + inner + 22 * i, line, "symbol")
+    for i, words in enumerate(lines):
+        sheet.text(WIDTH / 2, 76 + inner + 22 * i, words, "symbol")
     return sheet.svg()

@@ -20,15 +20,16 @@ from tqdm import tqdm
 
 from speech_lstm.audio.sources import printable
 from speech_lstm.config import SAMPLE_RATE
-from speech_lstm.files import atomic_path
+from speech_lstm.files import atomic_path, plain
 from speech_lstm.insight.contributions import contributions
 from speech_lstm.insight.diagram import THICKEST, THINNEST, subject_of, template
 from speech_lstm.insight.gate_figure import SHARES, SIGNED
-from speech_lstm.insight.influence import ablation, forced
+from speech_lstm.insight.influence import OCCLUDED_SECONDS, ablation, forced
 from speech_lstm.insight.inside import Inside, Trace
 from speech_lstm.insight.sheet import COLOURS
 
 if TYPE_CHECKING:
+    from speech_lstm.insight.summary import Summary
     from speech_lstm.recognition.recognizer import Recognizer
 
 SCRIPTS = ("numbers.js", "maps.js", "page.js", "answer.js", "controls.js")
@@ -37,35 +38,41 @@ BY_HAND = (0, 1)  # what a gate can be set to
 
 def write_page(
     recognizer: Recognizer,
-    insides: Sequence[Inside],
     names: Sequence[str],
+    summaries: Sequence[Summary],
     path: str | os.PathLike[str],
-    progress: bool = True,
+    gates: Sequence[str] = (),
+    order: str = "index",
 ) -> None:
-    """Write the page of one recording, or of two side by side, each under its name.
+    """Write the page of one recording, or of several side by side, each under its name.
 
-    Every gate is set to 0 and to 1 by hand, for each unit alone and for all: seconds of computing, with a progress
-    bar if `progress`. Raises OutputError where the file can't be written.
+    It begins with the layer and direction of the summaries, the first of `gates` and the units in `order`, see
+    `Summary.order`; all the others can be chosen in it. Every gate is set to 0 and to 1 by hand, for each unit alone
+    and for all: seconds of computing. Raises OutputError where the file can't be written.
     """
     drawings: list[str] = []
     with atomic_path(path) as temporary:
-        steps = sum(1 + len(BY_HAND) * len(trace.gates) for inside in insides for trace in inside.traces)
-        with tqdm(total=steps, desc="gates set by hand", delay=2, disable=not progress) as bar:
+        traces = [trace for summary in summaries for trace in summary.inside.traces]
+        steps = sum(1 + len(BY_HAND) * len(trace.gates) for trace in traces)
+        with tqdm(total=steps, desc="gates set by hand", delay=2) as bar:
             recordings = [
-                recording_of(recognizer, inside, name, drawings, bar.update)
-                for inside, name in zip(insides, names, strict=True)
+                recording_of(recognizer, name, summary, drawings, bar.update)
+                for name, summary in zip(names, summaries, strict=True)
             ]
-        text = filled_in(recognizer, recordings, drawings)
+        start = start_of(summaries[0]) | {"order": order} | ({"gate": gates[0]} if gates else {})
+        text = filled_in(recognizer, recordings, drawings, start)
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
-def filled_in(recognizer: Recognizer, recordings: list[dict[str, Any]], drawings: Sequence[str]) -> str:
+def filled_in(
+    recognizer: Recognizer, recordings: list[dict[str, Any]], drawings: Sequence[str], start: dict[str, Any]
+) -> str:
     """The template with everything in its places."""
     data = {
         "labels": recognizer.labels,
         "features": "MFCC" if recognizer.model.features.kind == "mfcc" else "log-mel",
         "recordings": recordings,
-        "start": start_of(recordings[0]),
+        "start": start,
         "colours": {"shares": colour_map(SHARES), "signed": colour_map(SIGNED)},
         "tints": {word: line for word, (line, _) in COLOURS.items()},
         "thinnest": THINNEST,
@@ -78,7 +85,7 @@ def filled_in(recognizer: Recognizer, recordings: list[dict[str, Any]], drawings
         "style": (folder / "page.css").read_text("utf-8"),
         "drawings": "\n".join(drawings),
         # Nothing in JSON ends the element that it stands in: < is written as its number.
-        "data": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "data": json.dumps(plain(data), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
         "script": "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS),
     }
     page = (folder / "page.html").read_text("utf-8")
@@ -89,26 +96,25 @@ def escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
-def start_of(recording: dict[str, Any]) -> dict[str, Any]:
-    """What the page shows at first: in the last layer the unit that the answer needs most, at its largest output."""
-    last = recording["traces"][-1]["layer"]
-    traces = [trace for trace in recording["traces"] if trace["layer"] == last]
-    trace = max(traces, key=lambda trace: max(trace["drops"]))
-    everywhere = min(array["shape"][1] for array in trace["values"].values())
-    unit = int(np.argmax(trace["drops"][:everywhere]))
+def start_of(summary: Summary) -> dict[str, Any]:
+    """What the page shows at first: the unit that the answer needs most, when its output is largest."""
+    trace = summary.trace
+    everywhere = min(array.shape[1] for array in trace.values.values())
+    unit = int(summary.drops[:everywhere].argmax())
     return {
-        "layer": last,
-        "direction": trace["direction"],
-        "gate": trace["keeps"],
+        "layer": trace.layer,
+        "direction": trace.direction,
+        "gate": trace.cell.keeps.removeprefix("1-") or trace.state[0],
         "unit": unit,
-        "frame": trace["active"][unit],
+        "frame": int(np.abs(trace[trace.state[0]][:, unit]).argmax()),
     }
 
 
 def recording_of(
-    recognizer: Recognizer, inside: Inside, name: str, drawings: list[str], done: Callable[[], object]
+    recognizer: Recognizer, name: str, summary: Summary, drawings: list[str], done: Callable[[], object]
 ) -> dict[str, Any]:
     """What the page holds of one recording; its cells' drawings join `drawings`."""
+    inside = summary.inside
     return {
         "name": printable(name),
         "start": inside.start,
@@ -121,6 +127,9 @@ def recording_of(
         "audio": sound(inside.waveform),
         "features": packed(inside.features),
         "posteriors": packed(inside.posteriors),
+        "hidden": OCCLUDED_SECONDS,
+        "needed": summary.occlusion.tolist(),
+        "gradient": summary.gradient.tolist(),
         "traces": [trace_of(recognizer, inside, trace, drawings, done) for trace in inside.traces],
     }
 
@@ -144,7 +153,6 @@ def trace_of(
         "seen": trace.seen,
         "gates": trace.gates,
         "state": trace.state,
-        "keeps": trace.cell.keeps.removeprefix("1-") or trace.state[0],
         "roles": {value: trace.role(value) for value in trace.values},
         "values": {value: packed(array) for value, array in trace.values.items()},
         "parts": {gate: {part: packed(array) for part, array in found.items()} for gate, found in parts.items()},

@@ -60,7 +60,7 @@ class Sheet:
             f" aria-label={quoteattr(label)}{facts}><style>{STYLE}</style><defs>{markers}</defs>"
         ]
 
-    def add(self, tag: str, group: str, text: str = "", **attributes: object) -> None:
+    def add(self, tag: str, group: str, text: str = "", /, **attributes: object) -> None:
         """An element; `_` in an attribute's name is a hyphen, and `kind` its class."""
         given: Mapping[str, object] = {"data-group": group} if group else {}
         given = {**given, **{name.replace("_", "-"): value for name, value in attributes.items()}}

@@ -19,15 +19,12 @@ function showEffect(chosen, numbers, changed) {
   const possible = state.gate in chosen.forced, to = bySet();
   at("held").textContent = state.gate;
   at("by-hand").hidden = !Object.keys(chosen.forced).length;
-  at("values").replaceChildren(...[["", "as it is"], ["0", "0"], ["1", "1"]].map(([value, text]) => {
-    const button = element("button", "", text);
-    button.type = "button";
+  for (const button of at("values").children) {
     button.disabled = !possible;
-    button.setAttribute("aria-pressed", possible && value === state.set);
-    button.onclick = () => choose({ set: value });
-    return button;
-  }));
-  options(at("scope"), state.scope, [["unit", `unit ${state.unit} alone`], ["all", "all units"]]);
+    button.setAttribute("aria-pressed", possible && button.dataset.set === state.set);
+  }
+  at("scope").value = state.scope;
+  at("scope").options[0].textContent = `unit ${state.unit} alone`;
   at("scope").disabled = !possible;
   const effect = at("effect");
   if (to === null) {

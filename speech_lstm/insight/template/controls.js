@@ -57,6 +57,7 @@ at("next").onclick = () => stepFrame(1);
 at("frame").oninput = (event) => stepFrame(Number(event.target.value) - state.frame);
 at("unit").onchange = (event) => choose({ unit: Number(event.target.value) });
 at("rate").onchange = (event) => views.forEach((view) => { view.sound.playbackRate = Number(event.target.value); });
+for (const button of at("values").children) button.onclick = () => choose({ set: button.dataset.set });
 at("scope").onchange = (event) => choose({ scope: event.target.value });
 at("layer").onchange = (event) => choose({ layer: Number(event.target.value) });
 for (const name of ["direction", "gate", "order"]) at(name).onchange = (event) => choose({ [name]: event.target.value });
@@ -67,7 +68,7 @@ addEventListener("resize", () => {
 });
 addEventListener("hashchange", recall);
 
-document.body.classList.toggle("two", page.recordings.length > 1);
+document.body.classList.toggle("several", page.recordings.length > 1);
 Object.assign(state, page.start);
 settle();
 recall();

@@ -1,6 +1,7 @@
 // The strips of a recording on one axis of time: waveform, features, answer, and a heat map of every gate.
 
 const RATIO = window.devicePixelRatio || 1;
+const TALL = Math.max(1, Math.min(1.6, (innerHeight - 60) / 740));  // a tall window has room for tall maps
 const LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"];  // of the likeliest labels (Okabe & Ito)
 
 function element(tag, kind, text) {
@@ -23,7 +24,7 @@ const SHARES = colours("shares"), SIGNED = colours("signed");
 /** A row of the figure: its name, a canvas over time, what stands right of it. */
 function strip(column, name, role, height, tag = "div") {
   const row = element("div", "strip");
-  row.style.height = `${height}px`;
+  row.style.height = `${Math.round(height * (page.recordings.length > 1 ? 1 : TALL))}px`;
   const label = element(tag, "name", name);
   if (role && role !== name) label.append(element("small", "", role));
   const canvas = element("canvas");
@@ -112,6 +113,33 @@ function drawFeatures(canvas, recording) {
   heat(canvas, recording, order, share, SIGNED);
 }
 
+/** What the answer loses when the time around a frame is hidden, as an area; the gradient as a line on its own scale. */
+function drawNeeded(canvas, key, recording) {
+  const { context, width, height } = fresh(canvas);
+  const most = Math.max(0.02, ...page.recordings.flatMap((each) => each.needed));
+  const least = Math.min(-most / 10, ...recording.needed), steepest = Math.max(1e-12, ...recording.gradient);
+  const down = (value) => 1 + ((height - 2) * (most - value)) / (most - least);
+  const trace = (values) => values.forEach((value, frame) => context.lineTo(across(recording, frame, width), down(value)));
+  context.fillStyle = "#aaa";
+  context.beginPath();
+  context.moveTo(across(recording, 0, width), down(0));
+  trace(recording.needed);
+  context.lineTo(across(recording, recording.times.length - 1, width), down(0));
+  context.fill();
+  context.strokeStyle = LINES[1];
+  context.lineWidth = 1.3;
+  context.beginPath();
+  trace(recording.gradient.map((size) => (0.95 * most * size) / steepest));
+  context.stroke();
+  const hidden = element("b", "", "hidden"), gradient = element("b", "", "gradient");
+  hidden.title = `points of probability lost when ${Math.round(1000 * recording.hidden)} ms around are hidden, up to ${(100 * most).toFixed(0)}`;
+  hidden.style.color = "#888";
+  gradient.title = "how much the answer changes with the features, of its largest";
+  gradient.style.color = LINES[1];
+  key.className = "key legend";
+  key.replaceChildren(hidden, gradient);
+}
+
 /** The answer if the recording ended with each frame: the likeliest labels in colour, named at the right. */
 function drawPosteriors(canvas, key, recording) {
   const { context, width, height } = fresh(canvas);
@@ -149,7 +177,7 @@ function drawAxis(canvas, recording) {
   const { context, width } = fresh(canvas);
   context.fillStyle = "#444";
   context.font = '12px "Segoe UI", "Helvetica Neue", Arial, sans-serif';
-  const step = recording.seconds > 0.45 ? 0.1 : 0.05;
+  const step = [0.05, 0.1, 0.2, 0.5].find((step) => (step / recording.seconds) * width > 44) || 1;
   for (let tick = Math.ceil(recording.start / step); tick * step <= recording.start + recording.seconds + 1e-9; tick++) {
     const x = ((tick * step - recording.start) / recording.seconds) * width;
     context.fillRect(Math.min(x, width - 1), 0, 1, 4);

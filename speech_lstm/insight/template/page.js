@@ -2,7 +2,7 @@
 
 const at = (id) => document.getElementById(id);
 const state = { recording: 0, layer: 0, direction: "", gate: "", unit: 0, frame: 0, order: "index", lit: false, set: "", scope: "unit" };
-const ORDERS = { index: "their number", active: "when they are most active", life: "how long they remember", decision: "how much the answer needs them" };
+const ORDERS = { index: "their number", active: "when they are most active", "half-life": "how long they remember", decision: "how much the answer needs them" };
 const views = [];  // for each recording its column, strips, cursor and sound
 let drawn = null;  // the diagram on show: its svg, its elements, its rule
 
@@ -13,10 +13,11 @@ const names = (of) => [...of.seen, ...of.state.slice(1), of.state[0]];
 const title = (of, name) => (of.roles[name] === name ? name : `${name}, ${of.roles[name]}`);
 const bySet = () => (state.set !== "" && state.gate in trace().forced ? Number(state.set) : null);
 
-/** The units of a trace in the chosen order. */
-function unitOrder(of, width) {
+/** The units of a layer in the chosen order, which is the first recording's. */
+function unitOrder(width) {
+  const of = traceOf(page.recordings[0]);
   const index = Array.from({ length: width }, (_, unit) => unit);
-  const key = { active: of.active, life: of.lives && of.lives.map((life) => -life), decision: of.drops.map((drop) => -drop) }[state.order];
+  const key = { active: of.active, "half-life": of.lives && of.lives.map((life) => -life), decision: of.drops.map((drop) => -drop) }[state.order];
   return key && key.length === width ? index.sort((a, b) => key[a] - key[b] || a - b) : index;
 }
 
@@ -54,7 +55,7 @@ function show(same) {
   showCursors();
   showDiagram();
   showAnswer();
-  remember();
+  if (views[state.recording].sound.paused) remember();  // browsers allow few changes of the address a second
 }
 
 /** Write the state into the address, so that it can be kept and sent. */
@@ -83,8 +84,8 @@ function fillChoices() {
   options(at("layer"), state.layer, [...new Set(traces.map((item) => item.layer))].map((layer) => [layer, layer]));
   options(at("direction"), state.direction, traces.filter((item) => item.layer === state.layer).map((item) => [item.direction, item.direction]));
   options(at("gate"), state.gate, names(chosen).map((name) => [name, title(chosen, name)]));
-  options(at("order"), state.order, Object.entries(ORDERS).filter(([key]) => key !== "life" || chosen.lives));
-  at("about").textContent = `${chosen.cell}: ${chosen.equations}. The ${chosen.direction} direction reads ${chosen.direction === "forward" ? "from left to right" : "from right to left"}.`;
+  options(at("order"), state.order, Object.entries(ORDERS).filter(([key]) => key !== "half-life" || chosen.lives));
+  at("about").textContent = `Layer ${chosen.layer}, ${chosen.direction}: ${chosen.cell}; ${chosen.equations}. The ${chosen.direction} direction reads ${chosen.direction === "forward" ? "from left to right" : "from right to left"}.`;
   const groups = new Set(drawing().groups.map((part) => part.dataset.group));
   at("lights").replaceChildren(...["", ...names(chosen).filter((name) => groups.has(name))].map((name) => {
     const button = element("button", "", name || "all lit");
@@ -105,7 +106,7 @@ function showRecording(of, number) {
   const rest = Math.max(30, Math.min(46, Math.floor(250 / (columns.length - 1 || 1))));
   for (const name of columns) {
     const large = name === state.gate;
-    const made = strip(view.maps, name, chosen.roles[name], large ? 196 : rest, "button");
+    const made = strip(view.maps, name, chosen.roles[name], large ? 180 : rest, "button");
     made.row.classList.toggle("large", large);
     made.row.dataset.name = name;
     made.label.style.borderLeftColor = page.tints[chosen.roles[name].split(/[ ,]/)[0]] || "#888";
@@ -113,7 +114,7 @@ function showRecording(of, number) {
     made.canvas.className = "map";
     const spec = array(chosen.values[name]), share = chosen.gates.includes(name);
     const most = share ? 1 : Math.max(...page.recordings.map((each) => largest(traceOf(each).values[name])));
-    const order = unitOrder(chosen, spec.shape[1]);
+    const order = unitOrder(spec.shape[1]);
     heat(made.canvas, of, order, (unit, frame) => (share ? spec.at(frame, unit) : 0.5 + spec.at(frame, unit) / most / 2), share ? SHARES : SIGNED);
     const end = most < 10 ? most.toFixed(1) : most.toFixed(0);
     scale(made.key, share ? SHARES : SIGNED, share ? "0" : `−${end}`, share ? "1" : end);
@@ -134,9 +135,10 @@ function makeColumn(of, number) {
   of.loudest = of.samples.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
   const sound = new Audio(`data:audio/wav;base64,${of.audio}`);
   sound.onended = () => choose({});
-  const waveform = strip(column, "waveform", "", 42);
-  const features = strip(column, page.features, "features", 62);
-  const answer = strip(column, "answer", "if it ended here", 78);
+  const waveform = strip(column, "waveform", "", 40);
+  const features = strip(column, page.features, "features", 54);
+  const needed = strip(column, "needed", "by the answer", 40);
+  const answer = strip(column, "answer", "if it ended here", 74);
   const maps = element("div", "maps");
   column.append(maps);
   const axis = strip(column, "", "", 18);
@@ -146,11 +148,12 @@ function makeColumn(of, number) {
   const fixed = () => {
     drawWaveform(waveform.canvas, of);
     drawFeatures(features.canvas, of);
+    drawNeeded(needed.canvas, needed.key, of);
     drawPosteriors(answer.canvas, answer.key, of);
     drawAxis(axis.canvas, of);
   };
   fixed();
-  for (const made of [waveform, features, answer]) follow(made.canvas, number, "", []);
+  for (const made of [waveform, features, needed, answer]) follow(made.canvas, number, "", []);
   return { column, maps, cursor, sound, fixed, top: waveform.canvas, bottom: axis.canvas, strips: [] };
 }
 
@@ -182,7 +185,8 @@ function showTip(event, number, name, unit, frame) {
     if (unit < chosen.drops.length) lines.push(`held at 0 the answer changes by ${written(-100 * chosen.drops[unit], "signed")} points`);
   } else {
     const answer = page.labels.map((label, i) => [array(of.posteriors).at(frame, i), label]).sort((a, b) => b[0] - a[0]);
-    lines.push(...answer.slice(0, 3).map(([share, label]) => `${label} ${percent(share)}`));
+    lines.push(answer.slice(0, 3).map(([share, label]) => `${label} ${percent(share)}`).join(", "));
+    lines.push(`with ${Math.round(1000 * of.hidden)} ms around it hidden the answer changes by ${written(-100 * of.needed[frame], "signed")} points`);
   }
   tip.replaceChildren(...lines.map((line) => element("div", "", line)));
   tip.hidden = false;
@@ -197,21 +201,21 @@ function showCursors() {
   views.forEach((view, number) => {
     const of = page.recordings[number], column = view.column.getBoundingClientRect();
     const box = view.top.getBoundingClientRect(), end = view.bottom.getBoundingClientRect();
-    const frame = Math.min(state.frame, of.times.length - 1), wide = (box.width * of.hop) / of.seconds;
+    const frame = Math.min(state.frame, of.times.length - 1);
+    const width = (share) => `(100% - var(--inset) - var(--label) - var(--scale)) * ${share}`;
     view.column.classList.toggle("chosen", number === state.recording);
     Object.assign(view.cursor.style, {
-      left: `${box.left - column.left - view.column.clientLeft + across(of, frame, box.width) - wide / 2}px`,
+      left: `calc(var(--inset) + var(--label) + ${width((of.times[frame] - of.hop / 2) / of.seconds)})`,
       top: `${box.top - column.top}px`,
-      width: `${wide}px`,
+      width: `calc(${width(of.hop / of.seconds)})`,
       height: `${end.top - box.top}px`,
     });
     for (const { row, label, order } of view.strips) {
       const large = row.classList.contains("large"), place = order.indexOf(state.unit);
       label.querySelector("em")?.remove();
       if (!large || place < 0) continue;
-      const mark = element("em", "", `unit ${state.unit} ▸`);
-      Object.assign(mark.style, { position: "absolute", right: "1px", top: `${(100 * (place + 0.5)) / order.length}%`, transform: "translateY(-50%)", fontStyle: "normal", color: "#c00", fontSize: "12px", background: "#fff", padding: "0 2px" });
-      label.style.position = "relative";
+      const mark = element("em", "", `${state.unit} ▸`);
+      mark.style.top = `${Math.max(5, Math.min(95, (100 * (place + 0.5)) / order.length))}%`;
       label.append(mark);
     }
   });
