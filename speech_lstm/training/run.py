@@ -52,7 +52,6 @@ def train(config: Config, data: Path, out: Path, resume: bool = False, progress:
             "best_validation_accuracy": trainer.progress.best[0],
             "epochs": len(trainer.progress.history),
             "parameters": network.parameter_count,
-            "epoch_recordings": material.batches.steps * config.training.batch,
             "labels": list(material.task.labels),
             "model": str(record.path("best.safetensors")),
             "history": trainer.progress.history,
