@@ -264,7 +264,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--data", type=Path, default=Path("data/demo"), help="the corpus (%(default)s)")
     sub.add_argument("--out", type=Path, default=Path("runs/gradients"), help="folder for the page (%(default)s)")
     compared = "rnn,clockwork,gru,lstm,peephole"
-    sub.add_argument("--cells", type=names, default=compared, metavar="NAME,…", help="(%(default)s)")
+    sub.add_argument("--cells", type=names, default=compared, metavar="NAME,…", help="cells to compare (%(default)s)")
     sub.add_argument(
         "--words", type=names, default="yes,no", metavar="A,B", help="the two to tell apart (%(default)s)"
     )

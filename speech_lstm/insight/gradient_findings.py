@@ -89,11 +89,15 @@ def matrix_findings(study: Study) -> list[str]:
         f"Trained from σ = {EXPLODING:g}, the largest gradient norm was {max(free.learning.norms):.0f} without "
         f"clipping; with it every step used at most {clipped.clip:g} of up to {max(clipped.learning.norms):.0f}."
     )
-    learnt = losses[1] < LEARNT * math.log(2) and not losses[0] <= losses[1]  # without clipping it may be no number
-    better = "clipping held the explosion" if learnt else "here clipping was not enough to learn the words"
+    if losses[0] <= losses[1]:
+        outcome = "clipping did not help here"
+    elif losses[1] < LEARNT * math.log(2):
+        outcome = "clipping held the explosion"
+    else:
+        outcome = "clipping was not enough here to learn the words"
     found.append(
         f"The loss of the last steps was {losses[0]:.2f} without clipping and {losses[1]:.2f} with it "
-        f"(guessing: {math.log(2):.2f}): {better}. The largest singular value ended at "
+        f"(guessing: {math.log(2):.2f}): {outcome}. The largest singular value ended at "
         f"{free.singular_values[0]:.1f} without and {clipped.singular_values[0]:.1f} with it."
     )
     return found
