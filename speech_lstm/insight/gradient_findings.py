@@ -66,7 +66,7 @@ def flow_findings(study: Study) -> list[str]:
         state = "After learning single words" if trained else "Untrained"
         found.append(f"{state}, a thousandth of the gradient reaches back through {longest} s: {told}.")
         if grown := [p for p in own if max(p.hidden.median) > GROWN]:
-            told = listed(f"{p.cell} to {max(p.flow['h'].median):.1e} times" for p in grown)
+            told = listed(f"{p.cell} to {max(p.hidden.median):.2g} times" for p in grown)
             found.append(f"{state}, it grows on its way back: {told} what it is at the last frame.")
     return found
 
@@ -79,7 +79,7 @@ def scalar_findings(study: Study) -> list[str]:
 
 def matrix_findings(study: Study) -> list[str]:
     ends = [(spectrum.gain, spectrum.flow.median[-1]) for spectrum in study.spectra]
-    told = listed(f"{share:.1e} times with σ = {gain:g}" for gain, share in ends)
+    told = listed(f"{share:.2g} times with σ = {gain:g}" for gain, share in ends)
     found = [f"At the first frame of {TRAINED_SECONDS} s the gradient is, as a multiple of that at the last: {told}."]
     if held := [f"{gain:g}" for gain, share in ends if gain > 1 and share <= 1]:
         found.append(f"With σ = {listed(held)}, though above 1, it does not grow: the slope of tanh holds it down.")
