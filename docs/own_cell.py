@@ -3,6 +3,8 @@
 speech-lstm train --plugin docs/own_cell.py --cell mgu --data data/demo --config scripts/demo.toml --out runs/mgu
 """
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Vector, Weights, register
@@ -18,6 +20,8 @@ class MinimalGatedUnit(Cell):
     equations = "f = σ(W x + U h⁻ + b); z = tanh(W x + U (f ⊙ h⁻) + b); h = (1 − f) ⊙ h⁻ + f ⊙ z"
     inputs = ("f", "z")
     gates = ("f", "z")
+    roles: ClassVar[dict[str, str]] = {"f": "forget gate", "z": "candidate", "h": "hidden state"}
+    keeps = "1-f"
 
     def weights(self) -> dict[str, Matrix | Vector]:
         return {"gate": Matrix(), "candidate": Matrix()}

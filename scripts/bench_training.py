@@ -123,7 +123,7 @@ class Benchmark:
         self.bare = Bare(self.trainer)
         self.order = self.orders()
         first, second = next(self.order)
-        self.ready = self.trainer.features(first, second, 0)
+        self.ready = self.trainer.heard(first, second, 0)[1]
         self.ready_labels = self.trainer.material.batches.labels(first, second).to(device)
         recordings = OneByOne(self.trainer, data)
         # The first batches are not timed and the last ones are not used, so that the workers are as far
@@ -169,7 +169,7 @@ class Benchmark:
         """The whole loop's input path alone: gathering, augmentation, features."""
         start = time.perf_counter()
         for step in range(self.steps):
-            float(self.trainer.features(*next(self.order), step).sum())
+            float(self.trainer.heard(*next(self.order), step)[1].sum())
         return time.perf_counter() - start
 
 

@@ -121,6 +121,16 @@ def detail(item: Entry, features: FeatureConfig, width: int) -> str:
     return "\n".join([*lines, "", *aligned(rows, "llr"), "", *textwrap.wrap(SYMBOLS, width)])
 
 
+def legend(name: str) -> str:
+    """The equations of a cell and what the names in them stand for; raises ConfigError for an unknown cell."""
+    cell = find_cell(name)
+    names = {"x": "what the layer reads", **{key: cell.roles.get(key, "") for key in (*cell.gates, *cell.state)}}
+    rows = aligned([[key, role] for key, role in names.items()], "ll")
+    return "\n".join(
+        [f"{cell.title} ({cell.paper})", "", *cell.equations.split("; "), "", *map(str.rstrip, rows), "", SYMBOLS, ""]
+    )
+
+
 def described(features: FeatureConfig, network: NetworkConfig, budget: int | None = None) -> str:
     """The network that parameters are counted of, in words."""
     sizes = network.layer_sizes

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from speech_lstm.errors import SpeechLSTMError
+from speech_lstm.config import listed
+from speech_lstm.errors import ConfigError, SpeechLSTMError
 from speech_lstm.flags import (
     Parser,
     add_match_flag,
@@ -27,6 +28,7 @@ from speech_lstm.flags import (
     config_of,
     lengths,
     names,
+    seconds,
     whole,
 )
 
@@ -170,6 +172,37 @@ def jsonl(name: str, answer: Prediction) -> str:
     return json.dumps(place | {"label": answer.label, "probability": answer.probability, "scores": answer.scores})
 
 
+def gates(arguments: argparse.Namespace) -> int:
+    from speech_lstm.insight.views import look, writer_of
+
+    for path in arguments.out:
+        writer_of(path)
+    load_plugins(arguments)
+    from speech_lstm.recognition.recognizer import load, one_thread
+
+    one_thread()
+    model = load(arguments.model)
+    if arguments.cell_equation:
+        from speech_lstm.catalogue import legend
+
+        print(legend(model.model.config.cell))
+    if not arguments.recordings:
+        if arguments.cell_equation:
+            return 0
+        raise ConfigError("name a recording to look into, or --cell-equation")
+    chosen = arguments.layer, arguments.direction, arguments.start, listed(arguments.gates), arguments.order
+    view = look(model, arguments.recordings, *chosen)
+    print(view.table())
+    print()
+    for path in arguments.out:
+        view.write(path)
+        print(path)
+    if arguments.diagram:
+        unit, moment = view.write_diagram(arguments.diagram, arguments.unit, arguments.at)
+        print(f"{arguments.diagram}: unit {unit} at {moment:.2f} s")
+    return 0
+
+
 def gradients(arguments: argparse.Namespace) -> int:
     load_plugins(arguments)
     from speech_lstm.insight.gradient_page import text
@@ -254,6 +287,36 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--jsonl", action="store_true", help="print one JSON object a line")
     add_model_flags(sub)
     sub.set_defaults(run=classify)
+
+    sub = commands.add_parser("gates", help="show what the gates did with a recording")
+    sub.add_argument("recordings", nargs="*", metavar="RECORDING", help="one, or several side by side; - is stdin")
+    sub.add_argument("--layer", type=whole, default=1, metavar="N", help="layer to look at, from 1 (%(default)s)")
+    sub.add_argument("--direction", default="forward", choices=("forward", "backward"), help="(%(default)s)")
+    sub.add_argument(
+        "--out",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="write a figure (.png, .svg, .pdf), a page (.html), all arrays (.npz) or the numbers (.json); "
+        "can be given several times",
+    )
+    sub.add_argument("--diagram", type=Path, metavar="FILE.svg", help="draw the cell with the numbers of one unit")
+    sub.add_argument("--unit", type=int, metavar="N", help="of the diagram (the one that the answer needs most)")
+    sub.add_argument("--at", type=seconds, metavar="SECONDS", help="of the diagram (when the unit is most active)")
+    sub.add_argument("--gates", default="", metavar="NAME,NAME", help="show only these, such as f,c,h (all)")
+    sub.add_argument(
+        "--order",
+        default="active",
+        choices=("index", "active", "half-life", "decision"),
+        help="of the units in a figure: by number, by when they are most active, by the half-life of their memory, "
+        "by what the answer loses without them (%(default)s)",
+    )
+    sub.add_argument("--start", type=seconds, metavar="SECONDS", help="the second to look at (the loudest)")
+    sub.add_argument("--cell-equation", action="store_true", help="print the equations with the names of the figure")
+    sub.add_argument("--model", type=Path, metavar="FILE", help="a model file (the one that comes with the package)")
+    add_plugin_flag(sub)
+    sub.set_defaults(run=gates)
 
     sub = commands.add_parser("listen", help="recognise commands from a microphone")
     sub.add_argument("--device", metavar="NAME|INDEX", help="input device, see `speech-lstm devices` (the default)")

@@ -163,6 +163,8 @@ class AugmentConfig(Settings):
     snr_low_db: float = setting(0.0, "lowest signal-to-noise ratio, dB", -30, 100)
     snr_high_db: float = setting(30.0, "highest signal-to-noise ratio, dB", -30, 100)
     volume: float = setting(0.1, "highest volume of the noise, where it is drawn by volume", 0, 1)
+    tract: float = setting(0.0, "length of the vocal tract: frequencies stretched, up to ± this share", 0, 0.5)
+    response_db: float = setting(0.0, "microphone: smooth change of the spectrum, up to ± this many dB a wave", 0, 20)
     time_masks: int = setting(2, "SpecAugment: masks over time", 0, 10)
     time_mask_ms: float = setting(200.0, "SpecAugment: longest mask, ms", 0, 1000)
     frequency_masks: int = setting(2, "SpecAugment: masks over the feature vector", 0, 10)
@@ -206,6 +208,10 @@ class TrainingConfig(Settings):
     warmup: float = setting(0.05, "share of the steps in which the learning rate rises", 0, 1)
     weight_decay: float = setting(0.01, "decoupled weight decay of AdamW", 0, 10)
     label_smoothing: float = setting(0.1, "label smoothing", 0, 0.99)
+    teachers: str = setting(
+        "", "models of the same labels, separated by commas, whose mean answer is learnt beside the labels"
+    )
+    teaching: float = setting(0.7, "share of the teachers' answers in what is learnt; the rest is the labels", 0, 1)
     clip: float = setting(1.0, "highest norm of the gradient; 0 leaves it as it is", 0, 1e6)
     average: float = setting(
         0.999,

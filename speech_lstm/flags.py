@@ -108,6 +108,17 @@ def probability(text: str) -> float:
     return value
 
 
+def seconds(text: str) -> float:
+    """A time in seconds, from 0 up."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time in seconds from 0 up")
+    return value
+
+
 def whole(text: str) -> int:
     """A whole number from 1 up."""
     try:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from speech_lstm.audio.augment import Augment, Draws, decibels, inside, level, splice
-from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, AugmentConfig
+from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, AugmentConfig, FeatureConfig
 
 OFF = AugmentConfig(shift_ms=0, speed=0, level_db=0, noise=0, time_masks=0, frequency_masks=0)
 TIME = torch.arange(CLIP_SAMPLES) / SAMPLE_RATE
@@ -22,7 +22,7 @@ def noise(seconds: float = 3.0, seed: int = 1) -> Tensor:
 
 
 def augment(config: AugmentConfig, hop_ms: float = 10.0) -> Augment:
-    return Augment(config, noise(), CLIP_SAMPLES, hop_ms)
+    return Augment(config, noise(), CLIP_SAMPLES, FeatureConfig(hop_ms=hop_ms))
 
 
 def words(count: int) -> Tensor:
@@ -88,7 +88,7 @@ def test_processes_see_what_one_would_have_seen(processes: int) -> None:
 
 
 def test_draws_stay_in_their_ranges_and_use_them() -> None:
-    config = AugmentConfig()
+    config = AugmentConfig(tract=0.1, response_db=3)
     draws = augment(config).draw(4000, 5)
     for values, low, high in [
         (draws.rate, 0.85, 1.15),
@@ -98,6 +98,8 @@ def test_draws_stay_in_their_ranges_and_use_them() -> None:
         (draws.noise_snr, 0, 30),
         (draws.silence_start.float(), 0, 2 * SAMPLE_RATE),
         (draws.silence_volume, 0, 1),
+        (draws.stretch, 0.9, 1.1),
+        (draws.response, -3, 3),
     ]:
         slack = 0.02 * (high - low)
         assert low - 1e-4 <= values.min() < low + slack
@@ -198,7 +200,7 @@ def test_the_result_stays_in_range_and_finite() -> None:
         after, _ = changed(AugmentConfig(snr_low_db=-30, level_db=60), waveforms)
         assert after.abs().max() <= 1
     assert not after.any()  # no noise is as loud as digital silence at any ratio
-    silence = Augment(AugmentConfig(), torch.zeros(2 * SAMPLE_RATE), CLIP_SAMPLES, 10.0)
+    silence = Augment(AugmentConfig(), torch.zeros(2 * SAMPLE_RATE), CLIP_SAMPLES, FeatureConfig())
     after = silence.waveforms(words(4), none_silent(4), silence.draw(4, 0))
     assert torch.isfinite(after).all()
 
@@ -263,7 +265,7 @@ def test_a_gpu_gives_the_same() -> None:
     waveforms, silent = words(40), torch.arange(40) % 7 == 0
     answers = []
     for device in ("cpu", "cuda"):
-        process = Augment(AugmentConfig(), noise().to(device), CLIP_SAMPLES, 10.0)
+        process = Augment(AugmentConfig(), noise().to(device), CLIP_SAMPLES, FeatureConfig())
         draws = process.draw(40, 6)
         after = process.waveforms(waveforms.to(device), silent.to(device), draws)
         answers.append([after.cpu(), process.features(waveforms.view(40, 160, 100).to(device), draws).cpu()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -221,8 +222,11 @@ def test_parity_with_onnx_runtime(name: str) -> None:
         want = onnx_lstm(stack.layers[0], features, lengths)
         with torch.no_grad():
             torch.testing.assert_close(stack(features, lengths)[0], want, rtol=0, atol=1e-5)
-            whole = stack(features)[0]
-    assert (whole[1] - want[1]).abs().max() < 1e-5
+    whole = torch.tensor([20, 20, 20])
+    for learning in (False, True):  # the way of training is another
+        with torch.set_grad_enabled(learning):
+            found = stack(features)[0].detach()
+        torch.testing.assert_close(found, onnx_lstm(stack.layers[0], features, whole), rtol=0, atol=1e-5)
 
 
 # --- gradients ---------------------------------------------------------------------------------------------------
@@ -230,7 +234,7 @@ def test_parity_with_onnx_runtime(name: str) -> None:
 
 def gradients(stack: Stack, **how: Any) -> dict[str, Tensor]:
     """Of every weight and of the input, for a loss that depends on all hidden states and the last states."""
-    features = frames().to(next(stack.parameters()).device).requires_grad_()
+    features = frames().to(next(stack.parameters())).requires_grad_()
     hidden, carry = stack(features, **how)
     push = torch.linspace(-1, 1, hidden.numel(), dtype=hidden.dtype, device=hidden.device).view_as(hidden)
     loss = (hidden * push).sum() + sum((part * part).sum() for state in carry.states for part in state)
@@ -274,6 +278,20 @@ def test_gradients_are_those_of_finite_differences(name: str, engine: bool) -> N
 
     given = (frames(2, 3, 2).requires_grad_(), *stack.parameters())
     assert torch.autograd.gradcheck(outputs, given, fast_mode=True)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", naive_cells.CELLS)
+def test_single_precision_agrees_with_double(name: str, device: str) -> None:
+    """Hidden states and gradients by the fastest way, whose tanh and library are others in float32."""
+    double = build(settings_of(name, hidden=8)).to(device)
+    single = copy.deepcopy(double).float()
+    features = frames().to(device)
+    pairs = {"hidden states": (single(features.float())[0], double(features)[0])}
+    exact = gradients(double, taps=by_engine(double))
+    pairs |= {name: (gradient, exact[name]) for name, gradient in gradients(single).items()}
+    for what, (found, want) in pairs.items():
+        assert (found - want).abs().max() < 1e-5 * (1 + want.abs().max()), what
 
 
 def test_the_deferred_gradient_is_that_of_each_backward() -> None:

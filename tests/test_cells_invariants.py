@@ -129,11 +129,10 @@ def test_both_forms_of_the_gru_agree_while_nothing_is_reset() -> None:
 def one_direction(stack: Stack, direction: int) -> Stack:
     """One direction of a single layer as a stack of its own."""
     single = build(settings_of(stack.config.cell, layers=1, bidirectional=False))
-    weights = {
-        name: (tensor.view(2, -1)[direction] if "normalise" in name else tensor[direction : direction + 1])
-        for name, tensor in stack.state_dict().items()
-    }
-    single.load_state_dict(weights)
+    both, own = stack.state_dict(), single.state_dict()
+    for name, tensor in own.items():
+        if tensor.ndim:  # the count of a normalisation's batches has no directions
+            tensor.copy_(both[name].view(2, -1)[direction].view_as(tensor))
     return single
 
 

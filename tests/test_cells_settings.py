@@ -17,11 +17,12 @@ from test_cells import DEVICES, frames, randomise, settings_of
 from torch.nn.functional import cross_entropy
 
 from speech_lstm.checkpoint import Model, load_model, save_model
-from speech_lstm.config import FeatureConfig, NetworkConfig
+from speech_lstm.config import FeatureConfig, NetworkConfig, TrainingConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.network import Network
 from speech_lstm.recurrent.cell import Matrix
 from speech_lstm.recurrent.stack import Carry, Stack
+from speech_lstm.training.trainer import parameter_groups
 
 FEATURES = FeatureConfig(kind="log-mel", mels=6)
 every_cell = pytest.mark.parametrize("name", naive_cells.CELLS)
@@ -116,6 +117,20 @@ def test_recurrent_blocks_start_orthogonal(name: str) -> None:
                         torch.testing.assert_close(product, torch.eye(size).expand_as(product), rtol=0, atol=1e-5)
 
 
+@every_cell
+def test_only_matrices_decay(name: str) -> None:
+    """A bias, a forget gate's at that, a peephole or a scale that shrank would be no part of the recipe."""
+    network = Network(FEATURES, settings_of(name), 3)
+    decaying, kept = ({id(p) for p in group["params"]} for group in parameter_groups(network, TrainingConfig()))
+    matrices = {id(module.weight) for module in network.modules() if isinstance(module, torch.nn.Linear)}
+    for layer in network.stack.layers:
+        names = ["input", *["front"] * (layer.front is not None)]
+        names += [key for key, spec in layer.specs.items() if isinstance(spec, Matrix)]
+        matrices |= {id(layer.get_parameter(key)) for key in names}
+    assert decaying == matrices
+    assert kept == {id(p) for p in network.parameters()} - matrices
+
+
 # --- half precision ----------------------------------------------------------------------------------------------
 
 
@@ -147,6 +162,19 @@ def test_bfloat16_autocast_is_close_and_trains(name: str, device: str) -> None:
     assert losses[-1] < losses[0] - 0.01
 
 
+@pytest.mark.parametrize("name", ["lstm", "grid", "grid-tf"])
+def test_a_processor_whose_library_has_no_bfloat16_lstm(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fused LSTM stays in float32, whatever the layers around it do."""
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    config = settings_of(name, tied=name != "grid-tf")  # of tied layers the input is half precision
+    stack, features = Stack(6, config), frames().float()
+    with torch.autocast("cpu", torch.bfloat16):
+        rough, carry = stack(features)
+    torch.testing.assert_close(rough.float(), stack(features)[0], rtol=0, atol=0.03)
+    assert all(part.dtype == torch.float32 for state in carry.states for part in state)
+    rough.float().sum().backward()
+
+
 # --- the model file ----------------------------------------------------------------------------------------------
 
 
@@ -169,6 +197,8 @@ def test_a_model_of_every_cell_comes_back_bit_for_bit(name: str, tmp_path: Path)
     ("config", "says"),
     [
         ({"cell": "peepole"}, "unknown cell 'peepole'; did you mean 'peephole'? known are "),
+        ({"cell": "LSTM"}, "unknown cell 'LSTM'; did you mean 'lstm'? known are "),
+        ({"cell": "Depth_Gated"}, "did you mean 'depth-gated'? known are "),
         ({"cell": "transformer"}, "unknown cell 'transformer'; "),
         ({"cell": ""}, "unknown cell ''; "),
         ({"cell": "lstm", "tied": True, "sizes": "4,6"}, "tied layers"),

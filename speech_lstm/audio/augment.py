@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from speech_lstm.audio.parts import row_slices
-from speech_lstm.config import SAMPLE_RATE, AugmentConfig
+from speech_lstm.audio.timbre import CURVES, Timbre
+from speech_lstm.config import SAMPLE_RATE, AugmentConfig, FeatureConfig
 
 QUIETEST_NOISE = 1e-6  # level below which noise is taken for digital silence and not made louder still
 SPLICE_FADE = 80.0  # samples (5 ms) in which the logistic crossing from one half to the other changes e-fold
@@ -32,6 +33,8 @@ class Draws:
     silence_volume: Tensor  # [batch] factor
     time_masks: Tensor  # [batch, masks, 2] start and width, as shares of the frames
     frequency_masks: Tensor  # [batch, masks, 2] start as a share, width in coefficients
+    stretch: Tensor  # [batch] factor on every frequency
+    response: Tensor  # [batch, CURVES] dB
 
     def rows(self, start: int, stop: int) -> Draws:
         """The draws of the recordings start … stop−1 of the batch."""
@@ -39,16 +42,17 @@ class Draws:
 
 
 class Augment:
-    """Time shift, speed, level, background noise and SpecAugment, as the settings say.
+    """Time shift, speed, level, background noise, timbre and SpecAugment, as the settings say.
 
     `noise` is one long waveform, float32 [samples], at least `samples` long, on the device that trains.
     """
 
-    def __init__(self, config: AugmentConfig, noise: Tensor, samples: int, hop_ms: float) -> None:
+    def __init__(self, config: AugmentConfig, noise: Tensor, samples: int, features: FeatureConfig) -> None:
         self.config = config
+        self.timbre = Timbre(features, noise.device)
         self.windows = noise.unfold(0, samples, 1)  # a view: row i is the noise from sample i on
         self.samples = samples
-        self.mask_frames = config.time_mask_ms / hop_ms
+        self.mask_frames = config.time_mask_ms / features.hop_ms
         self.time = torch.arange(samples, device=noise.device)
 
     def draw(self, batch: int, seed: int) -> Draws:
@@ -78,6 +82,8 @@ class Augment:
             silence_volume=uniform(0, 1).square(),  # quiet rooms are more common than loud ones
             time_masks=masks(config.time_masks, self.mask_frames),
             frequency_masks=masks(config.frequency_masks, config.frequency_mask),
+            stretch=uniform(1 - config.tract, 1 + config.tract),
+            response=uniform(-config.response_db, config.response_db, CURVES),
         )
         device = self.time.device
         return Draws(**{item.name: getattr(draws, item.name).to(device) for item in fields(draws)})
@@ -117,7 +123,9 @@ class Augment:
         return padded.gather(1, index).lerp_(padded.gather(1, index.add_(1)), part)
 
     def features(self, features: Tensor, draws: Draws) -> Tensor:
-        """SpecAugment on features [batch, frames, size]: masked stretches take the recording's mean vector."""
+        """Timbre, then SpecAugment on features [batch, frames, size]: masked stretches take the recording's mean."""
+        if self.config.tract or self.config.response_db:
+            features = self.timbre(features, draws.stretch, draws.response)
         if not (self.config.time_masks or self.config.frequency_masks):
             return features
         _, frames, size = features.shape

@@ -78,9 +78,48 @@ def fit_clip(waveform: np.ndarray, samples: int = CLIP_SAMPLES) -> np.ndarray:
     missing = samples - len(waveform)
     if missing >= 0:
         return np.pad(waveform, (missing // 2, missing - missing // 2))
-    energy = np.concatenate([[0.0], np.cumsum(np.square(waveform, dtype=np.float64))])
-    start = int(np.argmax(energy[samples:] - energy[:-samples]))
+    start, _ = loudest(waveform, samples)
     return waveform[start : start + samples].copy()
+
+
+def loudest(waveform: np.ndarray, samples: int) -> tuple[int, float]:
+    """Where the stretch of `samples` with the most energy begins in a longer waveform, and that energy."""
+    energy = np.concatenate([[0.0], np.cumsum(np.square(waveform, dtype=np.float64))])
+    stretches = energy[samples:] - energy[:-samples]
+    start = int(np.argmax(stretches))
+    return start, float(stretches[start])
+
+
+def find_clip(
+    blocks: Iterable[np.ndarray], start: float | None = None, samples: int = CLIP_SAMPLES
+) -> tuple[np.ndarray, float]:
+    """One stretch of `samples` of a recording that comes in blocks, and the second at which it begins.
+
+    It is the one at `start` seconds, or else the loudest. A recording that is shorter gets zeros on both sides, so
+    that the stretch begins before it. Of a long recording no more than a block is held. Raises RecordingError
+    where `start` lies outside the recording.
+    """
+    held, heard = np.zeros(0, np.float32), 0  # the end of what was heard, and how many samples that were in all
+    wanted = None if start is None else round(start * SAMPLE_RATE)
+    best, place, most = held, 0, -1.0
+    for block in blocks:
+        held, heard = np.concatenate([held, block]), heard + len(block)
+        first = heard - len(held)
+        if wanted is not None and first <= wanted < heard:
+            best, place = held[wanted - first : wanted - first + samples], wanted
+            if len(best) == samples:
+                break
+        elif wanted is None and len(held) >= samples:
+            at, energy = loudest(held, samples)
+            if energy > most:
+                best, place, most = held[at : at + samples].copy(), first + at, energy
+        held = held[-samples:]
+    if wanted is not None and not len(best):
+        raise RecordingError(f"there is nothing at {start:g} s; the recording is {heard / SAMPLE_RATE:.2f} s long")
+    clip = best if len(best) else held
+    missing = samples - len(clip)
+    before = 0 if wanted is not None else missing // 2
+    return np.pad(clip, (before, missing - before)), (place - before) / SAMPLE_RATE
 
 
 def to_mono_16k(samples: Any, rate: float) -> np.ndarray:

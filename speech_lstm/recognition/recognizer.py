@@ -6,19 +6,22 @@ import os
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.audio.recording import Source, fit_clip, read_recording, stream_recording, to_mono_16k
+from speech_lstm.audio.recording import Source, find_clip, fit_clip, read_recording, stream_recording, to_mono_16k
 from speech_lstm.checkpoint import Model, load_model
 from speech_lstm.config import SAMPLE_RATE, THRESHOLD
 from speech_lstm.errors import ModelError, RecordingError
 from speech_lstm.recognition.detector import Detector
 from speech_lstm.recognition.prediction import Prediction
+
+if TYPE_CHECKING:
+    from speech_lstm.insight.inside import Inside
 
 MODEL_NAME = "commands8.safetensors"
 ONE_WORD_SECONDS = 1.2  # a recording up to this long holds one word; a longer one is searched for commands
@@ -74,6 +77,15 @@ class Recognizer:
             yield self.classify(first, SAMPLE_RATE)
         else:
             yield from self.search(chain([first], blocks), threshold)
+
+    def look_inside(
+        self, recording: Source | NDArray[Any], rate: int | None = None, start: float | None = None
+    ) -> Inside:
+        """What every gate, memory and output did with one second of a recording: the loudest, or that at `start`
+        seconds. Of a long recording only a part is held in memory. Raises RecordingError."""
+        from speech_lstm.insight.inside import look_inside
+
+        return look_inside(self, *find_clip(self.blocks(recording, rate), start))
 
     def search(self, blocks: Iterable[NDArray[np.float32]], threshold: float) -> Iterator[Prediction]:
         """The commands in blocks of samples that follow each other."""

@@ -89,6 +89,9 @@ class Cell:
 
     inputs: tuple[str, ...]  # blocks of the input product, each `hidden` wide; `__init__` may leave some out
     gates: tuple[str, ...] = ()  # what `step` tells the tap, gates first, then the candidate
+    # What gates and state are called in full. A gate is a share from 0 to 1; a "candidate …" may have any value.
+    roles: ClassVar[dict[str, str]] = {"h": "hidden state"}
+    keeps: ClassVar[str] = ""  # the gate that says which share of its memory a unit keeps, as "f", or "1-z"
     state: ClassVar[tuple[str, ...]] = ("h",)  # the first is the output
     bias: ClassVar[bool] = True  # of the input products
     bare_input: ClassVar[bool] = False  # x itself enters the equations; projected where it isn't `hidden` wide
@@ -167,7 +170,7 @@ def find_cell(name: str) -> type[Cell]:
     notes = load_installed() if name not in CELLS else []
     if name in CELLS:
         return CELLS[name]
-    near = difflib.get_close_matches(name, CELLS, 1, 0.5)
+    near = difflib.get_close_matches(name.lower(), CELLS, 1, 0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     advice = "; ".join([f"for one of your own, {HELP}", *notes])
     raise UnknownCellError(f"unknown cell {name!r}; {hint}known are {', '.join(CELLS)}", advice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,9 @@ from torch import Tensor
 
 from speech_lstm.recurrent.cell import Cell, Matrix, Product, State, Tap, Weights, untapped
 from speech_lstm.recurrent.engine import Recurrent, Sequence, run
+
+# cuDNN copies what `Layer.torch_weights` gives it into one block at every call, and says so: it is little.
+warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
 
 
 class Track(NamedTuple):

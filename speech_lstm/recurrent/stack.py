@@ -61,14 +61,35 @@ class Stack(torch.nn.Module):
         `lengths` int64 [batch] are the frames that are no padding, `carry` is what the call for the chunk before
         gave (for the backward direction: for the chunk after), and `taps` look into the layers.
         """
-        track = Track(features.transpose(0, 1) if self.embed is None else self.embed(features).transpose(0, 1))
+        track = self.begin(features)
         states: list[State] = []
         for i in range(self.depth):
-            layer = self.layers[0 if self.config.tied else i]
-            if i:
-                dropped = torch.nn.functional.dropout(track.hidden, self.config.dropout, self.training)
-                track = Track(dropped, track.memory)
             before, index = (carry.states[i], carry.frames) if carry else (None, 0)
-            track, state = layer(track, before, lengths, index, taps[i] if taps else None)
+            track, state = self.climb(i, track, before, lengths, index, taps[i] if taps else None)
             states.append(state)
         return track.hidden.transpose(0, 1), Carry(tuple(states), (carry.frames if carry else 0) + features.shape[1])
+
+    def begin(self, features: Tensor) -> Track:
+        """The track below the first layer, of features [batch, frames, inputs]."""
+        return Track(features.transpose(0, 1) if self.embed is None else self.embed(features).transpose(0, 1))
+
+    def climb(
+        self,
+        i: int,
+        track: Track,
+        state: State | None = None,
+        lengths: Tensor | None = None,
+        index: int = 0,
+        tap: Tap | None = None,
+    ) -> tuple[Track, State]:
+        """What layer i, counted from 0, makes of the track below it: see `Layer.forward`."""
+        if i:
+            dropped = torch.nn.functional.dropout(track.hidden, self.config.dropout, self.training)
+            track = Track(dropped, track.memory)
+        return self.layer(i)(track, state, lengths, index, tap)
+
+    def layer(self, i: int) -> Layer:
+        """Layer i, counted from 0; tied ones are all the same."""
+        layer = self.layers[0 if self.config.tied else i]
+        assert isinstance(layer, Layer)
+        return layer

@@ -12,7 +12,7 @@ from torch import Tensor
 from speech_lstm.checkpoint import check_tensors, read_tensors, write_tensors
 from speech_lstm.errors import ModelError
 
-KIND, VERSION = "speech-lstm training state", 1
+KIND, VERSION = "speech-lstm training state", 2
 
 
 @dataclass

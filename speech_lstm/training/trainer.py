@@ -22,7 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from speech_lstm.audio.augment import Augment
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.checkpoint import Model, save_model
-from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig
+from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig, listed
 from speech_lstm.corpus.speech_commands import Task
 from speech_lstm.errors import ConfigError
 from speech_lstm.network import Network
@@ -31,6 +31,7 @@ from speech_lstm.training.distributed import Processes
 from speech_lstm.training.record import STATE, Record
 from speech_lstm.training.scoring import ScoredSet, probabilities
 from speech_lstm.training.state import Progress, State
+from speech_lstm.training.teachers import Teachers
 
 STEP_SEEDS = 1_000_003  # a prime above the steps of any run, so that runs with near seeds share no step's seed
 
@@ -75,7 +76,8 @@ class Trainer:
             self.parallel = DistributedDataParallel(self.network)
         self.optimizer = torch.optim.AdamW(parameter_groups(self.network, settings), lr=settings.learning_rate)
         self.front_end = FrontEnd(config.features).to(self.device)
-        self.augment = Augment(config.augment, material.noise, CLIP_SAMPLES, config.features.hop_ms)
+        self.augment = Augment(config.augment, material.noise, CLIP_SAMPLES, config.features)
+        self.teachers = Teachers(listed(settings.teachers), labels, self.device)
         self.precision = choose_precision(settings.precision, self.device)
         self.state = State(self.network, averaged, self.optimizer, Progress(), config.to_dict(), material.digest)
         self.share = processes.share(settings.batch)
@@ -120,11 +122,14 @@ class Trainer:
         seed = settings.seed * STEP_SEEDS + step
         torch.manual_seed(seed * self.processes.count + self.processes.rank)  # of the dropout
         labels = self.material.batches.labels(first[share], second[share]).to(self.device)
-        features = self.features(first, second, seed)
+        waveforms, features = self.heard(first, second, seed)
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
-            logits = self.parallel(features)
-        loss = torch.nn.functional.cross_entropy(logits.float(), labels, label_smoothing=settings.label_smoothing)
+            logits = self.parallel(features).float()
+        loss = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
+        if self.teachers.models:
+            taught = torch.nn.functional.cross_entropy(logits, self.teachers(waveforms, self.precision))
+            loss = torch.lerp(loss, taught, settings.teaching)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if settings.clip:
@@ -136,13 +141,15 @@ class Trainer:
         self.update_average(step)
         return float(self.processes.total(loss.detach())) / self.processes.count
 
-    def features(self, first: np.ndarray, second: np.ndarray, seed: int) -> Tensor:
-        """The augmented features of this process's share of a batch, float32 [share, frames, size]."""
+    def heard(self, first: np.ndarray, second: np.ndarray, seed: int) -> tuple[Tensor, Tensor]:
+        """This process's share of a batch, augmented: the recordings float32 [share, samples], and their features
+        [share, frames, size]."""
         share = self.share
         draws = self.augment.draw(len(first), seed).rows(share.start, share.stop)
-        waveforms = self.material.batches.waveforms(first[share], second[share])
         silent = torch.from_numpy(first[share] == NONE).to(self.device)
-        return self.augment.features(self.front_end(self.augment.waveforms(waveforms, silent, draws)), draws)
+        waveforms = self.material.batches.waveforms(first[share], second[share])
+        waveforms = self.augment.waveforms(waveforms, silent, draws)
+        return waveforms, self.augment.features(self.front_end(waveforms), draws)
 
     @torch.no_grad()
     def update_average(self, step: int) -> None:
@@ -222,9 +229,12 @@ def finite(loss: float, epoch: int) -> float:
 
 
 def parameter_groups(network: torch.nn.Module, settings: TrainingConfig) -> list[dict[str, Any]]:
-    """Matrices decay, biases and the scales of the normalisation don't."""
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    vectors = [p for p in network.parameters() if p.ndim <= 1]
+    """Matrices decay; biases, peepholes and the scales of a normalisation don't."""
+    matrices: list[Tensor] = []
+    vectors: list[Tensor] = []
+    for name, weight in network.named_parameters():
+        axes = weight.ndim - name.startswith("stack.layers.")  # the first of a layer's weights is the direction
+        (matrices if axes > 1 else vectors).append(weight)
     return [
         {"params": matrices, "weight_decay": settings.weight_decay},
         {"params": vectors, "weight_decay": 0.0},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -26,6 +28,8 @@ class Clockwork(Cell):
     paper = "Koutník et al. 2014"
     equations = "where 2^g divides t: h_g = tanh(W_g x + Σ_{j≥g} U_gj h_j⁻ + b_g); elsewhere h_g = h_g⁻"
     inputs = ("h",)
+    gates = ("clock",)
+    roles: ClassVar[dict[str, str]] = {"clock": "clock: the unit moves", "h": "hidden state"}
 
     def __init__(self, hidden: int, config: NetworkConfig, below: int = 0) -> None:
         super().__init__(hidden, config, below)
@@ -55,4 +59,6 @@ class Clockwork(Cell):
         h = state[0]
         new = weights.product["recurrent"](frame.x, h).tanh()
         active = sum(frame.index % (1 << module) == 0 for module in range(self.config.clocks)) * self.module
-        return (torch.cat([new[..., :active], h[..., active:]], -1),)
+        clock = torch.zeros_like(h)
+        clock[..., :active] = 1
+        return (torch.where(frame.tap("clock", clock) > 0, new, h),)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -26,6 +28,7 @@ class DepthGated(Peephole):
     paper = "Yao et al. 2015"
     equations = "peephole with d = σ(W x + w ⊙ c⁻ + v ⊙ c_below + b); c = d ⊙ c_below + f ⊙ c⁻ + i ⊙ z"
     gates: tuple[str, ...] = ("i", "f", "o", "d", "z")
+    roles: ClassVar[dict[str, str]] = Peephole.roles | {"d": "depth gate"}
     hands_up = "c"
 
     def __init__(self, hidden: int, config: NetworkConfig, below: int = 0) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -9,9 +11,16 @@ from speech_lstm.config import NetworkConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Tap, Vector, Weights, register, untapped
 from speech_lstm.recurrent.cells.grid_depth import DepthLSTM
+from speech_lstm.recurrent.cells.lstm import fused_lstm
 from speech_lstm.recurrent.layer import Layer, Track
 
 LSTM_BLOCKS = ("i", "f", "z", "o")  # the order of torch.nn
+
+
+def roles_in(*dimensions: str) -> dict[str, str]:
+    """What the gates of the LSTMs along some dimensions are called in full."""
+    names = {"i": "input gate", "f": "forget gate", "o": "output gate", "z": "candidate"}
+    return {f"{gate}_{along}": f"{role} of {along}" for gate, role in names.items() for along in dimensions}
 
 
 def remember(
@@ -53,6 +62,13 @@ class Grid(Cell):
     )
     inputs: tuple[str, ...] = ("i_time", "f_time", "z_time", "o_time", "i_depth", "o_depth", "f_depth", "z_depth")
     gates: tuple[str, ...] = ("i_time", "f_time", "o_time", "i_depth", "f_depth", "o_depth", "z_time", "z_depth")
+    roles: ClassVar[dict[str, str]] = roles_in("time", "depth") | {
+        "h_depth": "output of depth",
+        "m_depth": "memory of depth",
+        "h_time": "output of time",
+        "m_time": "memory of time",
+    }
+    keeps = "f_time"
     state = ("h_depth", "m_depth", "h_time", "m_time")
     hands_up = "m_depth"
 
@@ -86,8 +102,7 @@ class Grid(Cell):
             memory = start[1].new_zeros(layer.directions, *track.hidden.shape[:2], self.hidden)
         of_time, none = (layer.input, layer.get_parameter("time"), layer.bias), layer.bias.new_zeros(time)
         weights = [part for d in range(layer.directions) for part in (*(w[d, :time] for w in of_time), none)]
-        both = layer.directions == 2
-        hidden, *ended = torch.lstm(track.hidden, start, weights, True, 1, 0.0, layer.training, both, False)
+        hidden, *ended = fused_lstm(track.hidden, tuple(start), weights, layer.directions == 2)
         outs: list[tuple[Tensor, Tensor]] = []
         for d, read in enumerate(hidden.split(self.hidden, -1)):
             if not self.config.time_first:

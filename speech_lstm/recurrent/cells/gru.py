@@ -8,6 +8,8 @@ from torch import Tensor
 from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Vector, Weights, register
 from speech_lstm.recurrent.layer import Layer, Track
 
+ROLES = {"r": "reset gate", "z": "update gate", "n": "candidate", "h": "hidden state"}
+
 
 def blend(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
     """(1 − share) ⊙ first + share ⊙ second: torch.lerp, whose backward makes training a tenth slower."""
@@ -24,6 +26,8 @@ class GRU(Cell):
     equations = "r, z = σ(W x + U h⁻ + b); n = tanh(W x + b + r ⊙ (U h⁻ + b′)); h = z ⊙ h⁻ + (1 − z) ⊙ n"
     inputs: tuple[str, ...] = ("r", "z", "n")  # the order of torch.nn
     gates = ("r", "z", "n")
+    roles = ROLES
+    keeps = "z"
 
     def weights(self) -> dict[str, Matrix | Vector]:
         return {"recurrent": Matrix(3), "recurrent_bias": Vector()}
@@ -40,10 +44,10 @@ class GRU(Cell):
         return (blend(n, h, z),)
 
     def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
-        weights, bidirectional = layer.torch_weights(), layer.directions == 2
+        weights, both, training = layer.torch_weights(), layer.directions == 2, torch.is_grad_enabled()
         biases = layer.get_parameter("recurrent_bias")
         weights[3::4] = torch.nn.functional.pad(biases, (2 * self.hidden, 0))  # of r and z it is 0
-        hidden, last = torch.gru(track.hidden, state[0], weights, True, 1, 0.0, layer.training, bidirectional, False)
+        hidden, last = torch.gru(track.hidden, state[0], weights, True, 1, 0.0, training, both, False)
         return Track(hidden), (last,)
 
 
@@ -57,6 +61,8 @@ class ChoGRU(Cell):
     equations = "r, z = σ(W x + U h⁻ + b); n = tanh(W x + U (r ⊙ h⁻) + b); h = z ⊙ h⁻ + (1 − z) ⊙ n"
     inputs = ("r", "z", "n")
     gates = ("r", "z", "n")
+    roles = ROLES
+    keeps = "z"
 
     def weights(self) -> dict[str, Matrix | Vector]:
         return {"gates": Matrix(2), "candidate": Matrix()}
@@ -80,6 +86,8 @@ class Mutant1(Cell):
     equations = "z = σ(W x + b); r = σ(W x + U h⁻ + b); n = tanh(U (r ⊙ h⁻) + tanh(x) + b); h = z ⊙ n + (1 − z) ⊙ h⁻"
     inputs = ("z", "r")
     gates = ("r", "z", "n")
+    roles = ROLES
+    keeps = "1-z"
     bare_input = True
 
     def weights(self) -> dict[str, Matrix | Vector]:
@@ -105,6 +113,8 @@ class Mutant2(Cell):
     equations = "z = σ(W x + U h⁻ + b); r = σ(x + U h⁻ + b); n = tanh(U (r ⊙ h⁻) + W x + b); h = z ⊙ n + (1 − z) ⊙ h⁻"
     inputs = ("n", "z")  # so that z lies beside x, which r is given
     gates = ("r", "z", "n")
+    roles = ROLES
+    keeps = "1-z"
     bare_input = True
 
     def weights(self) -> dict[str, Matrix | Vector]:
@@ -132,6 +142,8 @@ class Mutant3(Cell):
     )
     inputs = ("z", "r", "n")
     gates = ("r", "z", "n")
+    roles = ROLES
+    keeps = "1-z"
 
     def weights(self) -> dict[str, Matrix | Vector]:
         return {"update": Matrix(), "reset": Matrix(), "candidate": Matrix()}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Tap, Vector, Weights, register, untapped
-from speech_lstm.recurrent.cells.gru import blend
+from speech_lstm.recurrent.cells.gru import ROLES, blend
 from speech_lstm.recurrent.engine import Sequence
 from speech_lstm.recurrent.layer import Layer, Track
 
@@ -30,6 +30,8 @@ class LiGRU(Cell):
     equations = "z = σ(BN(W x) + U h⁻); n = relu(BN(W x) + U h⁻); h = z ⊙ h⁻ + (1 − z) ⊙ n"
     inputs = ("z", "n")
     gates = ("z", "n")
+    roles = ROLES
+    keeps = "z"
     bias = False
     normalised_input = True
 
@@ -102,8 +104,8 @@ class Minimal(Cell):
         """The coefficients of all frames at once, then what is left of the step.
 
         On the CPU the scan takes 1.6 to 1.9 times as long as one frame after another (forward and backward, 98
-        frames, batch 64, hidden 128, one thread); it was never timed on a GPU, where a launch for each frame costs
-        more than the work.
+        frames, batch 64, hidden 128, one thread). On a GPU, where a launch for each frame costs more than the work,
+        it is chosen without having been timed.
         """
         h = state[0]
         xs = layer.read(track)
@@ -122,6 +124,8 @@ class MinGRU(Minimal):
     equations = "z = σ(W x + b); n = g(W x + b), g(x) = x + ½ where x ≥ 0, else σ(x); h = (1 − z) ⊙ h⁻ + z ⊙ n"
     inputs: tuple[str, ...] = ("z", "n")
     gates = ("z", "n")
+    roles = ROLES
+    keeps = "1-z"
 
     def coefficients(self, x: Tensor, tap: Tap) -> tuple[Tensor, Tensor]:
         z, n = x.chunk(2, -1)
@@ -141,6 +145,8 @@ class MinLSTM(Minimal):
     )
     inputs: tuple[str, ...] = ("f", "i", "n")
     gates = ("f'", "i'", "n")
+    roles: ClassVar[dict[str, str]] = ROLES | {"f'": "forget gate", "i'": "input gate"}
+    keeps = "f'"
 
     @torch.no_grad()
     def initialise_bias(self, bias: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import ClassVar
 
 import torch
@@ -23,6 +24,15 @@ class Family(Cell):
     paper = "Greff et al. 2015"
     inputs: tuple[str, ...] = ("i", "f", "z", "o")  # the order of torch.nn
     gates: tuple[str, ...] = ("i", "f", "o", "z")
+    roles: ClassVar[dict[str, str]] = {
+        "i": "input gate",
+        "f": "forget gate",
+        "o": "output gate",
+        "z": "candidate",
+        "c": "memory, long term",
+        "h": "output, short term",
+    }
+    keeps = "f"
     state: ClassVar[tuple[str, ...]] = ("h", "c")
     peepholes: ClassVar[bool] = True
     input_activation: ClassVar[bool] = True
@@ -80,6 +90,17 @@ class Family(Cell):
         return h, c
 
 
+def fused_lstm(x: Tensor, state: State, weights: list[Tensor], both: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """torch's own LSTM over frames x [frames, batch, inputs], both directions or one: hidden states, last h and c.
+
+    oneDNN has no bfloat16 LSTM for a processor without AVX-512: there it stays in the precision of the weights.
+    """
+    lacking = x.device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    x = x.to(weights[0].dtype) if lacking else x
+    with torch.autocast("cpu", enabled=False) if lacking else nullcontext():
+        return torch.lstm(x, state, weights, True, 1, 0.0, torch.is_grad_enabled(), both, False)
+
+
 @register
 class LSTM(Family):
     """Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000: the LSTM of torch.nn, Greff's NP."""
@@ -91,8 +112,7 @@ class LSTM(Family):
     peepholes = False
 
     def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
-        weights, bidirectional = layer.torch_weights(), layer.directions == 2
-        hidden, h, c = torch.lstm(track.hidden, state, weights, True, 1, 0.0, layer.training, bidirectional, False)
+        hidden, h, c = fused_lstm(track.hidden, state, layer.torch_weights(), layer.directions == 2)
         return Track(hidden), (h, c)
 
 

@@ -160,5 +160,7 @@ class Step:
 
 
 def tanh_(x: Tensor) -> Tensor:
-    """tanh in place, as 2 σ(2 x) − 1: torch's tanh takes three times as long on a processor."""
-    return x.mul_(2).sigmoid_().mul_(2).sub_(1) if x.dtype == torch.float32 else x.tanh_()
+    """tanh in place; on the CPU as 2 σ(2 x) − 1, as torch's tanh takes up to three times as long there."""
+    if x.dtype == torch.float32 and x.device.type == "cpu":
+        return x.mul_(2).sigmoid_().mul_(2).sub_(1)
+    return x.tanh_()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from speech_lstm.config import NetworkConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Tap, Vector, Weights, register, untapped
-from speech_lstm.recurrent.cells.grid import LSTM_BLOCKS, remember
+from speech_lstm.recurrent.cells.grid import LSTM_BLOCKS, remember, roles_in
 from speech_lstm.recurrent.engine import Sequence, run
 from speech_lstm.recurrent.layer import Layer, Track
 
@@ -99,6 +101,7 @@ class TimeFrequency(Cell):
     )
     inputs = tuple(f"{block}_{dimension}" for dimension in ("time", "frequency") for block in LSTM_BLOCKS)
     gates = tuple(f"{gate}_{dimension}" for gate in "ifoz" for dimension in ("time", "frequency"))
+    roles: ClassVar[dict[str, str]] = roles_in("time", "frequency") | {"h": "output", "m": "memory of time"}
     state = ("h", "m")
     reads_bands = True
     above = "lstm"

@@ -30,8 +30,8 @@ class Vanilla(Cell):
         return (self.activation(weights.product["recurrent"](frame.x, state[0])),)
 
     def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
-        weights, bidirectional = layer.torch_weights(), layer.directions == 2
-        hidden, last = self.fused(track.hidden, state[0], weights, True, 1, 0.0, layer.training, bidirectional, False)
+        weights, both, training = layer.torch_weights(), layer.directions == 2, torch.is_grad_enabled()
+        hidden, last = self.fused(track.hidden, state[0], weights, True, 1, 0.0, training, both, False)
         return Track(hidden), (last,)
 
 

@@ -1,0 +1,199 @@
+"""One figure of what happened inside: recording, features, gates, memory, output and answer on one time axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_lstm.config import SAMPLE_RATE
+from speech_lstm.insight.figures import GREY, tidy
+from speech_lstm.insight.influence import OCCLUDED_SECONDS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from speech_lstm.insight.summary import Summary
+
+SHARES, SIGNED = "viridis", "PuOr_r"  # of gates from 0 to 1, and of values around 0; both safe for the colour-blind
+# The lecture's colours: what is forgotten light blue, how much is written green, what is written violet, what comes
+# out orange. The first word of a gate's role chooses.
+COLOURS = {
+    "forget": "#56B4E9",
+    "input": "#009E73",
+    "candidate": "#9467BD",
+    "output": "#E69F00",
+    "update": "#56B4E9",
+    "reset": "#009E73",
+    "depth": "#D55E00",
+    "memory": "#333333",
+}
+LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # of the likeliest labels (Okabe & Ito)
+ORDERS = {
+    "index": "in the order of the weights",
+    "active": "from bottom to top by when their output is largest",
+    "half-life": "from bottom to top by the half-life of their memory, the longest first",
+    "decision": "from bottom to top by what the answer loses without them, the most first",
+}
+CLEAR_SHARE = 0.1  # a label that never gets this probability stays grey
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One heat map of the figure, the same in every column."""
+
+    title: str
+    colour: str
+    values: list[NDArray[Any]]  # [frames, rows] for each column
+    limits: tuple[float, float]
+    map: str
+    axis: str  # what a row is
+
+
+def gate_figure(
+    names: Sequence[str], summaries: Sequence[Summary], gates: Sequence[str] = (), order: str = "active"
+) -> Figure:
+    """A column for each recording, all on the same scales; see `Summary.order` for the order of the units.
+
+    `gates` names what is shown of gates, candidates and state, everything if empty. Raises ConfigError for one that
+    the cell doesn't have.
+    """
+    from matplotlib.figure import Figure
+
+    first = summaries[0]
+    shown = tuple(gates) or (*first.trace.seen, *reversed([name for name in first.trace.state if name[-1] != "⁻"]))
+    panels = [feature_panel(summaries), *(gate_panel(name, summaries, order) for name in shown)]
+    heights = [0.8, 1.3, *[1.1] * len(shown), 0.8, 1.5]
+    figure = Figure(figsize=(max(9.5, 5.6 * len(summaries) + 1.2), 1.1 + 1.05 * sum(heights)), layout="constrained")
+    rows = figure.subplots(len(heights), len(summaries), sharex="col", squeeze=False, height_ratios=heights)
+    loudest = max(float(np.abs(summary.inside.waveform).max()) for summary in summaries)
+    most = max(float(summary.occlusion.max()) for summary in summaries)
+    for column, (name, summary) in enumerate(zip(names, summaries, strict=True)):
+        draw_waveform(rows[0, column], name, summary, loudest)
+        for axes, panel in zip(rows[1:-2, column], panels, strict=True):
+            image = draw_panel(axes, panel, summary, column)
+            if column == len(summaries) - 1:
+                bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=8)
+                bar.ax.tick_params(labelsize=8)
+        draw_needed(rows[-2, column], summary, most)
+        draw_posteriors(rows[-1, column], summary)
+    for axes in rows[:, 1:].flat:
+        axes.set_ylabel("")
+    place = f"layer {first.trace.layer} of {first.inside.depth}, {first.trace.direction}"
+    figure.suptitle(f"{first.trace.cell.title}: {place}", fontsize=14, fontweight="bold")
+    figure.supxlabel(f"units {ORDERS[order]}", fontsize=9, color="#555555")
+    return figure
+
+
+def feature_panel(summaries: Sequence[Summary]) -> Panel:
+    """The features as the network reads them."""
+    values = [summary.inside.normalised for summary in summaries]
+    mfcc = summaries[0].inside.config.kind == "mfcc"
+    title = f"{'MFCC' if mfcc else 'log-mel bands'}, normalised as the network reads them"
+    return Panel(title, GREY, values, symmetric(values), SIGNED, "coefficient" if mfcc else "band")
+
+
+def gate_panel(name: str, summaries: Sequence[Summary], order: str) -> Panel:
+    """A gate, a candidate or a part of the state, its units in the order of the first recording."""
+    trace = summaries[0].trace
+    values = [summary.trace[name] for summary in summaries]
+    units = summaries[0].order(order)
+    if values[0].shape[1] == len(units):
+        values = [value[:, units] for value in values]
+    role = trace.role(name)
+    title = name if role == name else f"{name}   {role}"
+    colour = COLOURS.get(role.split()[0].rstrip(","), GREY)
+    if name in trace.gates:
+        return Panel(title, colour, values, (0.0, 1.0), SHARES, "unit")
+    return Panel(title, colour, values, symmetric(values), SIGNED, "unit")
+
+
+def symmetric(values: Sequence[NDArray[Any]]) -> tuple[float, float]:
+    """Limits around 0 that all but the largest few values lie in."""
+    largest = float(np.percentile(np.abs(np.concatenate([value.ravel() for value in values])), 99.5)) or 1.0
+    return -largest, largest
+
+
+def draw_panel(axes: Axes, panel: Panel, summary: Summary, column: int) -> Any:
+    """A heat map over rows and time, with the stripe of its colour at the left."""
+    from matplotlib.patches import Rectangle
+
+    times, inside = summary.inside.times + summary.inside.start, summary.inside
+    half = inside.config.hop_ms / 2000
+    values = panel.values[column]
+    image = axes.imshow(
+        values.T,
+        aspect="auto",
+        origin="lower",
+        interpolation="nearest",
+        cmap=panel.map,
+        vmin=panel.limits[0],
+        vmax=panel.limits[1],
+        extent=(times[0] - half, times[-1] + half, -0.5, values.shape[1] - 0.5),
+    )
+    axes.set_title(panel.title, loc="left", fontsize=11, pad=3)
+    stripe = Rectangle((-0.02, 0), 0.013, 1, color=panel.colour, transform=axes.transAxes, clip_on=False, linewidth=0)
+    axes.add_patch(stripe)
+    axes.set_yticks([])
+    axes.set_ylabel(f"{values.shape[1]} {panel.axis}s", fontsize=9, labelpad=14)
+    axes.tick_params(axis="x", labelsize=9)
+    return image
+
+
+def draw_waveform(axes: Axes, name: str, summary: Summary, loudest: float) -> None:
+    inside, answer = summary.inside, summary.inside.answer
+    time = inside.start + np.arange(len(inside.waveform)) / SAMPLE_RATE
+    axes.plot(time, inside.waveform, color="black", linewidth=0.4)
+    axes.set_ylim(-1.05 * max(loudest, 1e-4), 1.05 * max(loudest, 1e-4))
+    axes.set_yticks([])
+    axes.set_ylabel("waveform", fontsize=9, labelpad=8)
+    axes.set_title(f"{name}\nanswer: {answer.label}  {100 * answer.probability:.1f} %", fontsize=12)
+    tidy(axes)
+
+
+def draw_needed(axes: Axes, summary: Summary, most: float) -> None:
+    """What the answer loses when a stretch is hidden, as an area, and the gradient, a line on its own scale."""
+    time = summary.inside.times + summary.inside.start
+    lost = f"lost when {1000 * OCCLUDED_SECONDS:.0f} ms are hidden"
+    axes.fill_between(time, 100 * summary.occlusion, color=GREY, alpha=0.6, linewidth=0, label=lost)
+    axes.set_ylim(min(-1.0, 100 * float(summary.occlusion.min())), max(2.0, 105 * most))
+    axes.set_ylabel("points", fontsize=9)
+    axes.tick_params(labelsize=9)
+    scale = axes.get_ylim()[1] / max(float(summary.gradient.max()), 1e-12)
+    axes.plot(time, 0.95 * scale * summary.gradient, color=LINES[1], linewidth=1.3, label="gradient, of its largest")
+    above(axes, 2)
+    axes.set_title("what the answer needed", loc="left", fontsize=11, pad=3)
+    tidy(axes)
+
+
+def draw_posteriors(axes: Axes, summary: Summary) -> None:
+    """The answer if the recording had ended there: the likeliest labels in colour, named at their largest."""
+    inside = summary.inside
+    time = inside.times + inside.start
+    likeliest = np.argsort(-inside.posteriors.max(0))
+    clear = [i for i in likeliest if inside.posteriors[:, i].max() >= CLEAR_SHARE][: len(LINES)]
+    answer = inside.labels.index(inside.answer.label)
+    clear = sorted(clear, key=lambda i: i != answer)
+    for i in likeliest:
+        if i not in clear:
+            axes.plot(time, 100 * inside.posteriors[:, i], color="#CCCCCC", linewidth=0.8)
+    for colour, i in zip(LINES, clear, strict=False):
+        name = f" {inside.labels[i]}"  # matplotlib hides names that begin with _
+        axes.plot(time, 100 * inside.posteriors[:, i], color=colour, linewidth=2.2, label=name)
+    axes.set_ylim(0, 102)
+    axes.set_xlim(time[0] - inside.config.hop_ms / 2000, time[-1] + inside.config.hop_ms / 2000)
+    axes.set_ylabel("probability, %", fontsize=9)
+    axes.tick_params(labelsize=9)
+    above(axes, len(clear))
+    axes.set_title("the answer if the recording ended here", loc="left", fontsize=11, pad=3)
+    axes.set_xlabel("time, s", fontsize=11)
+    tidy(axes)
+
+
+def above(axes: Axes, columns: int) -> None:
+    """The legend beside the title, where it hides nothing."""
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.94), fontsize=9, frameon=False, ncols=columns, borderpad=0)

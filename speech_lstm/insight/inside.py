@@ -1,0 +1,203 @@
+"""What the network did with a recording: every gate, memory and output of every layer, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from speech_lstm.config import SAMPLE_RATE, FeatureConfig
+from speech_lstm.errors import ConfigError
+from speech_lstm.recognition.prediction import Prediction
+from speech_lstm.recurrent.cell import Cell, Tap
+from speech_lstm.recurrent.layer import Track
+
+if TYPE_CHECKING:
+    from speech_lstm.recognition.recognizer import Recognizer
+
+Floats = NDArray[np.float32]
+Direction = Literal["forward", "backward"]
+SHUT = 1e-12  # what a gate of 0 is taken for, so that its logarithm is finite
+BATCH = 128  # copies of a recording that are run at a time
+DIRECTIONS: tuple[Direction, Direction] = ("forward", "backward")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One layer in one direction. Row t of every array is frame t of the recording, whatever the direction."""
+
+    layer: int  # from 1
+    direction: Direction
+    cell: Cell
+    values: dict[str, Floats]  # [frames, units] each: the gates, the candidate, then the state
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The names of what is a share from 0 to 1."""
+        return tuple(name for name in self.seen if not self.role(name).startswith("candidate"))
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """The names of gates and candidates, as the cell names them."""
+        return tuple(name for name in self.values if name not in self.state)
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        """The names of what goes on to the next frame; the first is the output."""
+        return self.cell.state
+
+    def role(self, name: str) -> str:
+        """What a value is called in full; its own name where the cell doesn't say."""
+        return self.cell.roles.get(name, name)
+
+    def __getitem__(self, name: str) -> Floats:
+        """The values of a gate, candidate or part of the state, float32 [frames, units]; raises ConfigError."""
+        if name not in self.values:
+            raise ConfigError(
+                f"the cell {self.cell.name!r} has no {name!r} in layer {self.layer}; it has {', '.join(self.values)}"
+            )
+        return self.values[name]
+
+    @property
+    def kept(self) -> Floats | None:
+        """The share of its memory that each unit keeps at each frame [frames, units]; None where no gate says."""
+        keeps = self.cell.keeps
+        return (1 - self[keeps[2:]] if keeps.startswith("1-") else self[keeps]) if keeps else None
+
+    def half_lives(self, hop_seconds: float) -> NDArray[np.float64] | None:
+        """In which time, in seconds, the memory of a unit fell to half at the mean rate over the recording: [units].
+
+        What is kept over T frames is the product of `kept`, so that the rate is the mean of its logarithms.
+        """
+        if self.kept is None:
+            return None
+        loss = -np.log(np.clip(self.kept.astype(np.float64), SHUT, 1)).mean(0)
+        return hop_seconds * np.log(2) / np.maximum(loss, SHUT)
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A recording of up to a second, and what the network made of it."""
+
+    waveform: Floats  # [samples] at 16 kHz
+    start: float  # seconds: where in the recording it begins
+    features: Floats  # [frames, size] MFCC or log-mel
+    normalised: Floats  # [frames, size] the same as the first layer reads them
+    posteriors: Floats  # [frames, labels]: the answer if the recording ended with that frame
+    answer: Prediction
+    labels: tuple[str, ...]
+    config: FeatureConfig
+    traces: tuple[Trace, ...]  # layer by layer, forward before backward
+    tracks: tuple[Track, ...]  # what each layer read, for `influence`
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """The middle of each frame, in seconds from the beginning of the waveform: [frames]."""
+        return (np.arange(len(self.features)) * self.config.hop + self.config.window / 2) / SAMPLE_RATE
+
+    @property
+    def depth(self) -> int:
+        """Layers of the network."""
+        return self.traces[-1].layer
+
+    def trace(self, layer: int = 1, direction: str = "forward") -> Trace:
+        """One layer in one direction; raises ConfigError for one that there isn't."""
+        for trace in self.traces:
+            if (trace.layer, trace.direction) == (layer, direction):
+                return trace
+        if layer not in range(1, self.depth + 1):
+            raise ConfigError(f"there is no layer {layer}; the network has layers 1 to {self.depth}")
+        raise ConfigError(
+            f"the network doesn't read {direction}; it reads {' and '.join({t.direction: 0 for t in self.traces})}"
+        )
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Everything by name: `waveform`, `features`, `normalised`, `times`, `posteriors`, `labels`, and for each
+        layer and direction names such as `layer1.forward.f`."""
+        found: dict[str, NDArray[np.generic]] = {
+            "waveform": self.waveform,
+            "features": self.features,
+            "normalised": self.normalised,
+            "times": self.times,
+            "posteriors": self.posteriors,
+            "labels": np.array(self.labels),
+        }
+        for trace in self.traces:
+            found |= {f"layer{trace.layer}.{trace.direction}.{name}": array for name, array in trace.values.items()}
+        return found
+
+
+@torch.no_grad()
+def look_inside(recognizer: Recognizer, waveform: Floats, start: float = 0.0) -> Inside:
+    """Run the network step by step over a waveform float32 [samples], 16 kHz, and keep every value.
+
+    `start`, in seconds, is where the waveform lies in a longer recording. Raises RecordingError for a waveform
+    shorter than one window.
+    """
+    network = recognizer.model.network
+    features = recognizer.front_end(torch.from_numpy(waveform)[None].to(recognizer.device))
+    normalised = network.normalise(features)
+    track = network.stack.begin(normalised)
+    tracks, traces = [], []
+    for number in range(network.stack.depth):
+        tracks.append(track)
+        seen: dict[str, list[Tensor]] = {}
+        track, _ = network.stack.climb(number, track, tap=recorder(seen))
+        traces += list(traces_of(number + 1, network.stack.layer(number).cell, seen))
+    scores = network.head(network.pooling(track.hidden.transpose(0, 1))).softmax(1)[0].cpu().numpy()
+    return Inside(
+        waveform=waveform,
+        start=start,
+        features=features[0].cpu().numpy(),
+        normalised=normalised[0].cpu().numpy(),
+        posteriors=as_it_was_heard(recognizer, features),
+        answer=recognizer.prediction(scores, start, start + len(waveform) / SAMPLE_RATE),
+        labels=recognizer.labels,
+        config=recognizer.model.features,
+        traces=tuple(traces),
+        tracks=tuple(tracks),
+    )
+
+
+def recorder(seen: dict[str, list[Tensor]]) -> Tap:
+    """A tap that keeps what it is told, by name."""
+
+    def tap(name: str, value: Tensor) -> Tensor:
+        seen.setdefault(name, []).append(value)
+        return value
+
+    return tap
+
+
+def traces_of(layer: int, cell: Cell, seen: dict[str, list[Tensor]]) -> Iterator[Trace]:
+    """What was seen of a layer with one recording, for each direction; the backward one turned round.
+
+    What a cell tells of one gate in bands, as `i.0`, `i.1` and so on, becomes the units of one gate `i`.
+    """
+    values: dict[str, Tensor] = {}
+    for name in (*cell.gates, *cell.state):
+        if name in seen:
+            plain, value = name.partition(".")[0], torch.stack(seen[name])[:, :, 0].cpu()
+            values[plain] = torch.cat([values[plain], value], -1) if plain in values else value
+    directions = next(iter(values.values())).shape[1]
+    for index, direction in enumerate(DIRECTIONS[:directions]):
+        arrays = {name: value[:, index].numpy() for name, value in values.items()}
+        turned = {name: np.ascontiguousarray(array[::-1] if index else array) for name, array in arrays.items()}
+        yield Trace(layer, direction, cell, turned)
+
+
+def as_it_was_heard(recognizer: Recognizer, features: Tensor) -> Floats:
+    """The posteriors if the recording had ended with each of its frames: features [1, frames, size] → float32
+    [frames, labels]."""
+    frames = features.shape[1]
+    lengths = torch.arange(1, frames + 1, device=features.device)
+    answers = [
+        recognizer.model.network(features[:, : int(part.max())].expand(len(part), -1, -1), part).softmax(1)
+        for part in lengths.split(BATCH)
+    ]
+    return torch.cat(answers).cpu().numpy()

@@ -1,0 +1,168 @@
+"""What the gates did, in numbers: a table for people and the same for programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_lstm.errors import ConfigError
+from speech_lstm.insight.influence import OCCLUDED_SECONDS, ablation, occlusion, saliency
+from speech_lstm.insight.inside import Floats, Inside, Trace
+from speech_lstm.training.report import aligned
+
+if TYPE_CHECKING:
+    from speech_lstm.recognition.recognizer import Recognizer
+
+EDGE = 0.1  # a gate below it counts as shut, above 1 − it as open; a candidate as saturated that near to ±1
+SHOWN = 8  # units and frames in the table
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What one layer did in one direction, and what carried the answer."""
+
+    inside: Inside
+    trace: Trace
+    drops: Floats  # [units] the answer's probability lost when the unit is held at 0
+    occlusion: Floats  # [frames] … when the tenth of a second around the frame is hidden
+    gradient: Floats  # [frames] norm of ∂ log p / ∂ features
+
+    @property
+    def half_lives(self) -> NDArray[np.float64] | None:
+        """Of each unit's memory, in milliseconds: [units]; None where no gate says what is kept."""
+        config = self.inside.config
+        lives = self.trace.half_lives(config.hop_ms / 1000)
+        return None if lives is None else 1000 * lives
+
+    @property
+    def active(self) -> NDArray[np.float64]:
+        """When each unit's output is largest, in seconds: [units]."""
+        output = np.abs(self.trace[self.trace.state[0]])
+        return self.inside.times[output.argmax(0)]
+
+    def order(self, by: str) -> NDArray[np.int64]:
+        """The units in the order of `index`, `active`, `half-life` or `decision`; raises ConfigError for half-lives
+        that the cell doesn't have."""
+        keys: dict[str, NDArray[Any]] = {"index": np.arange(len(self.drops)), "active": self.active}
+        keys["decision"] = -self.drops
+        lives = self.half_lives
+        if lives is not None and len(lives) == len(self.drops):
+            keys["half-life"] = -lives
+        if by not in keys:
+            raise ConfigError(
+                f"the units of a {self.trace.cell.name!r} can't be ordered by {by}: no gate of it says what is kept; "
+                f"order them by {', '.join(keys)}"
+            )
+        return np.argsort(keys[by], kind="stable")
+
+    def gates(self) -> list[dict[str, Any]]:
+        """Of each gate and candidate: mean, and the shares of units and frames at the lower and the upper edge."""
+        rows = []
+        for name in self.trace.seen:
+            values, gate = self.trace[name], name in self.trace.gates
+            low, high = (EDGE, 1 - EDGE) if gate else (EDGE - 1, 1 - EDGE)
+            rows.append(
+                {
+                    "name": name,
+                    "role": self.trace.role(name),
+                    "mean": float(values.mean()),
+                    "near_low": float((values < low).mean()),
+                    "near_high": float((values > high).mean()),
+                }
+            )
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, in the types that JSON has; times in seconds, half-lives in milliseconds."""
+        inside, lives = self.inside, self.half_lives
+        return {
+            "answer": inside.answer.label,
+            "probability": inside.answer.probability,
+            "scores": inside.answer.scores,
+            "start": inside.start,
+            "cell": self.trace.cell.name,
+            "layer": self.trace.layer,
+            "direction": self.trace.direction,
+            "gates": self.gates(),
+            "units": {
+                "half_life_ms": None if lives is None else lives.tolist(),
+                "most_active": self.active.tolist(),
+                "drop_when_held_at_0": self.drops.tolist(),
+            },
+            "frames": {
+                "time": inside.times.tolist(),
+                "drop_when_hidden": self.occlusion.tolist(),
+                "hidden_seconds": OCCLUDED_SECONDS,
+                "gradient": self.gradient.tolist(),
+            },
+        }
+
+    def table(self) -> str:
+        """The same for people, the units and frames that mattered most first."""
+        trace, answer = self.trace, self.inside.answer
+        lines = [
+            f"{answer.label} {100 * answer.probability:.1f} %  ·  {trace.cell.title}, layer {trace.layer} of "
+            f"{self.inside.depth}, {trace.direction}, {len(self.drops)} units, {len(self.inside.features)} frames",
+        ]
+        if trace.seen:
+            rows = [["gate", "", "mean", f"below {EDGE:g}", f"above {1 - EDGE:g}"]]
+            for gate in self.gates():
+                shares = [f"{100 * gate[key]:.0f} %" for key in ("near_low", "near_high")]
+                rows.append([gate["name"], gate["role"], f"{gate['mean']:.2f}", *shares])
+            lines += ["", *aligned(rows, "llrrr")]
+            if len(trace.gates) < len(trace.seen):
+                lines.append(f"(of a candidate: below −{1 - EDGE:g} and above {1 - EDGE:g})")
+        return "\n".join([*lines, *self.half_life_lines(), "", *self.unit_lines(), "", *self.frame_lines()])
+
+    def half_life_lines(self) -> list[str]:
+        """How long the memory of the units lasts."""
+        lives = self.half_lives
+        if lives is None:
+            return []
+        low, middle, high = (ms(value) for value in np.percentile(lives, [10, 50, 90]))
+        return [
+            "",
+            f"half-life of the memory: median {middle}, a tenth of the units under {low}, a tenth over {high}",
+        ]
+
+    def unit_lines(self) -> list[str]:
+        """The units that carried the answer most."""
+        lives = self.half_lives
+        rows = [["unit", "drop when held at 0", "half-life", "most active"]]
+        for unit in self.order("decision")[:SHOWN]:
+            life = ms(lives[unit]) if lives is not None and unit < len(lives) else "–"
+            rows.append([str(unit), points(self.drops[unit]), life, f"{self.inside.start + self.active[unit]:.2f} s"])
+        return aligned(rows, "rrrr")
+
+    def frame_lines(self) -> list[str]:
+        """The stretches that the answer needed most, no two of them overlapping."""
+        rows = [["time", f"drop when {1000 * OCCLUDED_SECONDS:.0f} ms are hidden", "gradient, of its largest"]]
+        left = np.ones(len(self.occlusion), bool)
+        while left.any() and len(rows) <= SHOWN // 2:
+            frame = int(np.where(left, self.occlusion, -np.inf).argmax())
+            relative = self.gradient[frame] / max(float(self.gradient.max()), 1e-12)
+            time = self.inside.times[frame]
+            rows.append(
+                [f"{self.inside.start + time:.2f} s", points(self.occlusion[frame]), f"{100 * relative:.0f} %"]
+            )
+            left &= np.abs(self.inside.times - time) >= OCCLUDED_SECONDS
+        return aligned(rows, "rrr")
+
+
+def summarise(recognizer: Recognizer, inside: Inside, trace: Trace) -> Summary:
+    """Measure what carried the answer, in one layer and direction."""
+    drops = ablation(recognizer, inside, trace)
+    return Summary(inside, trace, drops, occlusion(recognizer, inside), saliency(recognizer, inside))
+
+
+def ms(milliseconds: float) -> str:
+    """A duration in two or three digits, as far as a second of audio can tell."""
+    return f"{milliseconds:.0f} ms" if milliseconds < 10_000 else "over 10 s"
+
+
+def points(drop: float) -> str:
+    """A loss of probability in percentage points, signed."""
+    return f"{-100 * drop:+.1f} points"

@@ -1,0 +1,118 @@
+"""What `speech-lstm gates` writes: a figure, a page, arrays or numbers, by the suffix of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_lstm.files import OutputError, atomic_path, write_json
+from speech_lstm.insight.summary import Summary, summarise
+
+if TYPE_CHECKING:
+    from speech_lstm.recognition.recognizer import Recognizer
+
+
+@dataclass(frozen=True)
+class View:
+    """One recording, or two side by side, in one layer and direction."""
+
+    recognizer: Recognizer
+    names: tuple[str, ...]
+    summaries: tuple[Summary, ...]
+    gates: tuple[str, ...]  # what is shown of gates, candidates and state; everything if empty
+    order: str  # of the units, see `Summary.order`
+
+    def table(self) -> str:
+        """The numbers for people."""
+        parts = [
+            f"{name}\n{summary.table()}" if len(self.names) > 1 else summary.table()
+            for name, summary in zip(self.names, self.summaries, strict=True)
+        ]
+        return "\n\n".join(parts)
+
+    def write(self, path: Path) -> None:
+        """Write a file of the kind that its suffix says; raises OutputError where it can't be written."""
+        writer_of(path)(self, path)
+
+    def write_figure(self, path: Path) -> None:
+        from speech_lstm.insight.figures import save_figure
+        from speech_lstm.insight.gate_figure import gate_figure
+
+        save_figure(gate_figure(self.names, self.summaries, self.gates, self.order), path)
+
+    def write_page(self, path: Path) -> None:
+        from speech_lstm.insight.page import write_page
+
+        write_page(self.recognizer, self.names, self.summaries, path, self.gates, self.order)
+
+    def write_diagram(self, path: Path, unit: int | None, time: float | None) -> tuple[int, float]:
+        """Draw the cell with the numbers of one unit and moment of the first recording; returns both."""
+        from speech_lstm.insight.diagram import write_diagram
+
+        return write_diagram(self.recognizer, self.names[0], self.summaries[0], path, unit, time)
+
+    def write_numbers(self, path: Path) -> None:
+        found: list[dict[str, Any]] = [
+            {"file": name, **summary.to_dict()} for name, summary in zip(self.names, self.summaries, strict=True)
+        ]
+        write_json(path, found)
+
+    def write_arrays(self, path: Path) -> None:
+        arrays: dict[str, NDArray[Any]] = {}
+        for number, summary in enumerate(self.summaries, 1):
+            start = f"recording{number}." if len(self.summaries) > 1 else ""
+            arrays |= {f"{start}{name}": array for name, array in summary.inside.arrays().items()}
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+WRITERS: dict[str, Callable[[View, Path], None]] = {
+    ".png": View.write_figure,
+    ".svg": View.write_figure,
+    ".pdf": View.write_figure,
+    ".html": View.write_page,
+    ".json": View.write_numbers,
+    ".npz": View.write_arrays,
+}
+
+
+def writer_of(path: Path) -> Callable[[View, Path], None]:
+    """What writes a file of this suffix; raises OutputError for one that means nothing here."""
+    if path.suffix.lower() not in WRITERS:
+        raise OutputError(f"{path}: its suffix must say what to write: {', '.join(WRITERS)}")
+    return WRITERS[path.suffix.lower()]
+
+
+def look(
+    recognizer: Recognizer,
+    recordings: Sequence[str],
+    layer: int,
+    direction: str,
+    start: float | None,
+    gates: tuple[str, ...],
+    order: str,
+) -> View:
+    """Look into the network while it hears each of the recordings.
+
+    Raises RecordingError for one that can't be read, ConfigError for a layer, direction, gate or order that isn't.
+    """
+    summaries = []
+    for recording in recordings:
+        inside = recognizer.look_inside(recording, start=start)
+        trace = inside.trace(layer, direction)
+        for gate in gates:
+            trace[gate]
+        summary = summarise(recognizer, inside, trace)
+        summary.order(order)
+        summaries.append(summary)
+    return View(recognizer, tuple(map(shown, recordings)), tuple(summaries), gates, order)
+
+
+def shown(recording: str) -> str:
+    """The name of a recording for a title: its folder says the word in a corpus."""
+    return "/".join(Path(recording).parts[-2:])

@@ -1,0 +1,40 @@
+"""Small networks of random weights, one for each cell, that the tests look into."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import torch
+from test_cells import randomise
+
+from speech_lstm.checkpoint import Model
+from speech_lstm.config import FeatureConfig, NetworkConfig
+from speech_lstm.insight.inside import Inside, look_inside
+from speech_lstm.insight.summary import Summary, summarise
+from speech_lstm.network import Network
+from speech_lstm.recognition.recognizer import Recognizer
+from speech_lstm.recurrent.cell import find_cell
+
+LABELS = ("yes", "no", "<b>&")  # a label may be any text
+CLIP = np.random.default_rng(1).uniform(-0.3, 0.3, 6_000).astype(np.float32)
+
+
+@cache
+def seen(name: str) -> tuple[Recognizer, Inside]:
+    """A recogniser of two layers of a cell in both directions, and what is inside it for a third of a second."""
+    kind = "log-mel" if find_cell(name).reads_bands else "mfcc"
+    features = FeatureConfig(kind=kind, mels=16, coefficients=8, hop_ms=25.0)  # type: ignore[arg-type]
+    config = NetworkConfig(cell=name, layers=2, hidden=8, clocks=2, bands=2, heads=2, dropout=0.0)
+    torch.manual_seed(3)
+    network = randomise(Network(features, config, len(LABELS)))
+    for layer in network.stack.layers:
+        layer.get_parameter("input").data.mul_(0.05)  # so that the gates aren't shut or open throughout
+    model = Recognizer(Model(network.eval().requires_grad_(False), features, config, LABELS))
+    return model, look_inside(model, CLIP)
+
+
+@cache
+def summary_of(name: str, layer: int = 1, direction: str = "forward") -> Summary:
+    model, inside = seen(name)
+    return summarise(model, inside, inside.trace(layer, direction))

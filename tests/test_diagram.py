@@ -1,0 +1,182 @@
+"""A diagram is well-formed, shows the numbers that were recorded, and is drawn only where its equation holds."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from insight_models import seen, summary_of
+
+from speech_lstm.errors import ConfigError, SpeechLSTMError
+from speech_lstm.insight.contributions import contributions
+from speech_lstm.insight.diagram import SVG, Numbers, evaluate, filled, template, write_diagram, written
+from speech_lstm.recurrent.cell import CELLS
+
+LSTMS = ("lstm", "peephole", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr")
+GRUS = ("gru", "gru-cho", "mut1", "mut2", "mut3", "ligru", "mingru")
+PLAIN = ("rnn", "rnn-relu", "irnn", "indrnn")
+RULES = dict.fromkeys((*LSTMS, "depth-gated"), "lstm") | dict.fromkeys(GRUS, "gru")
+
+
+def drawn(name: str, layer: int, direction: str, unit: int, frame: int) -> tuple[ElementTree.Element, Numbers]:
+    model, inside = seen(name)
+    trace = inside.trace(layer, direction)
+    parts = contributions(model, inside, trace)
+    numbers = Numbers(trace, parts, unit, frame)
+    return filled(template(trace, parts), numbers), numbers
+
+
+def shown(root: ElementTree.Element) -> dict[str, str]:
+    """What stands in a diagram, by formula and form."""
+    texts = root.iter(f"{{{SVG}}}text")
+    return {
+        f"{text.get('data-text')} {text.get('data-form')}": text.text or "" for text in texts if text.get("data-text")
+    }
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_cell_has_a_diagram_of_all_its_numbers(name: str) -> None:
+    for layer in (1, 2):
+        root, numbers = drawn(name, layer, "backward", 1, 4)
+        found = shown(root)
+        trace = numbers.trace
+        for value in (*trace.seen, *trace.state[:1]):
+            form = "share" if value in trace.gates else "signed"
+            assert found[f"{value} {form}"] == written(float(trace[value][4, 1]), form)
+            for part, array in numbers.parts.get(value, {}).items():
+                assert found[f"{value}.{part} signed"] == written(float(array[4, 1]), "signed")
+        assert "–" not in found.values()
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_diagram_is_drawn_where_its_equation_holds(name: str) -> None:
+    root, _ = drawn(name, 1, "forward", 0, 0)
+    assert root.get("data-rule") == RULES.get(name, "none")
+    plain = any("same weights at every frame" in (text.text or "") for text in root.iter(f"{{{SVG}}}text"))
+    assert plain == (name in PLAIN)
+
+
+def test_a_depth_gate_is_no_part_of_the_lstm_as_it_is_taught() -> None:
+    assert drawn("depth-gated", 1, "forward", 0, 0)[0].get("data-rule") == "lstm"
+    assert drawn("depth-gated", 2, "forward", 0, 0)[0].get("data-rule") == "none"
+
+
+@pytest.mark.parametrize(("name", "value"), [("lstm", "c"), ("lstm", "h"), ("gru", "h")])
+def test_a_cell_of_the_same_names_and_another_equation_is_boxes(name: str, value: str) -> None:
+    model, inside = seen(name)
+    trace = inside.trace(1)
+    other = replace(trace, values=trace.values | {value: trace[value] * 1.01 + 0.01})
+    parts = contributions(model, inside, trace)
+    assert 'data-rule="none"' not in template(trace, parts)
+    assert 'data-rule="none"' in template(other, parts)
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_the_numbers_on_the_edges_of_the_lstm(direction: str) -> None:
+    root, numbers = drawn("lstm", 2, direction, 3, 5)
+    trace, found = numbers.trace, shown(root)
+    i, f, o, z, c, h = (float(trace[name][5, 3]) for name in "ifozch")
+    old = float(trace["c"][4 if direction == "forward" else 6, 3])
+    assert found["c@-1 signed"] == written(old, "signed")
+    assert found["f*c@-1 signed"] == written(f * old, "signed")
+    assert found["f percent"] == f"{100 * f:.0f} %"
+    assert found["i*z signed"] == written(i * z, "signed")
+    assert found["tanh c signed"] == written(np.tanh(c), "signed")
+    assert np.isclose(f * old + i * z, c, atol=1e-6)
+    assert np.isclose(o * np.tanh(c), h, atol=1e-6)
+
+
+def test_before_its_first_step_a_cell_holds_nothing() -> None:
+    inside = seen("rnn")[1]
+    last = len(inside.features) - 1
+    for direction, first, end in (("forward", 0, last), ("backward", last, 0)):
+        found = shown(drawn("rnn", 1, direction, 0, first)[0])
+        assert found["h@-1 signed"] == "+0.000"
+        assert found["h.x@-1 signed"] == "–"
+        assert found["h@+1 signed"] != "–"
+        assert shown(drawn("rnn", 1, direction, 0, end)[0])["h@+1 signed"] == "–"
+
+
+def test_lines_and_bars_are_as_large_as_their_numbers() -> None:
+    root, numbers = drawn("lstm", 1, "forward", 2, 3)
+    bar = next(part for part in root.iter() if part.get("data-bar") == "f")
+    value = float(numbers.trace["f"][3, 2])
+    assert float(bar.get("width", 0)) == pytest.approx(value * float(bar.get("data-span", 0)), abs=0.01)
+    lines = {part.get("data-weight"): part.get("style", "") for part in root.iter() if part.get("data-weight")}
+    assert lines["f"] == f"stroke-width:{1.2 + 4.8 * value:.2f}"
+
+
+@given(a=st.floats(-2, 2), b=st.floats(-2, 2))
+def test_formulas(a: float, b: float) -> None:
+    known: dict[tuple[str, int], Any] = {("z", 0): a, ("h", -1): b, ("i⁻", 0): a, ("n.Σ", 1): b}
+
+    def at(name: str, steps: int) -> Any:
+        return known.get((name, steps))
+
+    assert evaluate("z", at) == a
+    assert evaluate("1-z*h@-1", at) == pytest.approx((1 - a) * b)
+    assert evaluate("tanh z*i⁻", at) == pytest.approx(np.tanh(a) * a)
+    assert evaluate("n.Σ@+1", at) == b
+    assert evaluate("z*c", at) is None
+
+
+def test_numbers_are_written_in_three_decimals() -> None:
+    assert written(0.12345, "share") == "0.123"
+    assert written(0.12345, "signed") == "+0.123"
+    assert written(-1.5, "signed") == "−1.500"
+    assert written(12.345, "signed") == "+12.35" or written(12.345, "signed") == "+12.34"
+    assert written(0.586, "percent") == "59 %"
+    assert written(None, "signed") == "–"
+
+
+# --- the file ----------------------------------------------------------------------------------------------------
+
+
+def test_the_file_is_svg_with_a_caption(tmp_path: Path) -> None:
+    model, inside = seen("peephole")
+    path = tmp_path / "new" / "cell.svg"
+    time = float(inside.times[3])
+    assert write_diagram(model, "a<b>&.wav", summary_of("peephole", 2), path, unit=5, time=time + 0.003) == (5, time)
+    text = path.read_text("utf-8")
+    root = ElementTree.fromstring(text)
+    texts = [element.text for element in root.iter(f"{{{SVG}}}text")]
+    assert any("layer 2 forward, unit 5" in (line or "") for line in texts)
+    assert any("a<b>&.wav, frame 3" in (line or "") for line in texts)
+    assert written(float(inside.trace(2)["f"][3, 5]), "share") in texts
+    assert "stroke-dasharray" in text
+    assert 'class="dashed"' in text
+
+
+def test_without_a_unit_it_is_the_one_that_the_answer_needs_most(tmp_path: Path) -> None:
+    model, inside = seen("gru")
+    summary = summary_of("gru", 2, "backward")
+    unit, time = write_diagram(model, "a.wav", summary, tmp_path / "a.svg")
+    assert unit == int(summary.drops.argmax())
+    assert time == pytest.approx(inside.times[np.abs(summary.trace["h"][:, unit]).argmax()])
+
+
+@pytest.mark.parametrize(
+    ("unit", "time", "said"),
+    [
+        (8, None, "no unit 8; layer 1 has units 0 to 7"),
+        (-1, None, "no unit -1"),
+        (None, 0.9, "0.9 s is outside"),
+        (None, -0.1, "-0.1 s is outside"),
+        (None, float("nan"), "nan s is outside"),
+    ],
+)
+def test_a_unit_or_time_that_there_is_not(unit: int | None, time: float | None, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=said):
+        write_diagram(seen("lstm")[0], "a.wav", summary_of("lstm"), tmp_path / "a.svg", unit, time)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_can_not_be_written_to(tmp_path: Path) -> None:
+    with pytest.raises(SpeechLSTMError, match="it is a folder"):
+        write_diagram(seen("lstm")[0], "a.wav", summary_of("lstm"), tmp_path)

@@ -1,0 +1,161 @@
+"""`speech-lstm gates` as a user meets it, on recordings and models that the repository carries or makes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from matplotlib.image import imread
+from test_cli import SLOW, call, refusal
+from test_inside import CLIP, recognizer
+
+from speech_lstm.checkpoint import save_model
+from speech_lstm.config import SAMPLE_RATE
+from speech_lstm.insight.gate_figure import gate_figure
+from speech_lstm.insight.inside import look_inside
+from speech_lstm.insight.summary import summarise
+from speech_lstm.recurrent.cell import CELLS
+
+
+@pytest.fixture(scope="module")
+def go(demo: Path) -> Path:
+    return sorted((demo / "go").iterdir())[0]
+
+
+@pytest.fixture
+def model_of(tmp_path: Path) -> object:
+    """Writes a small model file of a cell, of random weights."""
+
+    def write(name: str) -> Path:
+        path = tmp_path / f"{name}.safetensors"
+        save_model(path, recognizer(name).model)
+        return path
+
+    return write
+
+
+def test_the_table_and_every_kind_of_file(tmp_path: Path, go: Path) -> None:
+    names = ["look.png", "look.svg", "look.json", "look.npz"]
+    files = [word for name in names for word in ("--out", str(tmp_path / name))]
+    words = [sys.executable, "-m", "speech_lstm", "gates", str(go), "--layer", "2", *files]
+    run = subprocess.run(words, capture_output=True, text=True, timeout=SLOW)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.startswith("go ")
+    for word in ("forget gate", "half-life", "drop when held at 0", "layer 2 of 2", *names):
+        assert word in run.stdout
+    assert imread(tmp_path / "look.png").std() > 0.05
+    (numbers,) = json.loads((tmp_path / "look.json").read_text(encoding="utf-8"))
+    arrays = np.load(tmp_path / "look.npz", allow_pickle=False)
+    f = arrays["layer2.forward.f"]
+    gate = next(gate for gate in numbers["gates"] if gate["name"] == "f")
+    assert gate["mean"] == pytest.approx(f.mean(), abs=1e-6)
+    assert gate["near_high"] == pytest.approx((f > 0.9).mean())
+    assert len(numbers["units"]["half_life_ms"]) == f.shape[1]
+    assert len(numbers["frames"]["gradient"]) == len(f)
+    assert numbers["answer"] == arrays["labels"][arrays["posteriors"][-1].argmax()] == "go"
+
+
+def test_two_recordings_stand_side_by_side_on_the_same_scales() -> None:
+    model = recognizer("lstm")
+    pair = [look_inside(model, scale * CLIP) for scale in (1.0, 0.05)]
+    figure = gate_figure(["loud", "quiet"], [summarise(model, inside, inside.trace()) for inside in pair])
+    scales: dict[str, set[tuple[float, float]]] = {}
+    for axes in figure.axes:
+        if axes.images and (title := axes.get_title(loc="left")):
+            scales.setdefault(title, set()).add(axes.images[0].get_clim())
+    assert {"f   forget gate", "c   memory, long term", "z   candidate"} <= set(scales)
+    assert all(len(limits) == 1 for limits in scales.values())
+    assert scales["f   forget gate"] == {(0.0, 1.0)}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_cell_has_its_figure_and_its_table(name: str) -> None:
+    model = recognizer(name)
+    inside = look_inside(model, CLIP)
+    summary = summarise(model, inside, inside.trace(1, "backward"))
+    titles = [axes.get_title(loc="left") for axes in gate_figure([name], [summary]).axes]
+    for value in summary.trace.seen:
+        assert any(title.split("   ")[0] == value for title in titles), value
+    assert ("half-life of the memory" in summary.table()) == bool(summary.trace.cell.keeps)
+    assert json.loads(json.dumps(summary.to_dict()))["cell"] == summary.trace.cell.name
+
+
+def test_only_the_gates_asked_for(tmp_path: Path, go: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, _ = call(capsys, "gates", go, "--gates", "f,c", "--order", "half-life", "--out", tmp_path / "two.svg")
+    assert status == 0
+    ids = (tmp_path / "two.svg").read_text(encoding="utf-8").count('<g id="axes_')
+    assert ids == 9  # waveform, features, f, c, what was needed, the answer; three have a scale beside them
+
+
+def test_the_equations_need_no_recording(capsys: pytest.CaptureFixture[str], model_of: object) -> None:
+    status, out, _ = call(capsys, "gates", "--cell-equation")
+    assert status == 0
+    assert "c = f ⊙ c⁻ + i ⊙ z\n" in out
+    assert "f  forget gate\n" in out
+    status, out, _ = call(capsys, "gates", "--cell-equation", "--model", model_of("gru"))  # type: ignore[operator]
+    assert "r  reset gate\n" in out
+
+
+def test_a_stretch_of_a_long_recording_from_standard_input(demo: Path) -> None:
+    words = [soundfile.read(sorted((demo / word).iterdir())[0], dtype="float32")[0] for word in ("yes", "stop")]
+    gap = np.zeros(SAMPLE_RATE, np.float32)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.concatenate([gap, words[0], gap, words[1], gap]), SAMPLE_RATE, format="WAV")
+    start = 1 + len(words[0]) / SAMPLE_RATE + 1
+    run = subprocess.run(
+        [sys.executable, "-m", "speech_lstm", "gates", "-", "--start", str(start)],
+        input=buffer.getvalue(),
+        capture_output=True,
+        timeout=SLOW,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith(b"stop ")
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--gates", "f,q"], "has no 'q' in layer 1; it has i, f, o, z, h, c"),
+        (["--layer", "3"], "there is no layer 3; the network has layers 1 to 2"),
+        (["--layer", "0"], "whole number from 1 up"),
+        (["--start", "7"], "there is nothing at 7 s"),
+        (["--start", "nan"], "not a time in seconds"),
+        (["--out", "look.gif"], "look.gif: its suffix must say what to write: .png"),
+        (["--order", "size"], "invalid choice"),
+        (["--direction", "up"], "invalid choice"),
+        (["--model", "none.safetensors"], "none.safetensors: no such file"),
+        (["--out", "/proc/none/look.png"], "can't be written"),
+    ],
+)
+def test_bad_flags(go: Path, capsys: pytest.CaptureFixture[str], flags: list[str], says: str) -> None:
+    status, _, error = call(capsys, "gates", go, *flags)
+    assert status == 2
+    assert error.count("\n") == 1
+    assert says in error
+
+
+def test_bad_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "name a recording" in refusal(capsys, "gates")
+    assert "no such file" in refusal(capsys, "gates", tmp_path / "none.wav").lower()
+    text = tmp_path / "text.wav"
+    text.write_text("no recording", encoding="utf-8")
+    assert str(text) in refusal(capsys, "gates", text)
+
+
+def test_a_cell_that_keeps_nothing_by_a_gate_has_no_half_lives(
+    go: Path, capsys: pytest.CaptureFixture[str], model_of: object
+) -> None:
+    path = model_of("rnn")  # type: ignore[operator]
+    error = call(capsys, "gates", go, "--model", path, "--order", "half-life")[2]
+    assert "can't be ordered by half-life" in error
+    assert error.count(os.linesep) == 1
+    status, out, _ = call(capsys, "gates", go, "--model", path)
+    assert status == 0
+    assert "half-life of the memory" not in out

@@ -1,0 +1,276 @@
+"""What is seen inside is what the network computed, and what carried an answer is what a naive trial says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_cells import randomise
+from torch import Tensor
+
+from speech_lstm.audio.recording import find_clip, fit_clip, read_recording
+from speech_lstm.checkpoint import Model
+from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, FeatureConfig, NetworkConfig
+from speech_lstm.errors import ConfigError, RecordingError
+from speech_lstm.insight import influence
+from speech_lstm.insight.inside import Inside, Trace, look_inside
+from speech_lstm.insight.summary import summarise
+from speech_lstm.network import Network
+from speech_lstm.recognition.recognizer import Recognizer, load
+from speech_lstm.recurrent.cell import CELLS, find_cell
+
+LABELS = ("yes", "no", "_unknown_")
+EVERY_CELL = pytest.mark.parametrize("name", CELLS)
+CLIP = np.random.default_rng(1).uniform(-0.3, 0.3, 6_000).astype(np.float32)
+
+
+def recognizer(name: str, **changes: object) -> Recognizer:
+    """A small network of a cell, of random weights."""
+    kind = "log-mel" if find_cell(name).reads_bands else "mfcc"
+    features = FeatureConfig(kind=kind, mels=16, coefficients=8, hop_ms=25.0)  # type: ignore[arg-type]
+    config = NetworkConfig(cell=name, layers=2, hidden=8, clocks=2, bands=2, heads=2, dropout=0.0)
+    torch.manual_seed(3)
+    network = randomise(Network(features, replace(config, **changes), len(LABELS)))  # type: ignore[arg-type]
+    return Recognizer(Model(network.eval().requires_grad_(False), features, config, LABELS))
+
+
+def seen(name: str) -> tuple[Recognizer, Inside]:
+    model = recognizer(name)
+    return model, look_inside(model, CLIP)
+
+
+# --- what is recorded --------------------------------------------------------------------------------------------
+
+
+@EVERY_CELL
+def test_what_is_recorded_is_what_the_fast_way_computes(name: str) -> None:
+    model, inside = seen(name)
+    network = model.model.network
+    features = model.front_end(torch.from_numpy(CLIP)[None])
+    hidden = network.stack(network.normalise(features))[0][0].numpy()  # by the kernels
+    outputs = [inside.trace(2, direction)[inside.trace(2).state[0]] for direction in ("forward", "backward")]
+    np.testing.assert_allclose(np.concatenate(outputs, 1), hidden, rtol=1e-5, atol=1e-5)
+    scores = network(features).softmax(1)[0].numpy()
+    np.testing.assert_allclose(list(inside.answer.scores.values()), scores, atol=1e-5)
+
+
+@EVERY_CELL
+def test_every_value_has_its_frame_and_every_gate_is_a_share(name: str) -> None:
+    _, inside = seen(name)
+    frames = len(inside.features)
+    assert [(trace.layer, trace.direction) for trace in inside.traces] == [
+        (1, "forward"),
+        (1, "backward"),
+        (2, "forward"),
+        (2, "backward"),
+    ]
+    for trace in inside.traces:
+        assert {gate.partition(".")[0] for gate in trace.cell.gates} == set(trace.seen)
+        for key, values in trace.values.items():
+            assert values.shape[0] == frames
+            assert values.dtype == np.float32
+            assert np.isfinite(values).all(), key
+        for gate in trace.gates:
+            assert trace[gate].min() >= 0
+            assert trace[gate].max() <= 1
+        if trace.kept is not None:
+            lives = trace.half_lives(0.025)
+            assert lives is not None
+            assert (lives >= 0).all()
+    assert inside.posteriors.shape == (frames, len(LABELS))
+    assert len(inside.times) == frames
+
+
+def test_the_gates_of_an_lstm_give_its_memory_in_both_directions() -> None:
+    _, inside = seen("lstm")
+    for direction, step in (("forward", 1), ("backward", -1)):
+        trace = inside.trace(2, direction)
+        i, f, o, z, h, c = (trace[name][::step] for name in "ifozhc")
+        np.testing.assert_allclose(c[1:], f[1:] * c[:-1] + i[1:] * z[1:], atol=1e-6)
+        np.testing.assert_allclose(c[0], i[0] * z[0], atol=1e-6)  # what comes first starts from nothing
+        np.testing.assert_allclose(h, o * np.tanh(c), atol=1e-6)
+
+
+def test_the_answer_so_far_is_that_of_the_beginning_alone() -> None:
+    model, inside = seen("gru")
+    features = torch.from_numpy(inside.features)[None]
+    for frame in (0, 3, len(inside.features) - 1):
+        alone = model.model.network(features[:, : frame + 1]).softmax(1)[0].numpy()
+        np.testing.assert_allclose(inside.posteriors[frame], alone, atol=1e-5)
+    np.testing.assert_allclose(inside.posteriors[-1], list(inside.answer.scores.values()), atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{"bidirectional": False}, {"tied": True}, {"pooling": "last"}])
+def test_other_networks_can_be_looked_into(changes: dict[str, object]) -> None:
+    model = recognizer("peephole", **changes)
+    inside = look_inside(model, CLIP)
+    scores = model.model.network(model.front_end(torch.from_numpy(CLIP)[None])).softmax(1)[0].numpy()
+    np.testing.assert_allclose(list(inside.answer.scores.values()), scores, atol=1e-5)
+    assert summarise(model, inside, inside.trace(2)).drops.shape == (8,)
+
+
+def test_what_there_is_not_is_told_with_what_there_is() -> None:
+    _, inside = seen("gru")
+    with pytest.raises(ConfigError, match="no 'f' in layer 1; it has r, z, n, h"):
+        inside.trace()["f"]
+    with pytest.raises(ConfigError, match="no layer 3; the network has layers 1 to 2"):
+        inside.trace(3)
+    one_way = look_inside(recognizer("gru", bidirectional=False), CLIP)
+    with pytest.raises(ConfigError, match="doesn't read backward; it reads forward"):
+        one_way.trace(1, "backward")
+    plain = recognizer("rnn")
+    inside = look_inside(plain, CLIP)
+    with pytest.raises(ConfigError, match="can't be ordered by half-life"):
+        summarise(plain, inside, inside.trace()).order("half-life")
+
+
+def test_half_lives_of_known_gates() -> None:
+    trace = seen("lstm")[1].trace()
+    kept = np.array([[0.5, 1.0, 0.0, 0.25], [0.5, 1.0, 0.0, 1.0]], np.float32)
+    lives = replace(trace, values={**trace.values, "f": kept}).half_lives(0.02)
+    assert lives is not None
+    assert lives[0] == pytest.approx(0.02)
+    assert lives[1] > 1e6  # it never forgets
+    assert lives[2] < 0.001
+    assert lives[3] == pytest.approx(0.02)  # a quarter once and all of it once: half a frame
+
+
+# --- what carried the answer -------------------------------------------------------------------------------------
+
+
+def by_hand(model: Recognizer, inside: Inside, trace: Trace, names: set[str], unit: int | None, to: float) -> Tensor:
+    """The answer with a unit's (None: every unit's) values of these names replaced, one recording at a time."""
+    direction = ("forward", "backward").index(trace.direction)
+
+    def tap(name: str, value: Tensor) -> Tensor:
+        if name in names:
+            value = value.clone()
+            value[direction, :, slice(None) if unit is None else unit] = to
+        return value
+
+    network = model.model.network
+    features = torch.from_numpy(inside.features)[None]
+    taps = [tap if layer == trace.layer - 1 else None for layer in range(inside.depth)]
+    hidden, _ = network.stack(network.normalise(features), taps=taps)
+    return network.head(network.pooling(hidden)).softmax(1)[0].numpy()
+
+
+@EVERY_CELL
+def test_a_unit_held_at_0(name: str) -> None:
+    model, inside = seen(name)
+    trace = inside.trace(1, "backward")
+    drops = influence.ablation(model, inside, trace)
+    width = trace[trace.state[0]].shape[1]
+    assert drops.shape == (width,)
+    names = {part for part in trace.state if trace[part].shape[1] == width}
+    best = inside.labels.index(inside.answer.label)
+    for unit in (0, width - 1):
+        alone = by_hand(model, inside, trace, names, unit, 0.0)[best]
+        assert drops[unit] == pytest.approx(inside.answer.probability - alone, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "depth-gated", "minlstm"])
+def test_a_gate_set_by_hand(name: str) -> None:
+    model, inside = seen(name)
+    trace = inside.trace(2, "forward")
+    gate = trace.gates[0]
+    for to in (0.0, 1.0):
+        forced = influence.forced(model, inside, trace, gate, to)
+        assert forced.shape == (9, len(LABELS))
+        for row, unit in ((0, 0), (7, 7), (8, None)):
+            alone = by_hand(model, inside, trace, {gate}, unit, to)
+            np.testing.assert_allclose(forced[row], alone, atol=1e-5)
+
+
+def test_a_gate_in_bands_set_by_hand() -> None:
+    model, inside = seen("grid-tf")
+    trace = inside.trace(1)
+    forced = influence.forced(model, inside, trace, "i_time", 1.0)  # 2 bands of 2 units
+    assert trace["i_time"].shape[1] == 4
+    for unit in range(4):
+        alone = by_hand(model, inside, trace, {f"i_time.{unit // 2}"}, unit % 2, 1.0)
+        np.testing.assert_allclose(forced[unit], alone, atol=1e-5)
+    everything = by_hand(model, inside, trace, {"i_time.0", "i_time.1"}, None, 1.0)
+    np.testing.assert_allclose(forced[4], everything, atol=1e-5)
+
+
+def test_what_is_hidden_is_the_tenth_of_a_second_around_the_frame() -> None:
+    model, inside = seen("lstm")
+    lost = influence.occlusion(model, inside)  # frames every 25 ms: one and the nearest on either side
+    frame, best = 5, inside.labels.index(inside.answer.label)
+    features = torch.from_numpy(inside.features.copy())[None]
+    features[:, frame - 1 : frame + 2] = torch.from_numpy(inside.features).mean(0)
+    alone = model.model.network(features).softmax(1)[0, best].item()
+    assert lost[frame] == pytest.approx(inside.answer.probability - alone, abs=1e-5)
+
+
+def test_the_gradient_is_the_one_of_finite_differences() -> None:
+    model, inside = seen("lstm")
+    network = model.model.network.double()
+    read, best = torch.from_numpy(inside.normalised).double()[None], inside.labels.index(inside.answer.label)
+
+    def score(values: Tensor) -> float:
+        hidden, _ = network.stack(values)
+        return network.head(network.pooling(hidden)).log_softmax(1)[0, best].item()
+
+    frame, step = 4, 1e-5
+    slopes = []
+    for number in range(read.shape[2]):
+        change = torch.zeros_like(read)
+        change[0, frame, number] = step
+        slopes.append((score(read + change) - score(read - change)) / (2 * step))
+    model.model.network.float()
+    assert influence.saliency(model, inside)[frame] == pytest.approx(np.linalg.norm(slopes), rel=1e-3)
+
+
+# --- one second of a recording -----------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 5_000), st.integers(1, 900), st.integers(0, 99))
+def test_the_clip_does_not_depend_on_the_blocks(length: int, block: int, seed: int) -> None:
+    waveform = np.random.default_rng(seed).normal(size=length).astype(np.float32)
+    blocks = [waveform[at : at + block] for at in range(0, length, block)]
+    clip, start = find_clip(blocks, samples=1_000)
+    whole, place = find_clip([waveform], samples=1_000)
+    assert len(clip) == 1_000
+    np.testing.assert_array_equal(clip, whole)
+    np.testing.assert_array_equal(clip, fit_clip(waveform, 1_000))
+    assert start == place
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 5_000), st.integers(1, 900), st.floats(0, 1))
+def test_the_clip_at_a_time_is_what_stands_there(length: int, block: int, share: float) -> None:
+    waveform = 1 + np.arange(length, dtype=np.float32)
+    sample = int(share * (length - 1))
+    blocks = [waveform[at : at + block] for at in range(0, length, block)]
+    clip, start = find_clip(blocks, sample / SAMPLE_RATE, 1_000)
+    want = waveform[sample : sample + 1_000]
+    np.testing.assert_array_equal(clip[: len(want)], want)
+    assert not clip[len(want) :].any()
+    assert start == pytest.approx(sample / SAMPLE_RATE)
+
+
+def test_there_is_nothing_after_the_end() -> None:
+    with pytest.raises(RecordingError, match=r"nothing at 2 s; the recording is 0.38 s long"):
+        find_clip([CLIP], 2.0)
+
+
+def test_the_model_that_comes_along_shows_the_recording_that_it_classifies(demo: Path) -> None:
+    model, path = load(), sorted((demo / "go").iterdir())[0]
+    inside = model.look_inside(path)
+    prediction = model.classify(path)
+    assert inside.answer.label == prediction.label == "go"
+    assert inside.answer.probability == pytest.approx(prediction.probability, abs=1e-5)
+    np.testing.assert_array_equal(inside.waveform, fit_clip(read_recording(path)))
+    assert set(inside.arrays()) >= {"waveform", "features", "posteriors", "layer1.forward.f", "layer2.backward.c"}
+    long = np.concatenate([np.zeros(5 * SAMPLE_RATE, np.float32), read_recording(path), np.zeros(SAMPLE_RATE)])
+    there = model.look_inside(long, SAMPLE_RATE)
+    assert 4 <= there.start <= 6
+    assert len(there.waveform) == CLIP_SAMPLES
