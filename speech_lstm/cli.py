@@ -200,6 +200,7 @@ def gates(arguments: argparse.Namespace) -> int:
     if arguments.diagram:
         unit, moment = view.write_diagram(arguments.diagram, arguments.unit, arguments.at)
         print(f"{arguments.diagram}: unit {unit} at {moment:.2f} s")
+    return 0
 
 
 def gradients(arguments: argparse.Namespace) -> int:
@@ -326,7 +327,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--data", type=Path, default=Path("data/demo"), help="the corpus (%(default)s)")
     sub.add_argument("--out", type=Path, default=Path("runs/gradients"), help="folder for the page (%(default)s)")
     compared = "rnn,clockwork,gru,lstm,peephole"
-    sub.add_argument("--cells", type=names, default=compared, metavar="NAME,…", help="(%(default)s)")
+    sub.add_argument("--cells", type=names, default=compared, metavar="NAME,…", help="cells to compare (%(default)s)")
     sub.add_argument(
         "--words", type=names, default="yes,no", metavar="A,B", help="the two to tell apart (%(default)s)"
     )

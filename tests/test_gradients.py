@@ -18,9 +18,17 @@ from test_cli import SLOW, call, refusal
 from speech_lstm.config import NetworkConfig
 from speech_lstm.insight.gradient_findings import findings, memory_table, verdicts
 from speech_lstm.insight.gradient_study import Choice, Study
-from speech_lstm.insight.gradients import Flow, gradient_flow, state_norms
+from speech_lstm.insight.gradients import Flow, Passage, gradient_flow, state_norms
 from speech_lstm.insight.memory_task import Stage, Trial, chance_limit, trial, verdict
-from speech_lstm.insight.recurrent_weight import descents, kept, plain_network, powers, singular_values
+from speech_lstm.insight.recurrent_weight import (
+    Descent,
+    Spectrum,
+    descents,
+    kept,
+    plain_network,
+    powers,
+    singular_values,
+)
 from speech_lstm.insight.sequences import FEATURES, FRAMES, Sequences, read_sequences
 from speech_lstm.insight.small_network import Learning, correct, learn, network_config, small_network
 from speech_lstm.recurrent.cell import CELLS
@@ -217,6 +225,40 @@ def study_of(scores: dict[str, list[list[float]]], recordings: int = 300) -> Stu
 def test_the_page_says_what_was_found(lstm: float, rnn: float, says: str) -> None:
     study = study_of({"lstm": [[0.95, lstm]] * 2, "rnn": [[0.9, rnn]] * 2})
     assert says in " ".join(findings(study)["memory"])
+
+
+@pytest.mark.parametrize(
+    ("free", "clipped", "says"),
+    [
+        (0.69, 0.3, "clipping held the explosion"),
+        (float("nan"), 0.3, "clipping held the explosion"),
+        (0.2, 0.3, "clipping did not help here"),
+        (0.7, 0.69, "clipping was not enough here"),
+    ],
+)
+def test_what_is_said_of_clipping(free: float, clipped: float, says: str) -> None:
+    study = study_of({})
+    flow = Flow([1.0, 0.5], [1.0, 0.5], [1.0, 0.5], [1.0, 0.5])
+    study.powers, study.kept = {0.9: powers(0.9)}, {1.0: kept(1.0)}
+    study.spectra = [Spectrum(2.0, [2.0], flow)]
+    study.descents = [
+        Descent(clip, Learning([loss] * 30, [1.0] * 30), [2.0]) for clip, loss in ((None, free), (1.0, clipped))
+    ]
+    assert says in " ".join(findings(study)["matrix"])
+
+
+def test_how_far_the_gradient_reached_is_said() -> None:
+    study = study_of({"gru": [], "rnn": []})
+    fades, grows = ([factor**k for k in range(2 * FRAMES)] for factor in (0.7, 1.1))
+    study.passages = [
+        Passage(cell, 1, trained, seconds, 8, {"h": Flow(shares, shares, shares, shares)})
+        for cell, shares in (("gru", grows), ("rnn", fades))
+        for trained in (False, True)
+        for seconds in (1, 2)
+    ]
+    told = findings(study)["flow"]
+    assert told[0] == "Untrained, a thousandth of the gradient reaches back through 2 s: gru all and rnn 0.76 s."
+    assert told[1] == "Untrained, it grows on its way back: gru to 1.1e+02 times what it is at the last frame."
 
 
 def test_the_mean_decides_and_the_spread_is_shown() -> None:

@@ -106,7 +106,7 @@ def matrix_figure(study: Study) -> Figure:
         steps = range(1, len(descent.learning.norms) + 1)
         norms.plot(steps, descent.learning.norms, color=colour, linestyle=dash, linewidth=1.8, label=name)
         losses.plot(steps, smooth(descent.learning.losses), color=colour, linestyle=dash, linewidth=2, label=name)
-    norms.axhline(CLIP, color="black", linewidth=1, linestyle=":", label="highest norm that is used")
+    norms.axhline(CLIP, color="black", linewidth=1, linestyle=":", label="highest norm with clipping")
     norms.set_yscale("log")
     norms.set_title(
         f"norm of the whole gradient before clipping,\nplain RNN started with σ = {EXPLODING:g}", fontsize=12

@@ -66,7 +66,7 @@ def flow_findings(study: Study) -> list[str]:
         state = "After learning single words" if trained else "Untrained"
         found.append(f"{state}, a thousandth of the gradient reaches back through {longest} s: {told}.")
         if grown := [p for p in own if max(p.hidden.median) > GROWN]:
-            told = listed(f"{p.cell} to {max(p.flow['h'].median):.1e} times" for p in grown)
+            told = listed(f"{p.cell} to {max(p.hidden.median):.2g} times" for p in grown)
             found.append(f"{state}, it grows on its way back: {told} what it is at the last frame.")
     return found
 
@@ -79,7 +79,7 @@ def scalar_findings(study: Study) -> list[str]:
 
 def matrix_findings(study: Study) -> list[str]:
     ends = [(spectrum.gain, spectrum.flow.median[-1]) for spectrum in study.spectra]
-    told = listed(f"{share:.1e} times with σ = {gain:g}" for gain, share in ends)
+    told = listed(f"{share:.2g} times with σ = {gain:g}" for gain, share in ends)
     found = [f"At the first frame of {TRAINED_SECONDS} s the gradient is, as a multiple of that at the last: {told}."]
     if held := [f"{gain:g}" for gain, share in ends if gain > 1 and share <= 1]:
         found.append(f"With σ = {listed(held)}, though above 1, it does not grow: the slope of tanh holds it down.")
@@ -89,11 +89,15 @@ def matrix_findings(study: Study) -> list[str]:
         f"Trained from σ = {EXPLODING:g}, the largest gradient norm was {max(free.learning.norms):.0f} without "
         f"clipping; with it every step used at most {clipped.clip:g} of up to {max(clipped.learning.norms):.0f}."
     )
-    learnt = losses[1] < LEARNT * math.log(2) and not losses[0] <= losses[1]  # without clipping it may be no number
-    better = "clipping held the explosion" if learnt else "here clipping was not enough to learn the words"
+    if losses[0] <= losses[1]:
+        outcome = "clipping did not help here"
+    elif losses[1] < LEARNT * math.log(2):
+        outcome = "clipping held the explosion"
+    else:
+        outcome = "clipping was not enough here to learn the words"
     found.append(
         f"The loss of the last steps was {losses[0]:.2f} without clipping and {losses[1]:.2f} with it "
-        f"(guessing: {math.log(2):.2f}): {better}. The largest singular value ended at "
+        f"(guessing: {math.log(2):.2f}): {outcome}. The largest singular value ended at "
         f"{free.singular_values[0]:.1f} without and {clipped.singular_values[0]:.1f} with it."
     )
     return found

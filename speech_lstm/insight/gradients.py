@@ -37,7 +37,7 @@ def state_norms(stack: Stack, features: Tensor, loss: Callable[[Tensor], Tensor]
     The stack has one layer in one direction; `loss` makes of its hidden states [batch, frames, hidden] the sum of
     what each sequence gives alone. What c_t does by way of h_t counts as its own.
     """
-    tap = Keep(stack.layers[0].cell.state)  # type: ignore[union-attr, arg-type]
+    tap = Keep(stack.layer(0).cell.state)
     hidden, _ = stack(features, taps=[tap])
     loss(hidden).backward()
     return {part: torch.stack([norm(step) for step in steps], 1) for part, steps in tap.parts.items()}

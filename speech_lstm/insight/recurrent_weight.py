@@ -53,17 +53,18 @@ def powers(weight: float, steps: int = STEPS) -> list[float]:
     """∂h_T/∂h_t at the distances 0 … steps of a linear unit h = w h⁻ + x: a rectifier that is never shut."""
     stack = unit("rnn-relu")
     with torch.no_grad():
-        stack.layers[0].input.fill_(1.0)  # type: ignore[operator]
-        stack.layers[0].recurrent.fill_(weight)  # type: ignore[operator]
+        stack.layer(0).input.fill_(1.0)
+        stack.layer(0).get_parameter("recurrent").fill_(weight)
     return by_distance(stack, "h", steps)
 
 
 def kept(forget_bias: float, steps: int = STEPS) -> list[float]:
     """∂c_T/∂c_t at the distances 0 … steps of an LSTM's unit with f = σ(forget_bias), which sees nothing else."""
     stack = unit("lstm")
-    layer = stack.layers[0]
+    layer = stack.layer(0)
+    assert layer.bias is not None
     with torch.no_grad():
-        layer.bias[:, layer.cell.block("f")] = forget_bias  # type: ignore[union-attr, operator]
+        layer.bias[:, layer.cell.block("f")] = forget_bias
     return by_distance(stack, "c", steps)
 
 
@@ -101,7 +102,7 @@ def plain_network(gain: float, seed: int) -> Network:
 
 def recurrent(network: Network) -> Tensor:
     """The recurrent matrix [1, hidden, hidden] of a plain network."""
-    return network.stack.layers[0].get_parameter("recurrent")
+    return network.stack.layer(0).get_parameter("recurrent")
 
 
 def singular_values(network: Network) -> list[float]:
