@@ -68,7 +68,7 @@ def gate_figure(
     shown = tuple(gates) or (*first.trace.seen, *reversed([name for name in first.trace.state if name[-1] != "⁻"]))
     panels = [feature_panel(summaries), *(gate_panel(name, summaries, order) for name in shown)]
     heights = [0.8, 1.3, *[1.1] * len(shown), 0.8, 1.5]
-    figure = Figure(figsize=(max(9.5, 5.6 * len(summaries) + 1.2), 1.1 + 1.05 * sum(heights)), layout="constrained")
+    figure = Figure(figsize=(max(9.5, 6.9 * len(summaries) + 1.2), 1.1 + 1.05 * sum(heights)), layout="constrained")
     rows = figure.subplots(len(heights), len(summaries), sharex="col", squeeze=False, height_ratios=heights)
     loudest = max(float(np.abs(summary.inside.waveform).max()) for summary in summaries)
     most = max(float(summary.occlusion.max()) for summary in summaries)
@@ -196,4 +196,13 @@ def draw_posteriors(axes: Axes, summary: Summary) -> None:
 
 def above(axes: Axes, columns: int) -> None:
     """The legend beside the title, where it hides nothing."""
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.94), fontsize=9, frameon=False, ncols=columns, borderpad=0)
+    axes.legend(
+        loc="lower right",
+        bbox_to_anchor=(1, 0.94),
+        fontsize=9,
+        frameon=False,
+        ncols=columns,
+        borderpad=0,
+        handlelength=1.4,
+        columnspacing=1.2,
+    )
