@@ -219,7 +219,7 @@ def unfolded(subject: Subject) -> str:
         sheet.text(x, 40, f"step {label}", "name")
         sheet.line(f"M{x},155 V70", now, f"h{shift}")
         sheet.text(x + 16, 92, "h", "symbol free left")
-        for part, place in zip(("x", "bias"), (x, x + 48), strict=True):
+        for part, place in zip(("x", "bias"), (x - 28, x + 32), strict=True):
             if part in parts:
                 start = 395 if part == "x" else 345
                 sheet.line(f"M{place},{start} V284", now, f"h.{part}{shift}")
