@@ -26,6 +26,8 @@ from speech_lstm.flags import (
     add_plugin_flag,
     add_settings,
     config_of,
+    lengths,
+    names,
     seconds,
     whole,
 )
@@ -201,6 +203,22 @@ def gates(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def gradients(arguments: argparse.Namespace) -> int:
+    load_plugins(arguments)
+    from speech_lstm.insight.gradient_page import text
+    from speech_lstm.insight.gradient_study import PAGE, PARTS, Choice, write_study
+    from speech_lstm.recognition.recognizer import one_thread
+    from speech_lstm.training.allocator import keep_freed_memory
+
+    one_thread()  # the matrices of these networks are too small for two
+    keep_freed_memory()
+    asked = arguments.words, arguments.cells, arguments.seconds, arguments.seeds, arguments.steps
+    choice = Choice(arguments.data, *asked, (arguments.part,) if arguments.part else PARTS)
+    print(text(write_study(choice, arguments.out)))
+    print(f"\npage {arguments.out / PAGE}")
+    return 0
+
+
 def devices(arguments: argparse.Namespace) -> int:
     from speech_lstm.audio.microphone import device_table, list_devices
 
@@ -304,6 +322,29 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--device", metavar="NAME|INDEX", help="input device, see `speech-lstm devices` (the default)")
     add_model_flags(sub)
     sub.set_defaults(run=listen)
+
+    sub = commands.add_parser("gradients", help="show how gradients vanish, explode and are kept through time")
+    sub.add_argument("--data", type=Path, default=Path("data/demo"), help="the corpus (%(default)s)")
+    sub.add_argument("--out", type=Path, default=Path("runs/gradients"), help="folder for the page (%(default)s)")
+    compared = "rnn,clockwork,gru,lstm,peephole"
+    sub.add_argument("--cells", type=names, default=compared, metavar="NAME,…", help="cells to compare (%(default)s)")
+    sub.add_argument(
+        "--words", type=names, default="yes,no", metavar="A,B", help="the two to tell apart (%(default)s)"
+    )
+    sub.add_argument(
+        "--seconds", type=lengths, default="1,2,4,8,16", metavar="N,…", help="lengths of the sequences (%(default)s)"
+    )
+    sub.add_argument("--seeds", type=whole, default=3, metavar="N", help="of the memory task (%(default)s)")
+    sub.add_argument(
+        "--steps",
+        type=whole,
+        default=50,
+        metavar="N",
+        help="of training for each length, 4 N for the first (%(default)s)",
+    )
+    sub.add_argument("--part", choices=("flow", "scalar", "memory"), help="measure only this")
+    add_plugin_flag(sub)
+    sub.set_defaults(run=gradients)
 
     sub = commands.add_parser("devices", help="list the input devices")
     sub.set_defaults(run=devices)

@@ -11,10 +11,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from speech_lstm.config import KINDS, THRESHOLD, Config, Settings
+from speech_lstm.config import KINDS, THRESHOLD, Config, Settings, listed
 from speech_lstm.errors import ConfigError
 from speech_lstm.files import reason
 
+LONGEST = 60  # seconds of a sequence in the gradient study: 1,500 steps
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -127,6 +128,22 @@ def whole(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
     return value
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names separated by commas, each once."""
+    found = tuple(dict.fromkeys(listed(text)))
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} names nothing")
+    return found
+
+
+def lengths(text: str) -> tuple[int, ...]:
+    """Whole numbers of seconds separated by commas, sorted."""
+    found = tuple(sorted({whole(item) for item in names(text)}))
+    if found[-1] > LONGEST:
+        raise argparse.ArgumentTypeError(f"{found[-1]} s is too long; at most {LONGEST} s are possible")
+    return found
 
 
 def config_of(arguments: argparse.Namespace, file: Path | None) -> Config:

@@ -1,0 +1,129 @@
+"""How a gradient fares on its way back through time: its norm at every step, for any cell."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from speech_lstm.insight.sequences import Sequences
+from speech_lstm.insight.small_network import BATCH, LOOKED_INTO, SEEN, Told, correct, learn, see, small_network
+from speech_lstm.network import Network
+from speech_lstm.recurrent.stack import Stack
+
+FAINT = 1e-3  # the share of a gradient below which it is said not to reach
+
+
+class Keep:
+    """A tap that keeps the state after every step, part by part, for backward to leave the gradients in."""
+
+    def __init__(self, parts: tuple[str, ...]) -> None:
+        self.parts: dict[str, list[Tensor]] = {part: [] for part in parts}
+
+    def __call__(self, name: str, value: Tensor) -> Tensor:
+        if name in self.parts:
+            value.retain_grad()
+            self.parts[name].append(value)
+        return value
+
+
+def state_norms(stack: Stack, features: Tensor, loss: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+    """The norm of ∂loss/∂s_t for every part s of the state, such as h and c: [batch, frames], by the part's name.
+
+    The stack has one layer in one direction; `loss` makes of its hidden states [batch, frames, hidden] the sum of
+    what each sequence gives alone. What c_t does by way of h_t counts as its own.
+    """
+    tap = Keep(stack.layer(0).cell.state)
+    hidden, _ = stack(features, taps=[tap])
+    loss(hidden).backward()
+    return {part: torch.stack([norm(step) for step in steps], 1) for part, steps in tap.parts.items()}
+
+
+def norm(state: Tensor) -> Tensor:
+    """The norm of the gradient that a state [1, batch, hidden] was left with: [batch]; 0 where it had no effect."""
+    return state.new_zeros(state.shape[1]) if state.grad is None else state.grad.norm(dim=(0, 2))
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The norms of a gradient by the distance T − t in frames, 0 first, over some sequences.
+
+    `norm` is the median of ‖∂loss/∂s_t‖. The others are quantiles of its share in ‖∂loss/∂h_T‖, with the output h_T
+    of the last step: the median, one in ten below `low`, one in ten above `high`.
+    """
+
+    norm: list[float]
+    median: list[float]
+    low: list[float]
+    high: list[float]
+
+    @property
+    def reach(self) -> int:
+        """The largest distance, in frames, at which a thousandth of the gradient is left."""
+        return max((distance for distance, share in enumerate(self.median) if share >= FAINT), default=0)
+
+
+def gradient_flow(network: Network, features: Tensor, labels: Tensor) -> dict[str, Flow]:
+    """How the gradient of the loss at the last frame flows back, for every part of the state, the hidden state first.
+
+    That is the first part which the next step reads: the output, but of a grid the state along time. Computed in
+    float64: in float32 it would be 0 where it is only small. The network stays as it is.
+    """
+    exact = copy.deepcopy(network).double().eval()
+
+    def loss(hidden: Tensor) -> Tensor:
+        return cross_entropy(exact.head(exact.pooling(hidden)), labels, reduction="sum")
+
+    norms = state_norms(exact.stack, exact.normalise(features.double()), loss)
+    last = next(iter(norms.values()))[:, -1:]
+    parts = sorted(norms, key=lambda part: not norms[part][:, :-1].any())  # what no later step reads comes last
+    return {part: quantiles(norms[part].flip(1), last) for part in parts}
+
+
+def quantiles(norms: Tensor, last: Tensor) -> Flow:
+    """Norms [batch, frames], the last frame first, and those at the last frame [batch, 1] → what `Flow` holds."""
+    low, median, high = torch.nanquantile(norms / last, norms.new_tensor([0.1, 0.5, 0.9]), 0)
+    return Flow(*(line.tolist() for line in (norms.nanmedian(0).values, median, low, high)))
+
+
+@dataclass(frozen=True)
+class Passage:
+    """The gradient through chained words of one length, by a network that has learnt single words or nothing."""
+
+    cell: str
+    seed: int
+    trained: bool
+    seconds: int
+    correct: int  # of LOOKED_INTO sequences
+    flow: dict[str, Flow]
+
+    @property
+    def hidden(self) -> Flow:
+        """The gradient of the hidden state."""
+        return next(iter(self.flow.values()))
+
+
+def passages(
+    cell: str, seed: int, material: tuple[Sequences, Sequences], seconds: Sequence[int], steps: int, told: Told
+) -> list[Passage]:
+    """The gradient of the answer to the last word of a chain, before and after learning single words.
+
+    `material` is what is learnt and what is looked at.
+    """
+    training, scoring = material
+    network = small_network(cell, seed)
+    see(network, training.chain(1, SEEN, seed=0)[0])
+    found = []
+    for trained in (False, True):
+        if trained:
+            learn(network, lambda step: training.chain(1, BATCH, seed=step), steps, told)
+        for length in seconds:
+            chains = scoring.chain(length, LOOKED_INTO, seed=0)
+            flow = gradient_flow(network, *chains)
+            found.append(Passage(cell, seed, trained, length, correct(network, *chains), flow))
+            told(length)
+    return found
