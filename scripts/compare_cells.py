@@ -2,14 +2,16 @@
 
     python scripts/compare_cells.py DATA OUT [--cells lstm,gru] [--parameters 150000] [--epochs 6]
 
-DATA is a folder in the layout of Speech Commands. Each cell's run lies in OUT/CELL; a cell that is done is not
-trained again. One seed says little: differences of a percent or two are noise.
+DATA is a folder in the layout of Speech Commands. Each cell's run lies in OUT/CELL and its score in OUT/CELL.json; a
+cell that is done is not trained again. When all are, they are timed one after the other: on one thread, by its own
+time, so that other work on the machine does not count. One seed says little: a percent or two are noise.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import time
 from pathlib import Path
@@ -34,8 +36,12 @@ from speech_lstm.errors import ConfigError
 from speech_lstm.files import write_json
 from speech_lstm.recognition.recognizer import Recognizer
 from speech_lstm.recurrent.cell import CELLS
-from speech_lstm.training.run import train
+from speech_lstm.training.allocator import keep_freed_memory
+from speech_lstm.training.distributed import Processes
+from speech_lstm.training.record import Record
+from speech_lstm.training.run import prepare, train
 from speech_lstm.training.scoring import evaluate_model
+from speech_lstm.training.trainer import Trainer
 
 LABELS = len(COMMANDS_8) + 2  # unknown and silence
 
@@ -48,16 +54,24 @@ def main() -> None:
     parser.add_argument("--parameters", type=int, default=150_000)
     parser.add_argument("--epochs", type=int, default=6)
     options = parser.parse_args()
-    rows = []
+    scored = {}
     for name in options.cells.split(","):
         result = options.out / f"{name}.json"
         if not result.exists():
-            write_json(result, measured(name, options.data, options.out / name, options.parameters, options.epochs))
-        rows.append(json.loads(result.read_text(encoding="utf-8")))
+            write_json(result, trained(name, options.data, options.out / name, options.parameters, options.epochs))
+        scored[name] = json.loads(result.read_text(encoding="utf-8"))
+    torch.set_num_threads(1)
+    rows = []
+    for name, row in scored.items():
+        if "failed" not in row:
+            config = recipe(name, options.parameters, options.epochs)
+            model = load_model(options.out / name / "last.safetensors")
+            row |= {"epoch": epoch_seconds(config, options.data), "latency": latency(Recognizer(model))}
+        rows.append(row)
     print(table(rows))
 
 
-def measured(name: str, data: Path, out: Path, parameters: int, epochs: int) -> dict[str, Any]:
+def trained(name: str, data: Path, out: Path, parameters: int, epochs: int) -> dict[str, Any]:
     """Train one cell and score it on the testing list."""
     config = recipe(name, parameters, epochs)
     row: dict[str, Any] = {"cell": name, "hidden": config.network.hidden}
@@ -65,16 +79,22 @@ def measured(name: str, data: Path, out: Path, parameters: int, epochs: int) -> 
         summary = train(config, data, out, resume=(out / "state.safetensors").exists())
     except ConfigError as error:  # the loss of some is not bounded
         return row | {"failed": str(error)}
-    model = load_model(out / "last.safetensors")
-    scores = evaluate_model(model, data, "testing", torch.device("cpu")).evaluation
-    rate = statistics.median(epoch["clips_per_second"] for epoch in summary["history"])
-    return row | {
-        "parameters": summary["parameters"],
-        "accuracy": scores.accuracy,
-        "interval": scores.interval,
-        "clips_per_second": rate,
-        "milliseconds": latency(Recognizer(model, torch.device("cpu"))),
-    }
+    scores = evaluate_model(load_model(out / "last.safetensors"), data, "testing", torch.device("cpu")).evaluation
+    return row | {"parameters": summary["parameters"], "accuracy": scores.accuracy, "interval": scores.interval}
+
+
+def epoch_seconds(config: Config, data: Path, steps: int = 5) -> float:
+    """Seconds of one thread for an epoch of training, from the median step."""
+    group, record = Processes(0, 1, torch.device("cpu")), Record(Path(os.devnull), quiet=True)
+    keep_freed_memory()
+    trainer = Trainer(config, prepare(config, data, group, record), group, record)
+    first, second = trainer.material.batches.epoch(0)
+    spent = []
+    for index in range(steps + 1):
+        start = time.thread_time()
+        trainer.step(first[index], second[index])
+        spent.append(time.thread_time() - start)
+    return statistics.median(spent[1:]) * trainer.material.batches.steps
 
 
 def recipe(name: str, parameters: int, epochs: int) -> Config:
@@ -91,23 +111,20 @@ def recipe(name: str, parameters: int, epochs: int) -> Config:
 
 
 def latency(recognizer: Recognizer, rounds: int = 30) -> float:
-    """Milliseconds for one recording of a second, front end included, one thread; the median."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    """Seconds of one thread for one recording of a second, front end included; the median."""
     clip = np.random.default_rng(0).uniform(-0.1, 0.1, (1, CLIP_SAMPLES)).astype(np.float32)
     times = []
     for _ in range(rounds):
-        start = time.perf_counter()
+        start = time.thread_time()
         recognizer.posteriors(clip)
-        times.append(time.perf_counter() - start)
-    torch.set_num_threads(threads)
-    return 1e3 * statistics.median(times)
+        times.append(time.thread_time() - start)
+    return statistics.median(times)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows in Markdown, best first."""
     lines = [
-        "| cell | hidden | parameters | accuracy, % (95 % interval) | training, clips/s | one recording, ms |",
+        "| cell | hidden | parameters | accuracy, % (95 % interval) | an epoch, s | one recording, ms |",
         "|---|---|---|---|---|---|",
     ]
     for row in sorted(rows, key=lambda row: -row.get("accuracy", 0)):
@@ -117,7 +134,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         low, high = (100 * bound for bound in row["interval"])
         lines.append(
             f"| {row['cell']} | {row['hidden']} | {row['parameters']:,} | {100 * row['accuracy']:.1f} "
-            f"({low:.1f}–{high:.1f}) | {row['clips_per_second']:.0f} | {row['milliseconds']:.1f} |"
+            f"({low:.1f}–{high:.1f}) | {row['epoch']:.0f} | {1e3 * row['latency']:.1f} |"
         )
     return "\n".join(lines)
 

@@ -191,9 +191,13 @@ def gates(arguments: argparse.Namespace) -> int:
     chosen = arguments.layer, arguments.direction, arguments.start, listed(arguments.gates), arguments.order
     view = look(model, arguments.recordings, *chosen)
     print(view.table())
-    for number, path in enumerate(arguments.out):
+    print()
+    for path in arguments.out:
         view.write(path)
-        print(path if number else f"\n{path}")
+        print(path)
+    if arguments.diagram:
+        unit, moment = view.write_diagram(arguments.diagram, arguments.unit, arguments.at)
+        print(f"{arguments.diagram}: unit {unit} at {moment:.2f} s")
     return 0
 
 
@@ -279,6 +283,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="write a figure (.png, .svg, .pdf), a page (.html), all arrays (.npz) or the numbers (.json); "
         "can be given several times",
     )
+    sub.add_argument("--diagram", type=Path, metavar="FILE.svg", help="draw the cell with the numbers of one unit")
+    sub.add_argument("--unit", type=int, metavar="N", help="of the diagram (the one that the answer needs most)")
+    sub.add_argument("--at", type=seconds, metavar="SECONDS", help="of the diagram (when the unit is most active)")
     sub.add_argument("--gates", default="", metavar="NAME,NAME", help="show only these, such as f,c,h (all)")
     sub.add_argument(
         "--order",

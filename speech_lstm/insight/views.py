@@ -50,6 +50,12 @@ class View:
 
         write_page(self.recognizer, self.names, self.summaries, path, self.gates, self.order)
 
+    def write_diagram(self, path: Path, unit: int | None, time: float | None) -> tuple[int, float]:
+        """Draw the cell with the numbers of one unit and moment of the first recording; returns both."""
+        from speech_lstm.insight.diagram import write_diagram
+
+        return write_diagram(self.recognizer, self.names[0], self.summaries[0], path, unit, time)
+
     def write_numbers(self, path: Path) -> None:
         found: list[dict[str, Any]] = [
             {"file": name, **summary.to_dict()} for name, summary in zip(self.names, self.summaries, strict=True)
