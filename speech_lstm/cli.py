@@ -14,23 +14,12 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from speech_lstm.commands import build_parser
 from speech_lstm.config import listed
 from speech_lstm.errors import ConfigError, SpeechLSTMError
-from speech_lstm.flags import (
-    Parser,
-    add_match_flag,
-    add_model_flags,
-    add_plugin_flag,
-    add_settings,
-    config_of,
-    lengths,
-    names,
-    seconds,
-    whole,
-)
+from speech_lstm.flags import config_of
 
 if TYPE_CHECKING:
     from speech_lstm.recognition.prediction import Prediction
@@ -240,115 +229,9 @@ def listen(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The commands and their flags."""
-    parser = Parser(prog="speech-lstm", description="Spoken commands, recognised by an LSTM.")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-
-    sub = commands.add_parser("download", help="fetch Speech Commands, checked and unpacked")
-    sub.add_argument("--version", default="v0.02", choices=("v0.02", "v0.01", "test-v0.02"), help="(%(default)s)")
-    sub.add_argument("--data", type=Path, default=Path("data"), help="folder to put it into (%(default)s)")
-    sub.add_argument("--url", help="another place to fetch the same archive from")
-    sub.add_argument("--sha256", help="the digest to expect of an archive of your own at --url")
-    sub.set_defaults(run=download)
-
-    sub = commands.add_parser("train", help="train a network on a folder of recordings")
-    sub.add_argument("--data", type=Path, required=True, help="the corpus: a folder with a folder for each word")
-    sub.add_argument("--out", type=Path, required=True, help="the run's folder: models, curve, summary, events")
-    sub.add_argument("--config", type=Path, help="a TOML file of settings; a flag beside it wins")
-    sub.add_argument("--resume", action="store_true", help="go on with the run in --out as if it had not stopped")
-    add_match_flag(sub)
-    add_plugin_flag(sub)
-    add_settings(sub)
-    sub.set_defaults(run=train)
-
-    sub = commands.add_parser("cells", help="list the recurrent cells, or show one")
-    sub.add_argument("name", nargs="?", metavar="NAME", help="show this cell whole")
-    sub.add_argument("--json", action="store_true", help="print JSON")
-    add_match_flag(sub)
-    add_plugin_flag(sub)
-    add_settings(sub, ("features", "network"), without=("cell",))
-    sub.set_defaults(run=cells)
-
-    sub = commands.add_parser("evaluate", help="score a model on a split of a folder of recordings")
-    sub.add_argument("model", type=Path, metavar="MODEL")
-    sub.add_argument("--data", type=Path, required=True, help="the corpus")
-    sub.add_argument("--split", default="testing", choices=("training", "validation", "testing"), help="(testing)")
-    sub.add_argument("--json", type=Path, metavar="FILE", help="write every number to this file")
-    sub.add_argument("--plots", type=Path, metavar="DIR", help="write confusion.png and labels.png to this folder")
-    sub.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
-    sub.add_argument("--strict", action="store_true", help="end at the first damaged recording")
-    add_plugin_flag(sub)
-    sub.set_defaults(run=evaluate)
-
-    sub = commands.add_parser("classify", help="say which command recordings hold")
-    sub.add_argument("paths", nargs="+", metavar="PATH", help="recordings, folders of them, or - for standard input")
-    sub.add_argument("--top", type=whole, default=1, metavar="K", help="show the K likeliest labels (%(default)s)")
-    sub.add_argument("--jsonl", action="store_true", help="print one JSON object a line")
-    add_model_flags(sub)
-    sub.set_defaults(run=classify)
-
-    sub = commands.add_parser("gates", help="show what the gates did with a recording")
-    sub.add_argument("recordings", nargs="*", metavar="RECORDING", help="one, or several side by side; - is stdin")
-    sub.add_argument("--layer", type=whole, default=1, metavar="N", help="layer to look at, from 1 (%(default)s)")
-    sub.add_argument("--direction", default="forward", choices=("forward", "backward"), help="(%(default)s)")
-    sub.add_argument(
-        "--out",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="write a figure (.png, .svg, .pdf), a page (.html), all arrays (.npz) or the numbers (.json); "
-        "can be given several times",
-    )
-    sub.add_argument("--diagram", type=Path, metavar="FILE.svg", help="draw the cell with the numbers of one unit")
-    sub.add_argument("--unit", type=int, metavar="N", help="of the diagram (the one that the answer needs most)")
-    sub.add_argument("--at", type=seconds, metavar="SECONDS", help="of the diagram (when the unit is most active)")
-    sub.add_argument("--gates", default="", metavar="NAME,NAME", help="show only these, such as f,c,h (all)")
-    sub.add_argument(
-        "--order",
-        default="active",
-        choices=("index", "active", "half-life", "decision"),
-        help="of the units in a figure: by number, by when they are most active, by the half-life of their memory, "
-        "by what the answer loses without them (%(default)s)",
-    )
-    sub.add_argument("--start", type=seconds, metavar="SECONDS", help="the second to look at (the loudest)")
-    sub.add_argument("--cell-equation", action="store_true", help="print the equations with the names of the figure")
-    sub.add_argument("--model", type=Path, metavar="FILE", help="a model file (the one that comes with the package)")
-    add_plugin_flag(sub)
-    sub.set_defaults(run=gates)
-
-    sub = commands.add_parser("listen", help="recognise commands from a microphone")
-    sub.add_argument("--device", metavar="NAME|INDEX", help="input device, see `speech-lstm devices` (the default)")
-    add_model_flags(sub)
-    sub.set_defaults(run=listen)
-
-    sub = commands.add_parser("gradients", help="show how gradients vanish, explode and are kept through time")
-    sub.add_argument("--data", type=Path, default=Path("data/demo"), help="the corpus (%(default)s)")
-    sub.add_argument("--out", type=Path, default=Path("runs/gradients"), help="folder for the page (%(default)s)")
-    compared = "rnn,clockwork,gru,lstm,peephole"
-    sub.add_argument("--cells", type=names, default=compared, metavar="NAME,…", help="cells to compare (%(default)s)")
-    sub.add_argument(
-        "--words", type=names, default="yes,no", metavar="A,B", help="the two to tell apart (%(default)s)"
-    )
-    sub.add_argument(
-        "--seconds", type=lengths, default="1,2,4,8,16", metavar="N,…", help="lengths of the sequences (%(default)s)"
-    )
-    sub.add_argument("--seeds", type=whole, default=3, metavar="N", help="of the memory task (%(default)s)")
-    sub.add_argument(
-        "--steps",
-        type=whole,
-        default=50,
-        metavar="N",
-        help="of training for each length, 4 N for the first (%(default)s)",
-    )
-    sub.add_argument("--part", choices=("flow", "scalar", "memory"), help="measure only this")
-    add_plugin_flag(sub)
-    sub.set_defaults(run=gradients)
-
-    sub = commands.add_parser("devices", help="list the input devices")
-    sub.set_defaults(run=devices)
-    return parser
+COMMANDS = {
+    run.__name__: run for run in (download, train, cells, evaluate, classify, gates, gradients, listen, devices)
+}
 
 
 def leave_stdout() -> None:
@@ -362,7 +245,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold what the terminal can't show
     arguments = build_parser().parse_args(argv)
     try:
-        status = arguments.run(arguments)
+        status = COMMANDS[arguments.command](arguments)
         sys.stdout.flush()
     except SpeechLSTMError as error:
         print(f"speech-lstm: {error}", file=sys.stderr)

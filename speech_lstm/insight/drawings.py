@@ -44,6 +44,8 @@ class Subject:
         return isinstance(self.trace.cell.weights().get(part), Matrix)
 
     def symbol(self, part: str) -> str:
+        if part.endswith("_bias"):
+            return SYMBOLS.get(part, "b′")
         return SYMBOLS.get(part) or ("U·h⁻" if self.recurrent(part) else part.replace("_", " "))
 
 
@@ -172,6 +174,7 @@ def stubs(subject: Subject, name: str, x: float) -> dict[str, float]:
 def gate(sheet: Sheet, subject: Subject, name: str, x: float) -> None:
     """A gate's or candidate's box, its sum, and what goes into it."""
     at = stubs(subject, name, x)
+    room = 2 * BOX / len(at) if len(at) > 3 else BOX  # of a symbol
     for i, (part, place) in enumerate(at.items()):
         weight = f"{name}.{part}"
         lower = 24 * (i % 2) * (len(at) > 3)  # four numbers side by side have no room
@@ -183,7 +186,7 @@ def gate(sheet: Sheet, subject: Subject, name: str, x: float) -> None:
             start = 484 if lower else 462
             sheet.add("circle", name, cx=place, cy=start, r=4, style="fill:#444")
         sheet.line(f"M{place},{start} V{LOWER + 2}", name, weight)
-        sheet.text(place, 408 + 2 * lower, subject.symbol(part), "symbol free", name)
+        sheet.text(place, 408 + 2 * lower, subject.symbol(part), "symbol free", name, room)
         sheet.number(place, 428 + 2 * lower, weight, "small free", name)
     box(sheet, subject, name, x - BOX / 2, UPPER, LOWER - UPPER)
 
@@ -213,7 +216,7 @@ def unfolded(subject: Subject) -> str:
     sheet = Sheet(480, cell.title, rule="none")
     parts = subject.parts["h"]
     recurrent = next((part for part in parts if subject.recurrent(part)), None)
-    sheet.add("rect", "", x=385, y=14, width=280, height=436, rx=14, style="fill:#F1F6FB")
+    sheet.add("rect", "", x=385, y=14, width=280, height=430, rx=14, style="fill:#F1F6FB")
     for x, shift, label in ((235, "@-1", "t − 1"), (525, "", "t"), (815, "@+1", "t + 1")):
         now = "" if shift else "h"
         sheet.text(x, 40, f"step {label}", "name")
@@ -244,6 +247,7 @@ def generic(subject: Subject) -> str:
     trace, names = subject.trace, subject.trace.seen
     columns = 4
     rows = max(1, -(-len(names) // columns))
+    left = WIDTH / 2 - 84 * min(len(names), columns) + 6
     lines = textwrap.wrap(trace.cell.equations, 110)
     deepest = max((len(subject.parts.get(name, ())) for name in names), default=0)
     height = 130 + 23 * deepest
@@ -260,7 +264,7 @@ def generic(subject: Subject) -> str:
     style = "fill:#FAFAFA;stroke:#BBB;stroke-width:2"
     sheet.add("rect", "", x=160, y=40, width=680, height=inner + 10, rx=14, style=style)
     for i, name in enumerate(names):
-        x, y = 170 + 168 * (i % columns), 56 + (height + 12) * (i // columns)
+        x, y = left + 168 * (i % columns), 56 + (height + 12) * (i // columns)
         box(sheet, subject, name, x, y, height)
         for line, part in enumerate(subject.parts.get(name, ())):
             down = y + 139 + 23 * line
