@@ -1,0 +1,87 @@
+"""Every command of the lecture runs as it is written, in both languages, and makes the figures that the text shows."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from conftest import ROOT
+from matplotlib.image import imread
+from test_cli import call
+
+LECTURES = ("lecture.md", "lecture.cs.md")
+LARGEST = 400_000  # bytes of a figure that the repository carries
+
+
+def text_of(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def steps(name: str) -> list[tuple[str, list[str]]]:
+    """What stands behind `$ ` in the fenced blocks of a document, each with what it is said to print; `…` left out."""
+    found: list[tuple[str, list[str]]] = []
+    for block in re.findall(r"^```console\n(.*?)^```$", text_of(name), re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append((line[2:], []))
+            elif line not in ("", "…"):
+                found[-1][1].append(line)
+    return found
+
+
+def shape(line: str) -> str:
+    """A line without its numbers, which differ in the last digits from machine to machine, and how it is aligned."""
+    return " ".join(re.sub(r"[-+−]?\d[\d.,]*(e[-+]\d+)?( s\b)?|\ball\b", "0", line).split())
+
+
+def figures(name: str) -> list[str]:
+    """The figures that a document shows, from the root of the repository."""
+    return [f"docs/{path}" for path in re.findall(r"!\[[^]]+\]\(([^)]+)\)", text_of(name))]
+
+
+def test_the_lectures_have_the_same_commands_outputs_and_figures() -> None:
+    english, czech = LECTURES
+    assert len(steps(english)) > 20
+    assert steps(english) == steps(czech)
+    assert figures(english) == figures(czech)
+
+
+def test_every_command_runs_and_every_figure_is_made_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("data", "scripts"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "docs" / "lecture").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    for command, shown in steps(LECTURES[0]):
+        program, *words = shlex.split(command)
+        if program == "cp":
+            shutil.copyfile(*words)
+            continue
+        assert program == "speech-lstm"
+        status, out, error = call(capsys, *words)
+        assert status == 0, f"{command}\n{error}"
+        assert {shape(line) for line in shown} <= {shape(line) for line in out.splitlines()}, command
+    for figure in figures(LECTURES[0]):
+        assert shows_something(tmp_path / figure), figure
+
+
+@pytest.mark.parametrize("figure", figures(LECTURES[0]))
+def test_the_figures_that_the_repository_carries_are_whole_and_small(figure: str) -> None:
+    assert shows_something(ROOT / figure)
+    assert (ROOT / figure).stat().st_size < LARGEST
+
+
+def test_no_figure_is_left_over() -> None:
+    there = {f"docs/lecture/{path.name}" for path in (ROOT / "docs" / "lecture").iterdir()}
+    assert there == set(figures(LECTURES[0]))
+
+
+def shows_something(path: Path) -> bool:
+    if path.suffix == ".png":
+        return bool(imread(path).std() > 0.05)
+    return len(list(ElementTree.parse(path).iter())) > 50
