@@ -1,4 +1,4 @@
-"""Every command of the lecture runs as it is written, in both languages, and makes the figures that the text shows."""
+"""Every command of the lecture runs as it is written, in both languages, and makes the figures that it shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def text_of(name: str) -> str:
 
 
 def steps(name: str) -> list[tuple[str, list[str]]]:
-    """What stands behind `$ ` in the fenced blocks of a document, each with what it is said to print; `…` left out."""
+    """What stands behind `$ ` in the blocks of a document, each with what it is said to print; `…` is left out."""
     found: list[tuple[str, list[str]]] = []
     for block in re.findall(r"^```console\n(.*?)^```$", text_of(name), re.MULTILINE | re.DOTALL):
         for line in block.splitlines():
