@@ -162,10 +162,9 @@ def jsonl(name: str, answer: Prediction) -> str:
 
 
 def gates(arguments: argparse.Namespace) -> int:
-    from speech_lstm.insight.views import look, writer_of
+    from speech_lstm.insight.views import check_places, look
 
-    for path in arguments.out:
-        writer_of(path)
+    check_places(arguments.out, arguments.diagram)
     load_plugins(arguments)
     from speech_lstm.recognition.recognizer import load, one_thread
 

@@ -128,6 +128,8 @@ def test_a_stretch_of_a_long_recording_from_standard_input(demo: Path) -> None:
         (["--start", "7"], "there is nothing at 7 s"),
         (["--start", "nan"], "not a time in seconds"),
         (["--out", "look.gif"], "look.gif: its suffix must say what to write: .png"),
+        (["--diagram", "cell.png"], "cell.png: a diagram is written as .svg"),
+        (["--diagram", "cell.svg", "--unit", "128"], "there is no unit 128; layer 1 has units 0 to 127"),
         (["--order", "size"], "invalid choice"),
         (["--direction", "up"], "invalid choice"),
         (["--model", "none.safetensors"], "none.safetensors: no such file"),

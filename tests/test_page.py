@@ -89,7 +89,7 @@ def test_the_recording_can_be_played(peephole: Path) -> None:
     assert rate == 16_000
     np.testing.assert_allclose(samples, CLIP, rtol=0, atol=1 / 32768)
     inside = seen("peephole")[1]
-    np.testing.assert_array_equal(array(recording["features"]), inside.features)
+    np.testing.assert_array_equal(array(recording["features"]), inside.normalised)
     np.testing.assert_array_equal(array(recording["posteriors"]), inside.posteriors)
     assert recording["times"] == inside.times.tolist()
 

@@ -23,7 +23,7 @@ from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.files import atomic_path, plain
 from speech_lstm.insight.contributions import contributions
 from speech_lstm.insight.diagram import THICKEST, THINNEST, subject_of, template
-from speech_lstm.insight.gate_figure import SHARES, SIGNED
+from speech_lstm.insight.gate_figure import SHARES, SIGNED, symmetric
 from speech_lstm.insight.influence import OCCLUDED_SECONDS, ablation, forced
 from speech_lstm.insight.inside import Inside, Trace
 from speech_lstm.insight.sheet import COLOURS
@@ -125,7 +125,8 @@ def recording_of(
         "probability": inside.answer.probability,
         "scores": [inside.answer.scores[label] for label in inside.labels],
         "audio": sound(inside.waveform),
-        "features": packed(inside.features),
+        "features": packed(inside.normalised),
+        "largestFeature": symmetric([inside.normalised])[1],
         "posteriors": packed(inside.posteriors),
         "hidden": OCCLUDED_SECONDS,
         "needed": summary.occlusion.tolist(),

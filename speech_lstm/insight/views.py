@@ -88,6 +88,14 @@ def writer_of(path: Path) -> Callable[[View, Path], None]:
     return WRITERS[path.suffix.lower()]
 
 
+def check_places(files: Sequence[Path], diagram: Path | None) -> None:
+    """Raise OutputError for a file whose suffix says nothing that could be written."""
+    for path in files:
+        writer_of(path)
+    if diagram and diagram.suffix.lower() != ".svg":
+        raise OutputError(f"{diagram}: a diagram is written as .svg; name such a file")
+
+
 def look(
     recognizer: Recognizer,
     recordings: Sequence[str],

@@ -99,18 +99,12 @@ function drawWaveform(canvas, recording) {
   }
 }
 
-/** The features, each by its own mean and deviation over the recording, the first at the bottom. */
+/** The features as the first layer reads them, the first at the bottom; one scale for all recordings. */
 function drawFeatures(canvas, recording) {
-  const features = array(recording.features), [frames, size] = features.shape;
+  const features = array(recording.features), size = features.shape[1];
   const order = Array.from({ length: size }, (_, i) => size - 1 - i);
-  const measures = order.map((_, row) => {
-    let sum = 0, squares = 0;
-    for (let frame = 0; frame < frames; frame++) sum += features.at(frame, row);
-    for (let frame = 0; frame < frames; frame++) squares += (features.at(frame, row) - sum / frames) ** 2;
-    return [sum / frames, Math.sqrt(squares / frames) + 1e-6];
-  });
-  const share = (row, frame) => 0.5 + (features.at(frame, row) - measures[row][0]) / measures[row][1] / 5;
-  heat(canvas, recording, order, share, SIGNED);
+  const largest = Math.max(...page.recordings.map((each) => each.largestFeature));
+  heat(canvas, recording, order, (row, frame) => 0.5 + features.at(frame, row) / (2 * largest), SIGNED);
 }
 
 /** What the answer loses when the time around a frame is hidden, as an area; the gradient as a line on its own scale. */
