@@ -203,7 +203,7 @@ def write_diagram(
     frame = int(np.abs(output[:, unit]).argmax()) if time is None else frame_at(inside, time)
     parts = contributions(recognizer, inside, trace)
     root = filled(template(trace, parts), Numbers(trace, parts, unit, frame))
-    moment = float(inside.start + inside.times[frame])
+    moment = float(inside.times[frame])
     caption(
         root,
         f"{trace.cell.title}, layer {trace.layer} {trace.direction}, unit {unit}",
@@ -220,7 +220,7 @@ def frame_at(inside: Inside, time: float) -> int:
     end = inside.start + len(inside.waveform) / SAMPLE_RATE
     if not inside.start <= time <= end:
         raise ConfigError(f"{time:g} s is outside what was looked into, {inside.start:.2f} to {end:.2f} s")
-    return int(np.abs(inside.start + inside.times - time).argmin())
+    return int(np.abs(inside.times - time).argmin())
 
 
 def caption(root: ElementTree.Element, *lines: str) -> None:

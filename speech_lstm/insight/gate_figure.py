@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.insight.figures import GREY, tidy
 from speech_lstm.insight.influence import OCCLUDED_SECONDS
+from speech_lstm.insight.sheet import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,18 +21,8 @@ if TYPE_CHECKING:
     from speech_lstm.insight.summary import Summary
 
 SHARES, SIGNED = "viridis", "PuOr_r"  # of gates from 0 to 1, and of values around 0; both safe for the colour-blind
-# The lecture's colours: what is forgotten light blue, how much is written green, what is written violet, what comes
-# out orange. The first word of a gate's role chooses.
-COLOURS = {
-    "forget": "#56B4E9",
-    "input": "#009E73",
-    "candidate": "#9467BD",
-    "output": "#E69F00",
-    "update": "#56B4E9",
-    "reset": "#009E73",
-    "depth": "#D55E00",
-    "memory": "#333333",
-}
+# The first word of a role chooses: the diagram's colours, and two for what it draws without one.
+STRIPES = {word: line for word, (line, _) in COLOURS.items()} | {"depth": "#D55E00", "memory": "#333333"}
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # of the likeliest labels (Okabe & Ito)
 ORDERS = {
     "index": "in the order of the weights",
@@ -39,7 +30,7 @@ ORDERS = {
     "half-life": "from bottom to top by the half-life of their memory, the longest first",
     "decision": "from bottom to top by what the answer loses without them, the most first",
 }
-CLEAR_SHARE = 0.1  # a label that never gets this probability stays grey
+CLEAR_SHARE = 0.1  # a label that never gets this probability stays grey, unless it is the answer
 
 
 @dataclass(frozen=True)
@@ -85,7 +76,7 @@ def gate_figure(
         axes.set_ylabel("")
     place = f"layer {first.trace.layer} of {first.inside.depth}, {first.trace.direction}"
     figure.suptitle(f"{first.trace.cell.title}: {place}", fontsize=14, fontweight="bold")
-    figure.supxlabel(f"units {ORDERS[order]}", fontsize=9, color="#555555")
+    figure.supxlabel(f"units {ORDERS[order]}{exception(panels[1:], len(first.drops))}", fontsize=9, color="#555555")
     return figure
 
 
@@ -106,10 +97,16 @@ def gate_panel(name: str, summaries: Sequence[Summary], order: str) -> Panel:
         values = [value[:, units] for value in values]
     role = trace.role(name)
     title = name if role == name else f"{name}   {role}"
-    colour = COLOURS.get(role.split()[0].rstrip(","), GREY)
+    colour = STRIPES.get(role.split()[0].rstrip(","), GREY)
     if name in trace.gates:
         return Panel(title, colour, values, (0.0, 1.0), SHARES, "unit")
     return Panel(title, colour, values, symmetric(values), SIGNED, "unit")
+
+
+def exception(panels: Sequence[Panel], units: int) -> str:
+    """What a line about the order of the units must add where a panel has not a row for each."""
+    others = sorted({panel.values[0].shape[1] for panel in panels} - {units})
+    return f"; where there are {' or '.join(map(str, others))} rows, in that of the weights" if others else ""
 
 
 def symmetric(values: Sequence[NDArray[Any]]) -> tuple[float, float]:
@@ -122,8 +119,7 @@ def draw_panel(axes: Axes, panel: Panel, summary: Summary, column: int) -> Any:
     """A heat map over rows and time, with the stripe of its colour at the left."""
     from matplotlib.patches import Rectangle
 
-    times, inside = summary.inside.times + summary.inside.start, summary.inside
-    half = inside.config.hop_ms / 2000
+    times, half = summary.inside.times, summary.inside.config.hop_ms / 2000
     values = panel.values[column]
     image = axes.imshow(
         values.T,
@@ -157,7 +153,7 @@ def draw_waveform(axes: Axes, name: str, summary: Summary, loudest: float) -> No
 
 def draw_needed(axes: Axes, summary: Summary, most: float) -> None:
     """What the answer loses when a stretch is hidden, as an area, and the gradient, a line on its own scale."""
-    time = summary.inside.times + summary.inside.start
+    time = summary.inside.times
     lost = f"lost when {1000 * OCCLUDED_SECONDS:.0f} ms are hidden"
     axes.fill_between(time, 100 * summary.occlusion, color=GREY, alpha=0.6, linewidth=0, label=lost)
     axes.set_ylim(min(-1.0, 100 * float(summary.occlusion.min())), max(2.0, 105 * most))
@@ -173,11 +169,10 @@ def draw_needed(axes: Axes, summary: Summary, most: float) -> None:
 def draw_posteriors(axes: Axes, summary: Summary) -> None:
     """The answer if the recording had ended there: the likeliest labels in colour, named at their largest."""
     inside = summary.inside
-    time = inside.times + inside.start
-    likeliest = np.argsort(-inside.posteriors.max(0))
-    clear = [i for i in likeliest if inside.posteriors[:, i].max() >= CLEAR_SHARE][: len(LINES)]
-    answer = inside.labels.index(inside.answer.label)
-    clear = sorted(clear, key=lambda i: i != answer)
+    time = inside.times
+    answer, most = inside.labels.index(inside.answer.label), inside.posteriors.max(0)
+    likeliest = sorted(range(len(most)), key=lambda i: (i != answer, -most[i]))
+    clear = [i for i in likeliest if i == answer or most[i] >= CLEAR_SHARE][: len(LINES)]
     for i in likeliest:
         if i not in clear:
             axes.plot(time, 100 * inside.posteriors[:, i], color="#CCCCCC", linewidth=0.8)

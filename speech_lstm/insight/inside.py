@@ -85,7 +85,7 @@ class Inside:
     """A recording of up to a second, and what the network made of it."""
 
     waveform: Floats  # [samples] at 16 kHz
-    start: float  # seconds: where in the recording it begins
+    start: float  # seconds: where in the recording it begins; below 0 where silence was put before it
     features: Floats  # [frames, size] MFCC or log-mel
     normalised: Floats  # [frames, size] the same as the first layer reads them
     posteriors: Floats  # [frames, labels]: the answer if the recording ended with that frame
@@ -97,8 +97,8 @@ class Inside:
 
     @property
     def times(self) -> NDArray[np.float64]:
-        """The middle of each frame, in seconds from the beginning of the waveform: [frames]."""
-        return (np.arange(len(self.features)) * self.config.hop + self.config.window / 2) / SAMPLE_RATE
+        """The middle of each frame, in seconds from the beginning of the recording: [frames]."""
+        return self.start + (np.arange(len(self.features)) * self.config.hop + self.config.window / 2) / SAMPLE_RATE
 
     @property
     def depth(self) -> int:
@@ -117,8 +117,8 @@ class Inside:
         )
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Everything by name: `waveform`, `features`, `normalised`, `times`, `posteriors`, `labels`, and for each
-        layer and direction names such as `layer1.forward.f`."""
+        """Everything by name: `waveform`, `features`, `normalised`, `times`, `posteriors`, `labels`, shaped as said
+        above; and for each layer and direction names such as `layer1.forward.f`."""
         found: dict[str, NDArray[np.generic]] = {
             "waveform": self.waveform,
             "features": self.features,

@@ -120,7 +120,7 @@ def recording_of(
         "start": inside.start,
         "seconds": len(inside.waveform) / SAMPLE_RATE,
         "hop": inside.config.hop / SAMPLE_RATE,
-        "times": inside.times.tolist(),
+        "times": (inside.times - inside.start).tolist(),
         "answer": inside.answer.label,
         "probability": inside.answer.probability,
         "scores": [inside.answer.scores[label] for label in inside.labels],

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from speech_lstm.recognition.recognizer import Recognizer
 
 EDGE = 0.1  # a gate below it counts as shut, above 1 − it as open; a candidate as saturated that near to ±1
+LONG = 10_000  # milliseconds from which on a half-life is only said to be long: a second can't tell
 SHOWN = 8  # units and frames in the table
 
 
@@ -39,18 +40,19 @@ class Summary:
 
     @property
     def active(self) -> NDArray[np.float64]:
-        """When each unit's output is largest, in seconds: [units]."""
+        """When each unit's output is largest, in seconds from the beginning of the recording: [units]."""
         output = np.abs(self.trace[self.trace.state[0]])
         return self.inside.times[output.argmax(0)]
 
     def order(self, by: str) -> NDArray[np.int64]:
         """The units in the order of `index`, `active`, `half-life` or `decision`; raises ConfigError for half-lives
-        that the cell doesn't have."""
+        that the cell doesn't have. Units of the output that have no memory of their own come last by half-life."""
         keys: dict[str, NDArray[Any]] = {"index": np.arange(len(self.drops)), "active": self.active}
         keys["decision"] = -self.drops
         lives = self.half_lives
-        if lives is not None and len(lives) == len(self.drops):
-            keys["half-life"] = -lives
+        if lives is not None:
+            keys["half-life"] = np.full(len(self.drops), np.inf)
+            keys["half-life"][: len(lives)] = -lives
         if by not in keys:
             raise ConfigError(
                 f"the units of a {self.trace.cell.name!r} can't be ordered by {by}: no gate of it says what is kept; "
@@ -59,24 +61,29 @@ class Summary:
         return np.argsort(keys[by], kind="stable")
 
     def gates(self) -> list[dict[str, Any]]:
-        """Of each gate and candidate: mean, and the shares of units and frames at the lower and the upper edge."""
+        """Of each gate and candidate: mean, and the shares of units and frames at the lower and the upper edge.
+
+        A candidate that leaves −1 … 1, as that of a relu does, has no edges: its shares are None.
+        """
         rows = []
         for name in self.trace.seen:
             values, gate = self.trace[name], name in self.trace.gates
             low, high = (EDGE, 1 - EDGE) if gate else (EDGE - 1, 1 - EDGE)
+            bounded = bool(np.abs(values).max() <= 1)
             rows.append(
                 {
                     "name": name,
                     "role": self.trace.role(name),
                     "mean": float(values.mean()),
-                    "near_low": float((values < low).mean()),
-                    "near_high": float((values > high).mean()),
+                    "near_low": float((values < low).mean()) if bounded else None,
+                    "near_high": float((values > high).mean()) if bounded else None,
                 }
             )
         return rows
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, in the types that JSON has; times in seconds, half-lives in milliseconds."""
+        """Everything, in the types that JSON has; times in seconds from the beginning of the
+        recording, half-lives in milliseconds."""
         inside, lives = self.inside, self.half_lives
         return {
             "answer": inside.answer.label,
@@ -109,11 +116,13 @@ class Summary:
         ]
         if trace.seen:
             rows = [["gate", "", "mean", f"below {EDGE:g}", f"above {1 - EDGE:g}"]]
-            for gate in self.gates():
-                shares = [f"{100 * gate[key]:.0f} %" for key in ("near_low", "near_high")]
-                rows.append([gate["name"], gate["role"], f"{gate['mean']:.2f}", *shares])
+            gates = self.gates()
+            for gate in gates:
+                shares = (gate["near_low"], gate["near_high"])
+                told = ["–" if share is None else f"{100 * share:.0f} %" for share in shares]
+                rows.append([gate["name"], gate["role"], f"{gate['mean']:.2f}", *told])
             lines += ["", *aligned(rows, "llrrr")]
-            if len(trace.gates) < len(trace.seen):
+            if any(gate["name"] not in trace.gates and gate["near_low"] is not None for gate in gates):
                 lines.append(f"(of a candidate: below −{1 - EDGE:g} and above {1 - EDGE:g})")
         return "\n".join([*lines, *self.half_life_lines(), "", *self.unit_lines(), "", *self.frame_lines()])
 
@@ -122,20 +131,20 @@ class Summary:
         lives = self.half_lives
         if lives is None:
             return []
-        low, middle, high = (ms(value) for value in np.percentile(lives, [10, 50, 90]))
-        return [
-            "",
-            f"half-life of the memory: median {middle}, a tenth of the units under {low}, a tenth over {high}",
-        ]
+        low, middle, high = np.percentile(lives, [10, 50, 90])
+        if low >= LONG:
+            return ["", f"half-life of the memory: {ms(low)} in nine tenths of the units or more"]
+        spread = f"a tenth of the units under {ms(low)}, a tenth over {ms(high).removeprefix('over ')}"
+        return ["", f"half-life of the memory: median {ms(middle)}, {spread}"]
 
     def unit_lines(self) -> list[str]:
         """The units that carried the answer most."""
         lives = self.half_lives
-        rows = [["unit", "drop when held at 0", "half-life", "most active"]]
+        rows = [["unit", "drop when held at 0", *([] if lives is None else ["half-life"]), "most active"]]
         for unit in self.order("decision")[:SHOWN]:
-            life = ms(lives[unit]) if lives is not None and unit < len(lives) else "–"
-            rows.append([str(unit), points(self.drops[unit]), life, f"{self.inside.start + self.active[unit]:.2f} s"])
-        return aligned(rows, "rrrr")
+            life = [] if lives is None else [ms(lives[unit]) if unit < len(lives) else "–"]
+            rows.append([str(unit), points(self.drops[unit]), *life, f"{self.active[unit]:.2f} s"])
+        return aligned(rows, "r" * len(rows[0]))
 
     def frame_lines(self) -> list[str]:
         """The stretches that the answer needed most, no two of them overlapping."""
@@ -145,9 +154,7 @@ class Summary:
             frame = int(np.where(left, self.occlusion, -np.inf).argmax())
             relative = self.gradient[frame] / max(float(self.gradient.max()), 1e-12)
             time = self.inside.times[frame]
-            rows.append(
-                [f"{self.inside.start + time:.2f} s", points(self.occlusion[frame]), f"{100 * relative:.0f} %"]
-            )
+            rows.append([f"{time:.2f} s", points(self.occlusion[frame]), f"{100 * relative:.0f} %"])
             left &= np.abs(self.inside.times - time) >= OCCLUDED_SECONDS
         return aligned(rows, "rrr")
 
@@ -160,7 +167,7 @@ def summarise(recognizer: Recognizer, inside: Inside, trace: Trace) -> Summary:
 
 def ms(milliseconds: float) -> str:
     """A duration in two or three digits, as far as a second of audio can tell."""
-    return f"{milliseconds:.0f} ms" if milliseconds < 10_000 else "over 10 s"
+    return f"{milliseconds:.0f} ms" if milliseconds < LONG else f"over {LONG / 1000:.0f} s"
 
 
 def points(drop: float) -> str:

@@ -176,6 +176,6 @@ function drawAxis(canvas, recording) {
     const x = ((tick * step - recording.start) / recording.seconds) * width;
     context.fillRect(Math.min(x, width - 1), 0, 1, 4);
     context.textAlign = x < 12 ? "left" : x > width - 12 ? "right" : "center";
-    context.fillText((tick * step).toFixed(step < 0.1 ? 2 : 1), x, 16);
+    context.fillText((tick * step).toFixed(step < 0.1 ? 2 : 1).replace("-", "−"), x, 16);
   }
 }

@@ -17,7 +17,8 @@ const bySet = () => (state.set !== "" && state.gate in trace().forced ? Number(s
 function unitOrder(width) {
   const of = traceOf(page.recordings[0]);
   const index = Array.from({ length: width }, (_, unit) => unit);
-  const key = { active: of.active, "half-life": of.lives && of.lives.map((life) => -life), decision: of.drops.map((drop) => -drop) }[state.order];
+  const lives = of.lives && of.active.map((_, unit) => (unit < of.lives.length ? -of.lives[unit] : Infinity));  // no memory: last
+  const key = { active: of.active, "half-life": lives, decision: of.drops.map((drop) => -drop) }[state.order];
   return key && key.length === width ? index.sort((a, b) => key[a] - key[b] || a - b) : index;
 }
 

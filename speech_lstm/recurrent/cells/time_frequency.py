@@ -102,6 +102,7 @@ class TimeFrequency(Cell):
     inputs = tuple(f"{block}_{dimension}" for dimension in ("time", "frequency") for block in LSTM_BLOCKS)
     gates = tuple(f"{gate}_{dimension}" for gate in "ifoz" for dimension in ("time", "frequency"))
     roles: ClassVar[dict[str, str]] = roles_in("time", "frequency") | {"h": "output", "m": "memory of time"}
+    keeps = "f_time"
     state = ("h", "m")
     reads_bands = True
     above = "lstm"
