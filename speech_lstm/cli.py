@@ -64,7 +64,7 @@ def train(arguments: argparse.Namespace) -> int:
         for name in ("best.safetensors", "curve.png", "summary.json"):
             print(f"  {arguments.out / name}")
         if source := SOURCES.get(config.network.cell):
-            print(f"evaluate, classify and listen need --plugin {shlex.quote(source)} for this model")
+            print(f"evaluate, classify, gates and listen need --plugin {shlex.quote(source)} for this model")
     return 0
 
 
@@ -162,9 +162,14 @@ def jsonl(name: str, answer: Prediction) -> str:
 
 
 def gates(arguments: argparse.Namespace) -> int:
-    from speech_lstm.insight.views import check_places, look
+    from speech_lstm.insight.views import check_places, check_recordings, look
 
     check_places(arguments.out, arguments.diagram)
+    if not arguments.diagram and (arguments.unit, arguments.at) != (None, None):
+        raise ConfigError("--unit and --at say what a diagram shows; name its file with --diagram")
+    equations_alone = arguments.cell_equation and not (arguments.recordings or arguments.out or arguments.diagram)
+    if not equations_alone:
+        check_recordings(arguments.recordings)
     load_plugins(arguments)
     from speech_lstm.recognition.recognizer import load, one_thread
 
@@ -174,10 +179,8 @@ def gates(arguments: argparse.Namespace) -> int:
         from speech_lstm.catalogue import legend
 
         print(legend(model.model.config.cell))
-    if not arguments.recordings:
-        if arguments.cell_equation:
-            return 0
-        raise ConfigError("name a recording to look into, or --cell-equation")
+    if equations_alone:
+        return 0
     chosen = arguments.layer, arguments.direction, arguments.start, listed(arguments.gates), arguments.order
     view = look(model, arguments.recordings, *chosen)
     print(view.table())

@@ -79,7 +79,9 @@ def add_classify(commands: Commands) -> None:
 
 def add_gates(commands: Commands) -> None:
     sub = commands.add_parser("gates", help="show what the gates did with a recording")
-    sub.add_argument("recordings", nargs="*", metavar="RECORDING", help="one, or several side by side; - is stdin")
+    sub.add_argument(
+        "recordings", nargs="*", metavar="RECORDING", help="one, or several side by side; - reads standard input"
+    )
     sub.add_argument("--layer", type=whole, default=1, metavar="N", help="layer to look at, from 1 (%(default)s)")
     sub.add_argument("--direction", default="forward", choices=("forward", "backward"), help="(%(default)s)")
     sub.add_argument(
@@ -91,10 +93,19 @@ def add_gates(commands: Commands) -> None:
         help="write a figure (.png, .svg, .pdf), a page (.html), all arrays (.npz) or the numbers (.json); "
         "can be given several times",
     )
-    sub.add_argument("--diagram", type=Path, metavar="FILE.svg", help="draw the cell with the numbers of one unit")
-    sub.add_argument("--unit", type=int, metavar="N", help="of the diagram (the one that the answer needs most)")
-    sub.add_argument("--at", type=seconds, metavar="SECONDS", help="of the diagram (when the unit is most active)")
-    sub.add_argument("--gates", default="", metavar="NAME,NAME", help="show only these, such as f,c,h (all)")
+    sub.add_argument(
+        "--diagram",
+        type=Path,
+        metavar="FILE.svg",
+        help="draw the cell with the numbers of one unit of the first recording",
+    )
+    sub.add_argument("--unit", type=int, metavar="N", help="unit of the diagram (the one that the answer needs most)")
+    sub.add_argument(
+        "--at", type=seconds, metavar="SECONDS", help="time of the diagram (when the unit is most active)"
+    )
+    sub.add_argument(
+        "--gates", default="", metavar="NAME,NAME", help="show only these in a figure, such as f,c,h (all)"
+    )
     sub.add_argument(
         "--order",
         default="active",
@@ -102,7 +113,9 @@ def add_gates(commands: Commands) -> None:
         help="of the units in a figure: by number, by when they are most active, by the half-life of their memory, "
         "by what the answer loses without them (%(default)s)",
     )
-    sub.add_argument("--start", type=seconds, metavar="SECONDS", help="the second to look at (the loudest)")
+    sub.add_argument(
+        "--start", type=seconds, metavar="SECONDS", help="look at the second that begins here (the loudest)"
+    )
     sub.add_argument("--cell-equation", action="store_true", help="print the equations with the names of the figure")
     sub.add_argument("--model", type=Path, metavar="FILE", help="a model file (the one that comes with the package)")
     add_plugin_flag(sub)

@@ -161,6 +161,14 @@ def test_without_a_unit_it_is_the_one_that_the_answer_needs_most(tmp_path: Path)
     assert time == pytest.approx(inside.times[np.abs(summary.trace["h"][:, unit]).argmax()])
 
 
+def test_without_a_unit_it_is_one_that_every_gate_has(tmp_path: Path) -> None:
+    summary = summary_of("grid-tf")  # 8 units of output, gates of 4
+    unit, _ = write_diagram(seen("grid-tf")[0], "a.wav", summary, tmp_path / "a.svg")
+    assert unit == int(summary.drops[:4].argmax())
+    texts = [element.text for element in ElementTree.parse(tmp_path / "a.svg").iter(f"{{{SVG}}}text")]
+    assert "–" not in texts
+
+
 @pytest.mark.parametrize(
     ("unit", "time", "said"),
     [

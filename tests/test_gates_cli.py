@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,66 @@ def test_every_cell_has_its_figure_and_its_table(name: str) -> None:
     assert json.loads(json.dumps(summary.to_dict()))["cell"] == summary.trace.cell.name
 
 
+def table_of(name: str) -> str:
+    model = recognizer(name)
+    inside = look_inside(model, CLIP)
+    return summarise(model, inside, inside.trace()).table()
+
+
+def test_a_candidate_without_bounds_is_near_to_none() -> None:
+    assert "(of a candidate: below −0.9 and above 0.9)" in table_of("lstm")
+    table = table_of("mingru")
+    row = next(line for line in table.splitlines() if line.startswith("n "))
+    assert row.split()[-2:] == ["–", "–"]
+    assert "of a candidate" not in table
+
+
+def test_a_memory_that_never_fades_and_one_that_is_not_of_every_unit() -> None:
+    assert "half-life of the memory: over 10 s in nine tenths of the units or more\n" in table_of("nfg")
+    model = recognizer("grid-tf")
+    inside = look_inside(model, CLIP)
+    summary = summarise(model, inside, inside.trace())  # 8 units of output; those of time, 4, have a memory
+    assert summary.half_lives is not None
+    np.testing.assert_array_equal(np.sort(summary.order("half-life")[:4]), range(4))
+    (said,) = [
+        text.get_text() for text in gate_figure(["a"], [summary], order="half-life").texts if "units" in str(text)
+    ]
+    assert said.endswith("the longest first; where there are 4 rows, in that of the weights")
+
+
+def test_a_cell_without_gates_has_no_column_for_them() -> None:
+    table = table_of("rnn")
+    assert "half-life" not in table
+    assert "above" not in table
+
+
+def test_the_answer_is_named_even_where_others_were_likelier_before() -> None:
+    model = recognizer("lstm")
+    inside = look_inside(model, CLIP)
+    labels = tuple("abcdefg")
+    posteriors = np.full((len(inside.features), 7), 0.02, np.float32)
+    posteriors[:6, :6] = 0.9 * np.eye(6)
+    scores = dict(zip(labels, posteriors[-1].tolist(), strict=True))
+    answer = replace(inside.answer, label="g", scores=scores)
+    changed = replace(inside, labels=labels, posteriors=posteriors, answer=answer)
+    summary = replace(summarise(model, inside, inside.trace()), inside=changed)
+    figure = gate_figure(["a"], [summary])
+    (axes,) = [axes for axes in figure.axes if axes.get_title(loc="left").startswith("the answer if")]
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text().strip() for text in legend.get_texts()] == ["g", "a", "b", "c"]
+
+
+def test_a_file_may_have_any_name(tmp_path: Path, go: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = tmp_path / "a$\\no{$\nb.wav"
+    odd.write_bytes(go.read_bytes())
+    files = [tmp_path / name for name in ("a.png", "a.svg", "a.json")]
+    flags = [word for path in files for word in ("--out", path)]
+    assert call(capsys, "gates", odd, odd, *flags, "--gates", "f", "--diagram", tmp_path / "b.svg")[0] == 0
+    found = json.loads(files[2].read_text(encoding="utf-8"))
+    assert [each["file"] for each in found] == [str(odd)] * 2
+
+
 def test_only_the_gates_asked_for(tmp_path: Path, go: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, _, _ = call(capsys, "gates", go, "--gates", "f,c", "--order", "half-life", "--out", tmp_path / "two.svg")
     assert status == 0
@@ -128,6 +189,8 @@ def test_a_stretch_of_a_long_recording_from_standard_input(demo: Path) -> None:
         (["--start", "7"], "there is nothing at 7 s"),
         (["--start", "nan"], "not a time in seconds"),
         (["--out", "look.gif"], "look.gif: its suffix must say what to write: .png"),
+        (["--unit", "3"], "--unit and --at say what a diagram shows"),
+        (["-", "-"], "standard input (-) can be read only once"),
         (["--diagram", "cell.png"], "cell.png: a diagram is written as .svg"),
         (["--diagram", "cell.svg", "--unit", "128"], "there is no unit 128; layer 1 has units 0 to 127"),
         (["--order", "size"], "invalid choice"),
@@ -145,6 +208,7 @@ def test_bad_flags(go: Path, capsys: pytest.CaptureFixture[str], flags: list[str
 
 def test_bad_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "name a recording" in refusal(capsys, "gates")
+    assert "name a recording" in refusal(capsys, "gates", "--cell-equation", "--out", tmp_path / "look.png")
     assert "no such file" in refusal(capsys, "gates", tmp_path / "none.wav").lower()
     text = tmp_path / "text.wav"
     text.write_text("no recording", encoding="utf-8")

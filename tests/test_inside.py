@@ -55,6 +55,12 @@ def test_what_is_recorded_is_what_the_fast_way_computes(name: str) -> None:
     hidden = network.stack(network.normalise(features))[0][0].numpy()  # by the kernels
     outputs = [inside.trace(2, direction)[inside.trace(2).state[0]] for direction in ("forward", "backward")]
     np.testing.assert_allclose(np.concatenate(outputs, 1), hidden, rtol=1e-5, atol=1e-5)
+    for layer, track in enumerate(inside.tracks, 1):  # every part of the state, as the kernels leave it at the end
+        _, state = network.stack.climb(layer - 1, track)
+        for direction, (way, last) in enumerate((("forward", -1), ("backward", 0))):
+            trace = inside.trace(layer, way)
+            for part, value in zip(trace.state, state, strict=True):
+                np.testing.assert_allclose(trace[part][last], value[direction, 0].numpy(), rtol=1e-5, atol=1e-5)
     scores = network(features).softmax(1)[0].numpy()
     np.testing.assert_allclose(list(inside.answer.scores.values()), scores, atol=1e-5)
 
@@ -273,4 +279,6 @@ def test_the_model_that_comes_along_shows_the_recording_that_it_classifies(demo:
     long = np.concatenate([np.zeros(5 * SAMPLE_RATE, np.float32), read_recording(path), np.zeros(SAMPLE_RATE)])
     there = model.look_inside(long, SAMPLE_RATE)
     assert 4 <= there.start <= 6
+    assert there.times[0] == pytest.approx(there.start + 0.015)  # the middle of a window of 30 ms
+    np.testing.assert_array_equal(there.arrays()["times"], there.times)
     assert len(there.waveform) == CLIP_SAMPLES

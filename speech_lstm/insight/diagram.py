@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_lstm.audio.sources import printable
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.errors import ConfigError
 from speech_lstm.files import atomic_path
@@ -197,7 +196,7 @@ def write_diagram(
     inside, trace = summary.inside, summary.trace
     output = trace[trace.state[0]]
     if unit is None:
-        unit = int(summary.drops.argmax())
+        unit = summary.most_needed
     if not 0 <= unit < output.shape[1]:
         raise ConfigError(f"there is no unit {unit}; layer {trace.layer} has units 0 to {output.shape[1] - 1}")
     frame = int(np.abs(output[:, unit]).argmax()) if time is None else frame_at(inside, time)
@@ -207,7 +206,7 @@ def write_diagram(
     caption(
         root,
         f"{trace.cell.title}, layer {trace.layer} {trace.direction}, unit {unit}",
-        f"{printable(name)}, frame {frame} at {moment:.2f} s · answer {inside.answer.label} "
+        f"{name}, frame {frame} at {moment:.2f} s · answer {inside.answer.label} "
         f"{100 * inside.answer.probability:.1f} %",
     )
     with atomic_path(path) as temporary:

@@ -77,7 +77,7 @@ def confusion_figure(evaluation: Evaluation) -> Figure:
     bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02, ticks=[0, 1, 5, 10, 25, 50, 100])
     bar.set_label("share of the row's recordings, %", fontsize=11)
     title(axes, "Confusion matrix", evaluation)
-    return figure
+    return as_written(figure)
 
 
 def recall_figure(evaluation: Evaluation) -> Figure:
@@ -117,7 +117,7 @@ def recall_figure(evaluation: Evaluation) -> Figure:
     axes.set_ylabel("label  (recordings)", fontsize=12)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     title(axes, "Precision, recall and F1 of each label", evaluation)
-    return figure
+    return as_written(figure)
 
 
 def curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
@@ -192,6 +192,15 @@ def empty_figure(
 
     figure = Figure(figsize=(width, height), layout=layout)
     return figure, figure.subplots()
+
+
+def as_written(figure: Figure) -> Figure:
+    """The figure, in whose texts a $ is a dollar sign: names of files and labels are no formulas."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    return figure
 
 
 def tidy(axes: Axes) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_lstm.config import SAMPLE_RATE
-from speech_lstm.insight.figures import GREY, tidy
+from speech_lstm.insight.figures import GREY, as_written, tidy
 from speech_lstm.insight.influence import OCCLUDED_SECONDS
 from speech_lstm.insight.sheet import COLOURS
 
@@ -77,7 +77,7 @@ def gate_figure(
     place = f"layer {first.trace.layer} of {first.inside.depth}, {first.trace.direction}"
     figure.suptitle(f"{first.trace.cell.title}: {place}", fontsize=14, fontweight="bold")
     figure.supxlabel(f"units {ORDERS[order]}{exception(panels[1:], len(first.drops))}", fontsize=9, color="#555555")
-    return figure
+    return as_written(figure)
 
 
 def feature_panel(summaries: Sequence[Summary]) -> Panel:

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from speech_lstm.audio.sources import printable
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.files import atomic_path, plain
 from speech_lstm.insight.contributions import contributions
@@ -99,8 +98,7 @@ def escape(text: str) -> str:
 def start_of(summary: Summary) -> dict[str, Any]:
     """What the page shows at first: the unit that the answer needs most, when its output is largest."""
     trace = summary.trace
-    everywhere = min(array.shape[1] for array in trace.values.values())
-    unit = int(summary.drops[:everywhere].argmax())
+    unit = summary.most_needed
     return {
         "layer": trace.layer,
         "direction": trace.direction,
@@ -116,7 +114,7 @@ def recording_of(
     """What the page holds of one recording; its cells' drawings join `drawings`."""
     inside = summary.inside
     return {
-        "name": printable(name),
+        "name": name,
         "start": inside.start,
         "seconds": len(inside.waveform) / SAMPLE_RATE,
         "hop": inside.config.hop / SAMPLE_RATE,

@@ -44,6 +44,12 @@ class Summary:
         output = np.abs(self.trace[self.trace.state[0]])
         return self.inside.times[output.argmax(0)]
 
+    @property
+    def most_needed(self) -> int:
+        """The unit that the answer needs most, of those that have every gate and state (in bands some don't)."""
+        everywhere = min(values.shape[1] for values in self.trace.values.values())
+        return int(self.drops[:everywhere].argmax())
+
     def order(self, by: str) -> NDArray[np.int64]:
         """The units in the order of `index`, `active`, `half-life` or `decision`; raises ConfigError for half-lives
         that the cell doesn't have. Units of the output that have no memory of their own come last by half-life."""

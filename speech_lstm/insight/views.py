@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
+from speech_lstm.audio.sources import printable, shown_name
+from speech_lstm.errors import ConfigError, RecordingError
 from speech_lstm.files import OutputError, atomic_path, write_json
 from speech_lstm.insight.summary import Summary, summarise
 
@@ -19,13 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """One recording, or two side by side, in one layer and direction."""
+    """One recording, or several side by side, in one layer and direction."""
 
     recognizer: Recognizer
-    names: tuple[str, ...]
+    recordings: tuple[str, ...]  # as they were given
     summaries: tuple[Summary, ...]
     gates: tuple[str, ...]  # what is shown of gates, candidates and state; everything if empty
     order: str  # of the units, see `Summary.order`
+
+    @property
+    def names(self) -> list[str]:
+        """The recordings as titles call them."""
+        return [shown(recording) for recording in self.recordings]
 
     def table(self) -> str:
         """The numbers for people."""
@@ -58,7 +66,8 @@ class View:
 
     def write_numbers(self, path: Path) -> None:
         found: list[dict[str, Any]] = [
-            {"file": name, **summary.to_dict()} for name, summary in zip(self.names, self.summaries, strict=True)
+            {"file": recording, **summary.to_dict()}
+            for recording, summary in zip(self.recordings, self.summaries, strict=True)
         ]
         write_json(path, found)
 
@@ -96,6 +105,14 @@ def check_places(files: Sequence[Path], diagram: Path | None) -> None:
         raise OutputError(f"{diagram}: a diagram is written as .svg; name such a file")
 
 
+def check_recordings(recordings: Sequence[str]) -> None:
+    """Raise ConfigError where there is none, RecordingError where standard input is to be read twice."""
+    if not recordings:
+        raise ConfigError("name a recording to look into, or --cell-equation alone")
+    if recordings.count("-") > 1:
+        raise RecordingError("standard input (-) can be read only once; give it once")
+
+
 def look(
     recognizer: Recognizer,
     recordings: Sequence[str],
@@ -110,7 +127,7 @@ def look(
     Raises RecordingError for one that can't be read, ConfigError for a layer, direction, gate or order that isn't.
     """
     summaries = []
-    for recording in recordings:
+    for recording in tqdm(recordings, desc="looking inside", delay=2, disable=len(recordings) == 1):
         inside = recognizer.look_inside(recording, start=start)
         trace = inside.trace(layer, direction)
         for gate in gates:
@@ -118,9 +135,9 @@ def look(
         summary = summarise(recognizer, inside, trace)
         summary.order(order)
         summaries.append(summary)
-    return View(recognizer, tuple(map(shown, recordings)), tuple(summaries), gates, order)
+    return View(recognizer, tuple(recordings), tuple(summaries), gates, order)
 
 
 def shown(recording: str) -> str:
     """The name of a recording for a title: its folder says the word in a corpus."""
-    return "/".join(Path(recording).parts[-2:])
+    return shown_name(recording) if recording == "-" else printable("/".join(Path(recording).parts[-2:]))
