@@ -178,6 +178,7 @@ def test_a_stretch_of_a_long_recording_from_standard_input(demo: Path) -> None:
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith(b"stop ")
+    assert f"49 frames from {start:.2f} s on\n".encode() in run.stdout
 
 
 @pytest.mark.parametrize(

@@ -115,22 +115,41 @@ class Summary:
 
     def table(self) -> str:
         """The same for people, the units and frames that mattered most first."""
-        trace, answer = self.trace, self.inside.answer
-        lines = [
+        return "\n".join(
+            [
+                self.head(),
+                *self.gate_lines(),
+                *self.half_life_lines(),
+                "",
+                *self.unit_lines(),
+                "",
+                *self.frame_lines(),
+            ]
+        )
+
+    def head(self) -> str:
+        """The answer, and what was looked into."""
+        inside, answer, trace = self.inside, self.inside.answer, self.trace
+        place = f" from {inside.start:.2f} s on" if inside.start > 0 else ""  # of a longer recording
+        return (
             f"{answer.label} {100 * answer.probability:.1f} %  ·  {trace.cell.title}, layer {trace.layer} of "
-            f"{self.inside.depth}, {trace.direction}, {len(self.drops)} units, {len(self.inside.features)} frames",
-        ]
-        if trace.seen:
-            rows = [["gate", "", "mean", f"below {EDGE:g}", f"above {1 - EDGE:g}"]]
-            gates = self.gates()
-            for gate in gates:
-                shares = (gate["near_low"], gate["near_high"])
-                told = ["–" if share is None else f"{100 * share:.0f} %" for share in shares]
-                rows.append([gate["name"], gate["role"], f"{gate['mean']:.2f}", *told])
-            lines += ["", *aligned(rows, "llrrr")]
-            if any(gate["name"] not in trace.gates and gate["near_low"] is not None for gate in gates):
-                lines.append(f"(of a candidate: below −{1 - EDGE:g} and above {1 - EDGE:g})")
-        return "\n".join([*lines, *self.half_life_lines(), "", *self.unit_lines(), "", *self.frame_lines()])
+            f"{inside.depth}, {trace.direction}, {len(self.drops)} units, {len(inside.features)} frames{place}"
+        )
+
+    def gate_lines(self) -> list[str]:
+        """How far open each gate was."""
+        gates = self.gates()
+        if not gates:
+            return []
+        rows = [["gate", "", "mean", f"below {EDGE:g}", f"above {1 - EDGE:g}"]]
+        for gate in gates:
+            shares = (gate["near_low"], gate["near_high"])
+            told = ["–" if share is None else f"{100 * share:.0f} %" for share in shares]
+            rows.append([gate["name"], gate["role"], f"{gate['mean']:.2f}", *told])
+        lines = ["", *aligned(rows, "llrrr")]
+        if any(gate["name"] not in self.trace.gates and gate["near_low"] is not None for gate in gates):
+            lines.append(f"(of a candidate: below −{1 - EDGE:g} and above {1 - EDGE:g})")
+        return lines
 
     def half_life_lines(self) -> list[str]:
         """How long the memory of the units lasts."""

@@ -103,7 +103,7 @@ class Recognizer:
         if isinstance(recording, (str, os.PathLike)) or hasattr(recording, "read"):
             return read_recording(recording)
         if rate is None:
-            raise RecordingError("samples need their rate: classify(samples, rate=16000)")
+            raise RecordingError("samples need their rate, such as rate=16000")
         return to_mono_16k(np.asarray(recording), rate)  # of torch's tensors too
 
     @torch.inference_mode()
