@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from test_cli import SLOW, call, refusal
 
 from speech_lstm.config import NetworkConfig
+from speech_lstm.insight.gradient_figures import styles_of
 from speech_lstm.insight.gradient_findings import findings, memory_table, verdicts
 from speech_lstm.insight.gradient_study import Choice, Study
 from speech_lstm.insight.gradients import Flow, Passage, gradient_flow, state_norms
@@ -271,6 +272,12 @@ def test_few_recordings_prove_little() -> None:
     assert verdict(0.77, 300) == "knows"
     assert verdict(0.77, 12) == "guesses"
     assert chance_limit(100) == pytest.approx(0.598)
+
+
+def test_no_two_cells_look_the_same() -> None:
+    styles = styles_of([*CELLS, *"abcdefgh"]).values()
+    assert len({(style["color"], style["marker"]) for style in styles}) == len(CELLS) + 8
+    assert len({(style["color"], style["linestyle"]) for style in list(styles)[:16]}) == 16
 
 
 # --- the command ---------------------------------------------------------------------------------------------------

@@ -169,10 +169,16 @@ def grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure, 
 
 def styles_of(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """A colour, a dash and a marker for each of some names."""
-    return {
-        name: {"color": COLOURS[i % 8], "linestyle": DASHES[i % 8], "marker": MARKERS[i % 8], "markersize": 6}
-        for i, name in enumerate(names)
-    }
+    styles = {}
+    for i, name in enumerate(names):
+        shape = (i + i // 8) % 8  # the ninth has the first one's colour, and another dash and marker
+        styles[name] = {
+            "color": COLOURS[i % 8],
+            "linestyle": DASHES[shape],
+            "marker": MARKERS[shape],
+            "markersize": 6,
+        }
+    return styles
 
 
 def line(style: dict[str, Any]) -> dict[str, Any]:
