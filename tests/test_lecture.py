@@ -57,6 +57,7 @@ def test_every_command_runs_and_every_figure_is_made_by_one(
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "docs" / "lecture").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "1000")  # the documents show no line that a narrow terminal broke
     for command, shown in steps(LECTURES[0]):
         program, *words = shlex.split(command)
         if program == "cp":

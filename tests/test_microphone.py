@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -190,7 +191,9 @@ def test_a_wrong_name_is_told_in_a_real_process(virtual: VirtualMicrophone) -> N
 
 
 @needs_sound_server
-@pytest.mark.parametrize(("trouble", "what"), [("kill", "went away"), ("stop", "gave no sound for 2 s")])
+@pytest.mark.parametrize(
+    ("trouble", "what"), [("kill", "went away|gave no sound for 2 s"), ("stop", "gave no sound for 2 s")]
+)
 def test_a_device_that_leaves_while_listening_is_told(trouble: str, what: str) -> None:
     with VirtualMicrophone() as virtual:
         process = python(LISTEN, virtual.environment)
@@ -199,7 +202,8 @@ def test_a_device_that_leaves_while_listening_is_told(trouble: str, what: str) -
         getattr(virtual, trouble)()
         output, errors = process.communicate(timeout=SLOW)
     last = output.splitlines()[-1]
-    assert last.startswith(f"error default: the device {what}; see that it is connected")
+    # On a busy machine the silence of a device that went away may be noticed first.
+    assert re.match(rf"error default: the device ({what}); see that it is connected", last)
     assert errors == "still here\n"  # and nothing of what ALSA and PortAudio have to say
     assert process.returncode == 0
 

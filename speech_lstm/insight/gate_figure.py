@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,18 +19,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from speech_lstm.insight.inside import Inside
     from speech_lstm.insight.summary import Summary
 
 SHARES, SIGNED = "viridis", "PuOr_r"  # of gates from 0 to 1, and of values around 0; both safe for the colour-blind
 # The first word of a role chooses: the diagram's colours, and two for what it draws without one.
 STRIPES = {word: line for word, (line, _) in COLOURS.items()} | {"depth": "#D55E00", "memory": "#333333"}
-LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # of the likeliest labels (Okabe & Ito)
+LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")  # of the likeliest labels (Okabe & Ito)
 ORDERS = {
     "index": "in the order of the weights",
     "active": "from bottom to top by when their output is largest",
     "half-life": "from bottom to top by the half-life of their memory, the longest first",
     "decision": "from bottom to top by what the answer loses without them, the most first",
 }
+SHOWN = 4  # labels in colour in one recording
 CLEAR_SHARE = 0.1  # a label that never gets this probability stays grey, unless it is the answer
 
 
@@ -61,6 +64,7 @@ def gate_figure(
     heights = [0.8, 1.3, *[1.1] * len(shown), 0.8, 1.5]
     figure = Figure(figsize=(max(9.5, 6.9 * len(summaries) + 1.2), 1.1 + 1.05 * sum(heights)), layout="constrained")
     rows = figure.subplots(len(heights), len(summaries), sharex="col", squeeze=False, height_ratios=heights)
+    colours = label_colours([summary.inside for summary in summaries])
     loudest = max(float(np.abs(summary.inside.waveform).max()) for summary in summaries)
     most = max(float(summary.occlusion.max()) for summary in summaries)
     for column, (name, summary) in enumerate(zip(names, summaries, strict=True)):
@@ -71,7 +75,7 @@ def gate_figure(
                 bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=8)
                 bar.ax.tick_params(labelsize=8)
         draw_needed(rows[-2, column], summary, most)
-        draw_posteriors(rows[-1, column], summary)
+        draw_posteriors(rows[-1, column], summary, colours)
     for axes in rows[:, 1:].flat:
         axes.set_ylabel("")
     place = f"layer {first.trace.layer} of {first.inside.depth}, {first.trace.direction}"
@@ -166,19 +170,30 @@ def draw_needed(axes: Axes, summary: Summary, most: float) -> None:
     tidy(axes)
 
 
-def draw_posteriors(axes: Axes, summary: Summary) -> None:
-    """The answer if the recording had ended there: the likeliest labels in colour, named at their largest."""
+def clear_labels(inside: Inside) -> list[int]:
+    """The numbers of the labels that were ever likely, the answer first."""
+    most = inside.posteriors.max(0)
+    answer = inside.labels.index(inside.answer.label)
+    clear = [int(i) for i in np.argsort(-most) if most[i] >= CLEAR_SHARE and i != answer]
+    return [answer, *clear]
+
+
+def label_colours(insides: Sequence[Inside]) -> dict[int, str]:
+    """A colour for each label that is clear in any of the recordings, the same in all; grey where they run out."""
+    every = dict.fromkeys(i for labels in zip_longest(*map(clear_labels, insides)) for i in labels if i is not None)
+    return {label: LINES[place] if place < len(LINES) else GREY for place, label in enumerate(every)}
+
+
+def draw_posteriors(axes: Axes, summary: Summary, colours: dict[int, str]) -> None:
+    """The answer if the recording had ended there: the likeliest labels in their colours, the others grey."""
     inside = summary.inside
     time = inside.times
-    answer, most = inside.labels.index(inside.answer.label), inside.posteriors.max(0)
-    likeliest = sorted(range(len(most)), key=lambda i: (i != answer, -most[i]))
-    clear = [i for i in likeliest if i == answer or most[i] >= CLEAR_SHARE][: len(LINES)]
-    for i in likeliest:
-        if i not in clear:
-            axes.plot(time, 100 * inside.posteriors[:, i], color="#CCCCCC", linewidth=0.8)
-    for colour, i in zip(LINES, clear, strict=False):
+    clear = clear_labels(inside)[:SHOWN]
+    for i in set(range(len(inside.labels))) - set(clear):
+        axes.plot(time, 100 * inside.posteriors[:, i], color="#CCCCCC", linewidth=0.8)
+    for i in clear:
         name = f" {inside.labels[i]}"  # matplotlib hides names that begin with _
-        axes.plot(time, 100 * inside.posteriors[:, i], color=colour, linewidth=2.2, label=name)
+        axes.plot(time, 100 * inside.posteriors[:, i], color=colours[i], linewidth=2.2, label=name)
     axes.set_ylim(0, 102)
     axes.set_xlim(time[0] - inside.config.hop_ms / 2000, time[-1] + inside.config.hop_ms / 2000)
     axes.set_ylabel("probability, %", fontsize=9)

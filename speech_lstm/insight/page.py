@@ -22,7 +22,7 @@ from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.files import atomic_path, plain
 from speech_lstm.insight.contributions import contributions
 from speech_lstm.insight.diagram import THICKEST, THINNEST, subject_of, template
-from speech_lstm.insight.gate_figure import SHARES, SIGNED, symmetric
+from speech_lstm.insight.gate_figure import SHARES, SHOWN, SIGNED, clear_labels, label_colours, symmetric
 from speech_lstm.insight.influence import OCCLUDED_SECONDS, ablation, forced
 from speech_lstm.insight.inside import Inside, Trace
 from speech_lstm.insight.sheet import COLOURS
@@ -59,18 +59,24 @@ def write_page(
                 for name, summary in zip(names, summaries, strict=True)
             ]
         start = start_of(summaries[0]) | {"order": order} | ({"gate": gates[0]} if gates else {})
-        text = filled_in(recognizer, recordings, drawings, start)
+        lines = label_colours([summary.inside for summary in summaries])
+        text = filled_in(recognizer, recordings, drawings, lines, start)
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def filled_in(
-    recognizer: Recognizer, recordings: list[dict[str, Any]], drawings: Sequence[str], start: dict[str, Any]
+    recognizer: Recognizer,
+    recordings: list[dict[str, Any]],
+    drawings: Sequence[str],
+    lines: dict[int, str],
+    start: dict[str, Any],
 ) -> str:
     """The template with everything in its places."""
     data = {
         "labels": recognizer.labels,
         "features": "MFCC" if recognizer.model.features.kind == "mfcc" else "log-mel",
         "recordings": recordings,
+        "lines": lines,
         "start": start,
         "colours": {"shares": colour_map(SHARES), "signed": colour_map(SIGNED)},
         "tints": {word: line for word, (line, _) in COLOURS.items()},
@@ -126,6 +132,7 @@ def recording_of(
         "features": packed(inside.normalised),
         "largestFeature": symmetric([inside.normalised])[1],
         "posteriors": packed(inside.posteriors),
+        "clear": clear_labels(inside)[:SHOWN],
         "hidden": OCCLUDED_SECONDS,
         "needed": summary.occlusion.tolist(),
         "gradient": summary.gradient.tolist(),

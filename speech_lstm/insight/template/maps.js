@@ -2,7 +2,7 @@
 
 const RATIO = window.devicePixelRatio || 1;
 const TALL = Math.max(1, Math.min(1.6, (innerHeight - 60) / 740));  // a tall window has room for tall maps
-const LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"];  // of the likeliest labels (Okabe & Ito)
+const GRADIENT = "#D55E00";
 
 function element(tag, kind, text) {
   const made = document.createElement(tag);
@@ -120,7 +120,7 @@ function drawNeeded(canvas, key, recording) {
   trace(recording.needed);
   context.lineTo(across(recording, recording.times.length - 1, width), down(0));
   context.fill();
-  context.strokeStyle = LINES[1];
+  context.strokeStyle = GRADIENT;
   context.lineWidth = 1.3;
   context.beginPath();
   trace(recording.gradient.map((size) => (0.95 * most * size) / steepest));
@@ -129,7 +129,7 @@ function drawNeeded(canvas, key, recording) {
   hidden.title = `points of probability lost when ${Math.round(1000 * recording.hidden)} ms around are hidden, up to ${(100 * most).toFixed(0)}`;
   hidden.style.color = "#888";
   gradient.title = "how much the answer changes with the features, of its largest";
-  gradient.style.color = LINES[1];
+  gradient.style.color = GRADIENT;
   key.className = "key legend";
   key.replaceChildren(hidden, gradient);
 }
@@ -138,21 +138,14 @@ function drawNeeded(canvas, key, recording) {
 function drawPosteriors(canvas, key, recording) {
   const { context, width, height } = fresh(canvas);
   const posteriors = array(recording.posteriors), frames = recording.times.length;
-  const most = page.labels.map((_, label) => {
-    let found = 0;
-    for (let frame = 0; frame < frames; frame++) found = Math.max(found, posteriors.at(frame, label));
-    return found;
-  });
-  const answer = page.labels.indexOf(recording.answer);
-  const first = (label) => (label === answer ? 2 : most[label]);
-  const likeliest = most.map((_, label) => label).sort((a, b) => first(b) - first(a));
-  const clear = likeliest.filter((label) => label === answer || most[label] >= 0.1).slice(0, LINES.length);
+  const clear = recording.clear;
+  const likeliest = [...clear, ...page.labels.keys()].filter((label, place, all) => all.indexOf(label) === place);
   context.strokeStyle = "#ddd";
   context.strokeRect(0.5, 0.5, width - 1, height - 1);
   for (const label of [...likeliest].reverse()) {
-    const place = clear.indexOf(label);
-    context.strokeStyle = place < 0 ? "#ccc" : LINES[place];
-    context.lineWidth = place < 0 ? 0.8 : 2.2;
+    const shown = clear.includes(label);
+    context.strokeStyle = shown ? page.lines[label] : "#ccc";
+    context.lineWidth = shown ? 2.2 : 0.8;
     context.beginPath();
     for (let frame = 0; frame < frames; frame++) {
       context.lineTo(across(recording, frame, width), 1 + (height - 2) * (1 - posteriors.at(frame, label)));
@@ -160,9 +153,9 @@ function drawPosteriors(canvas, key, recording) {
     context.stroke();
   }
   key.className = "key legend";
-  key.replaceChildren(...clear.map((label, place) => {
+  key.replaceChildren(...clear.map((label) => {
     const name = element("b", "", page.labels[label]);
-    name.style.color = LINES[place];
+    name.style.color = page.lines[label];
     return name;
   }));
 }
