@@ -183,14 +183,13 @@ def gates(arguments: argparse.Namespace) -> int:
         return 0
     chosen = arguments.layer, arguments.direction, arguments.start, listed(arguments.gates), arguments.order
     view = look(model, arguments.recordings, *chosen)
-    print(view.table())
-    print()
-    for path in arguments.out:
+    written = [*map(str, arguments.out)]
+    for path in arguments.out:  # before anything is printed: a reader that goes away must not end it
         view.write(path)
-        print(path)
     if arguments.diagram:
         unit, moment = view.write_diagram(arguments.diagram, arguments.unit, arguments.at)
-        print(f"{arguments.diagram}: unit {unit} at {moment:.2f} s")
+        written.append(f"{arguments.diagram}: unit {unit} at {moment:.2f} s")
+    print("\n".join([view.table(), *([""] if written else []), *written]))
     return 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,17 +22,23 @@ LABELS = ("yes", "no", "<b>&")  # a label may be any text
 CLIP = np.random.default_rng(1).uniform(-0.3, 0.3, 6_000).astype(np.float32)
 
 
-@cache
-def seen(name: str) -> tuple[Recognizer, Inside]:
-    """A recogniser of two layers of a cell in both directions, and what is inside it for a third of a second."""
-    kind = "log-mel" if find_cell(name).reads_bands else "mfcc"
-    features = FeatureConfig(kind=kind, mels=16, coefficients=8, hop_ms=25.0)  # type: ignore[arg-type]
+def recognizer(name: str, **changes: Any) -> Recognizer:
+    """A recogniser of two layers of a cell in both directions, or what `changes` say."""
+    kind: Any = "log-mel" if find_cell(name).reads_bands else "mfcc"
+    features = FeatureConfig(kind=kind, mels=16, coefficients=8, hop_ms=25.0)
     config = NetworkConfig(cell=name, layers=2, hidden=8, clocks=2, bands=2, heads=2, dropout=0.0)
     torch.manual_seed(3)
+    config = replace(config, **changes)
     network = randomise(Network(features, config, len(LABELS)))
     for layer in network.stack.layers:
         layer.get_parameter("input").data.mul_(0.05)  # so that the gates aren't shut or open throughout
-    model = Recognizer(Model(network.eval().requires_grad_(False), features, config, LABELS))
+    return Recognizer(Model(network.eval().requires_grad_(False), features, config, LABELS))
+
+
+@cache
+def seen(name: str) -> tuple[Recognizer, Inside]:
+    """A recogniser of a cell, and what is inside it for a third of a second."""
+    model = recognizer(name)
     return model, look_inside(model, CLIP)
 
 

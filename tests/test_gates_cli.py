@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from insight_models import CLIP, recognizer
 from matplotlib.image import imread
 from test_cli import SLOW, call, refusal
-from test_inside import CLIP, recognizer
 
 from speech_lstm.checkpoint import save_model
 from speech_lstm.config import SAMPLE_RATE

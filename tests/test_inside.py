@@ -10,38 +10,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_cells import randomise
+from insight_models import CLIP, LABELS, recognizer, seen
 from torch import Tensor
 
 from speech_lstm.audio.recording import find_clip, fit_clip, read_recording
-from speech_lstm.checkpoint import Model
-from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, FeatureConfig, NetworkConfig
+from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
 from speech_lstm.errors import ConfigError, RecordingError
 from speech_lstm.insight import influence
 from speech_lstm.insight.inside import Inside, Trace, look_inside
 from speech_lstm.insight.summary import summarise
-from speech_lstm.network import Network
 from speech_lstm.recognition.recognizer import Recognizer, load
-from speech_lstm.recurrent.cell import CELLS, find_cell
+from speech_lstm.recurrent.cell import CELLS
 
-LABELS = ("yes", "no", "_unknown_")
 EVERY_CELL = pytest.mark.parametrize("name", CELLS)
-CLIP = np.random.default_rng(1).uniform(-0.3, 0.3, 6_000).astype(np.float32)
-
-
-def recognizer(name: str, **changes: object) -> Recognizer:
-    """A small network of a cell, of random weights."""
-    kind = "log-mel" if find_cell(name).reads_bands else "mfcc"
-    features = FeatureConfig(kind=kind, mels=16, coefficients=8, hop_ms=25.0)  # type: ignore[arg-type]
-    config = NetworkConfig(cell=name, layers=2, hidden=8, clocks=2, bands=2, heads=2, dropout=0.0)
-    torch.manual_seed(3)
-    network = randomise(Network(features, replace(config, **changes), len(LABELS)))  # type: ignore[arg-type]
-    return Recognizer(Model(network.eval().requires_grad_(False), features, config, LABELS))
-
-
-def seen(name: str) -> tuple[Recognizer, Inside]:
-    model = recognizer(name)
-    return model, look_inside(model, CLIP)
 
 
 # --- what is recorded --------------------------------------------------------------------------------------------
