@@ -136,19 +136,20 @@ def recording_of(
         "hidden": OCCLUDED_SECONDS,
         "needed": summary.occlusion.tolist(),
         "gradient": summary.gradient.tolist(),
-        "traces": [trace_of(recognizer, inside, trace, drawings, done) for trace in inside.traces],
+        "traces": [trace_of(recognizer, summary, trace, drawings, done) for trace in inside.traces],
     }
 
 
 def trace_of(
-    recognizer: Recognizer, inside: Inside, trace: Trace, drawings: list[str], done: Callable[[], object]
+    recognizer: Recognizer, summary: Summary, trace: Trace, drawings: list[str], done: Callable[[], object]
 ) -> dict[str, Any]:
-    """What the page holds of one layer in one direction."""
+    """What the page holds of one layer in one direction, be it that of the summary or another."""
+    inside = summary.inside
     parts, lives = contributions(recognizer, inside, trace), trace.half_lives(inside.config.hop_ms / 1000)
     drawing, subject = template(trace, parts), subject_of(trace, parts)
     if drawing not in drawings:
         drawings.append(drawing)
-    drops = ablation(recognizer, inside, trace)
+    drops = summary.drops if trace is summary.trace else ablation(recognizer, inside, trace)
     done()
     return {
         "layer": trace.layer,
