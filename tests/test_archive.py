@@ -379,7 +379,11 @@ def test_bomb_of_zeros(server: Server, fetch: Callable[..., Path], tmp_path: Pat
     assert left_in(tmp_path) == set()
 
 
-@pytest.mark.parametrize("content", [b"not an archive\n" * 99, b"", b"\x1f\x8b" + bytes(200), packed({})])
+@pytest.mark.parametrize(
+    "content",
+    [b"not an archive\n" * 99, b"", b"\x1f\x8b" + bytes(200), packed({})],
+    ids=["text", "empty", "cut", "no members"],
+)
 def test_not_an_archive(server: Server, fetch: Callable[..., Path], tmp_path: Path, content: bytes) -> None:
     server.content = content
     message = refusal(fetch)
