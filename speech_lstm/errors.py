@@ -1,5 +1,8 @@
 """What can go wrong for a user. Each message is one line: what was wrong, and what to do."""
 
+FAILED = 1  # exit status of a failure of ours, and where some of many files failed
+INTERRUPTED = 130  # the shell's status for Ctrl-C
+
 
 class SpeechLSTMError(Exception):
     """A fault of what the program was given. The command line prints it and exits with `exit_status`."""

@@ -87,6 +87,15 @@ def add_plugin_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def load_plugins(arguments: argparse.Namespace) -> None:
+    """Make the cells known that the user brings."""
+    if arguments.plugin:
+        from speech_lstm.recurrent.plugins import load_plugin
+
+        for source in arguments.plugin:
+            load_plugin(source)
+
+
 def add_match_flag(parser: argparse.ArgumentParser) -> None:
     """The flag that chooses the hidden size."""
     parser.add_argument(

@@ -1,0 +1,43 @@
+"""List the recurrent cells, or show one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+
+from speech_lstm.flags import add_match_flag, add_plugin_flag, add_settings, config_of, load_plugins
+
+HELP = "list the recurrent cells, or show one"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="show this cell whole")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_match_flag(parser)
+    add_plugin_flag(parser)
+    add_settings(parser, ("features", "network"), without=("cell",))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    config, budget = config_of(arguments, None), arguments.match_parameters
+    load_plugins(arguments)
+    from speech_lstm import catalogue
+    from speech_lstm.recurrent.plugins import load_installed
+
+    width = shutil.get_terminal_size((1000, 24)).columns  # in a pipe no line is broken
+    if arguments.name:
+        entry = catalogue.entry(arguments.name, config.features, config.network, budget)
+        shapes = {"weights": {name: list(shape) for name, shape in entry.weights.items()}}
+        text = catalogue.detail(entry, config.features, width)
+        print(json.dumps(entry.to_dict() | shapes, indent=2) if arguments.json else text)
+        return 0
+    for note in load_installed():
+        print(f"note: {note}", file=sys.stderr)
+    entries = catalogue.entries(config.features, config.network, budget)
+    if arguments.json:
+        print(json.dumps([entry.to_dict() for entry in entries], indent=2))
+    else:
+        print(catalogue.table(entries, config.features, config.network, budget, width))
+    return 0

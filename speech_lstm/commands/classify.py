@@ -1,0 +1,61 @@
+"""Say which command recordings hold."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from speech_lstm.errors import FAILED
+from speech_lstm.flags import add_model_flags, load_plugins, whole
+
+if TYPE_CHECKING:
+    from speech_lstm.recognition.prediction import Prediction
+
+HELP = "say which command recordings hold"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", help="recordings, folders of them, or - for standard input"
+    )
+    parser.add_argument("--top", type=whole, default=1, metavar="K", help="show the K likeliest labels (%(default)s)")
+    parser.add_argument("--jsonl", action="store_true", help="print one JSON object a line")
+    add_model_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from speech_lstm.audio.recording import find_recordings
+    from speech_lstm.audio.sources import printable
+    from speech_lstm.errors import RecordingError
+
+    paths = find_recordings(arguments.paths)  # before torch is imported: a wrong path is told at once
+    load_plugins(arguments)
+    from speech_lstm.recognition.recognizer import load, one_thread
+
+    one_thread()
+    model = load(arguments.model)
+    damaged = 0
+    for path in paths:
+        name, silent = str(path), not arguments.jsonl
+        try:
+            for answer in model.answers(path, threshold=arguments.threshold):
+                print(jsonl(name, answer) if arguments.jsonl else answer.line(name, arguments.top), flush=True)
+                silent = False
+            if silent:
+                print(f"{printable(name)}  no command")
+        except RecordingError as error:
+            if len(paths) == 1:
+                raise
+            damaged += 1
+            print(f"speech-lstm: {error}", file=sys.stderr)
+    if damaged:
+        print(f"speech-lstm: {damaged} of {len(paths)} recordings could not be read", file=sys.stderr)
+    return FAILED if damaged else 0
+
+
+def jsonl(name: str, answer: Prediction) -> str:
+    """One answer as a line of JSON."""
+    place = {"file": name, "start": answer.start, "end": answer.end}
+    return json.dumps(place | {"label": answer.label, "probability": answer.probability, "scores": answer.scores})

@@ -1,0 +1,18 @@
+"""List the input devices."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "list the input devices"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from speech_lstm.audio.microphone import device_table, list_devices
+
+    print(device_table(list_devices()))
+    return 0

@@ -1,0 +1,28 @@
+"""Fetch Speech Commands, checked and unpacked."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+HELP = "fetch Speech Commands, checked and unpacked"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--version", default="v0.02", choices=("v0.02", "v0.01", "test-v0.02"), help="(%(default)s)")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder to put it into (%(default)s)")
+    parser.add_argument("--url", help="another place to fetch the same archive from")
+    parser.add_argument("--sha256", help="the digest to expect of an archive of your own at --url")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from speech_lstm.corpus.archive import download
+
+    folder = download(arguments.version, arguments.data, arguments.url, arguments.sha256)
+    data = shlex.quote(str(folder))
+    if arguments.version.startswith("test"):
+        print(f"next: speech-lstm evaluate MODEL --data {data}, with a model of the 12-class task")
+    else:
+        print(f"next: speech-lstm train --data {data} --labels 12 --out runs/first")
+    return 0

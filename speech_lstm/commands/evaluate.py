@@ -1,0 +1,47 @@
+"""Score a model on a split of a folder of recordings."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from speech_lstm.flags import add_plugin_flag, load_plugins
+
+HELP = "score a model on a split of a folder of recordings"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL")
+    parser.add_argument("--data", type=Path, required=True, help="the corpus")
+    parser.add_argument("--split", default="testing", choices=("training", "validation", "testing"), help="(testing)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every number to this file")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="write confusion.png and labels.png to this folder")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
+    parser.add_argument("--strict", action="store_true", help="end at the first damaged recording")
+    add_plugin_flag(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    load_plugins(arguments)
+    from speech_lstm.checkpoint import load_model
+    from speech_lstm.files import write_json
+    from speech_lstm.training.distributed import choose_device
+    from speech_lstm.training.scoring import evaluate_model
+
+    device = choose_device(arguments.device)
+    model = load_model(arguments.model, device)
+    scores = evaluate_model(model, arguments.data, arguments.split, device, arguments.strict)
+    for note in scores.notes:
+        print(f"note: {note}", file=sys.stderr)
+    print(scores.table())
+    if arguments.json:
+        write_json(arguments.json, scores.to_dict())
+        print(f"\nnumbers in {arguments.json}")
+    if arguments.plots:
+        from speech_lstm.insight.figures import confusion_figure, recall_figure, save_figure
+
+        save_figure(confusion_figure(scores.evaluation), arguments.plots / "confusion.png")
+        save_figure(recall_figure(scores.evaluation), arguments.plots / "labels.png")
+        print(f"\npictures {arguments.plots / 'confusion.png'} and {arguments.plots / 'labels.png'}")
+    return 0

@@ -1,0 +1,52 @@
+"""Train a network on a folder of recordings."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from speech_lstm.errors import INTERRUPTED
+from speech_lstm.flags import add_match_flag, add_plugin_flag, add_settings, config_of, load_plugins
+
+HELP = "train a network on a folder of recordings"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="the corpus: a folder with a folder for each word")
+    parser.add_argument("--out", type=Path, required=True, help="the run's folder: models, curve, summary, events")
+    parser.add_argument("--config", type=Path, help="a TOML file of settings; a flag beside it wins")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out as if it had not stopped")
+    add_match_flag(parser)
+    add_plugin_flag(parser)
+    add_settings(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    config = config_of(arguments, arguments.config)
+    load_plugins(arguments)
+    first = os.environ.get("RANK", "0") == "0"  # of several processes one tells the user
+    from speech_lstm.recurrent.plugins import SOURCES
+    from speech_lstm.training.run import matched, train
+    from speech_lstm.training.trainer import Stopped
+
+    if arguments.match_parameters is not None:
+        config = matched(config, arguments.data, arguments.match_parameters)
+    try:
+        summary = train(config, arguments.data, arguments.out, arguments.resume)
+    except Stopped:
+        if first:
+            given = [word for word in sys.argv[1:] if word != "--resume"]
+            start = "torchrun … -m speech_lstm" if "RANK" in os.environ else "speech-lstm"
+            print(f"stopped; everything is saved. To go on: {start} {shlex.join(given)} --resume", file=sys.stderr)
+        return INTERRUPTED
+    if first:
+        accuracy = 100 * summary["best_validation_accuracy"]
+        print(f"best: epoch {summary['best_epoch']}, validation accuracy {accuracy:.2f} %")
+        for name in ("best.safetensors", "curve.png", "summary.json"):
+            print(f"  {arguments.out / name}")
+        if source := SOURCES.get(config.network.cell):
+            print(f"evaluate, classify, gates and listen need --plugin {shlex.quote(source)} for this model")
+    return 0
