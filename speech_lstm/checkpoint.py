@@ -13,13 +13,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from speech_lstm.config import FeatureConfig, NetworkConfig
+from speech_lstm.config import DetectionConfig, FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError, ModelError
 from speech_lstm.files import atomic_path
 from speech_lstm.network import Network
 from speech_lstm.recurrent.cell import UnknownCellError
 
-FORMAT_VERSION = 2  # raise it when an older program could not read a newer file
+FORMAT_VERSION = 3  # raise it when an older program could not read a newer file
 KIND = "speech-lstm model"
 
 
@@ -31,6 +31,7 @@ class Model:
     features: FeatureConfig
     config: NetworkConfig
     labels: tuple[str, ...]
+    detection: DetectionConfig = field(default_factory=DetectionConfig)
     training: dict[str, Any] = field(default_factory=dict)
 
 
@@ -40,6 +41,7 @@ def save_model(path: Path, model: Model) -> None:
         "labels": list(model.labels),
         "features": model.features.to_dict(),
         "network": model.config.to_dict(),
+        "detection": model.detection.to_dict(),
         "training": model.training,
     }
     write_tensors(path, model.network.state_dict(), KIND, FORMAT_VERSION, header)
@@ -51,7 +53,10 @@ def load_model(path: Path, device: str | torch.device = "cpu") -> Model:
     try:
         features = FeatureConfig.from_dict(header["features"])
         config = NetworkConfig.from_dict(header["network"])
+        detection = DetectionConfig.from_dict(header["detection"])
         labels, training = labels_of(header["labels"]), dict(header["training"])
+        if strange := sorted(set(detection.thresholds) - set(labels)):
+            raise ConfigError(f"a threshold for {strange[0]!r}, which is no label")
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise ModelError(f"{path}: the header of the model is damaged ({error}); train or download it anew") from None
     try:
@@ -65,7 +70,7 @@ def load_model(path: Path, device: str | torch.device = "cpu") -> Model:
     # What was read is a view of the file; the copy stays as it is when another file is written over that one.
     network.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
     network.requires_grad_(False)
-    return Model(network.to(device).eval(), features, config, labels, training)
+    return Model(network.to(device).eval(), features, config, labels, detection, training)
 
 
 def labels_of(names: Any) -> tuple[str, ...]:

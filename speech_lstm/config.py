@@ -152,6 +152,23 @@ class NetworkConfig(Settings):
 
 
 @dataclass(frozen=True)
+class DetectionConfig(Settings):
+    """How a stream of posteriors becomes commands. It travels in the model file."""
+
+    thresholds: dict[str, float] = field(default_factory=dict)  # of a command's posterior; THRESHOLD where none is
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.thresholds, dict):
+            raise ConfigError("thresholds must be a table of a number for each word")
+        for word, value in self.thresholds.items():
+            check(f"the threshold of {word!r}", value, float, {"low": 0, "high": 1})
+
+    def threshold(self, word: str) -> float:
+        """The posterior from which a command in a stream counts."""
+        return self.thresholds.get(word, THRESHOLD)
+
+
+@dataclass(frozen=True)
 class AugmentConfig(Settings):
     """Random changes of the training recordings; 0 switches an item off."""
 

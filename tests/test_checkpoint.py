@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from speech_lstm.checkpoint import KIND, Model, load_model, save_model
-from speech_lstm.config import Config, FeatureConfig, NetworkConfig
+from speech_lstm.config import Config, DetectionConfig, FeatureConfig, NetworkConfig
 from speech_lstm.errors import ModelError, SpeechLSTMError
 from speech_lstm.network import Network
 from speech_lstm.training.state import Progress, State
@@ -36,7 +36,8 @@ def new_model(config: NetworkConfig = CONFIG) -> Model:
     torch.manual_seed(0)
     network = Network(FEATURES, config, len(LABELS))
     network(frames())  # so that the running statistics are not their initial values
-    return Model(network.eval(), FEATURES, config, LABELS, {"epoch": 3, "note": "naïve ✓"})
+    detection = DetectionConfig({"yes": 0.5})
+    return Model(network.eval(), FEATURES, config, LABELS, detection, {"epoch": 3, "note": "naïve ✓"})
 
 
 def frames() -> Tensor:
@@ -93,7 +94,8 @@ def test_a_model_comes_back_bit_for_bit(tmp_path: Path, config: NetworkConfig) -
     model = new_model(config)
     save_model(tmp_path / "new" / "m.safetensors", model)
     back = load_model(tmp_path / "new" / "m.safetensors")
-    assert (back.labels, back.features, back.config, back.training) == (LABELS, FEATURES, config, model.training)
+    assert (back.labels, back.features, back.config) == (LABELS, FEATURES, config)
+    assert (back.detection, back.training) == (model.detection, model.training)
     frozen = model.network.requires_grad_(False)  # torch adds up in another order where a weight is to be trained
     assert torch.equal(back.network(frames()), frozen(frames()))
     assert not back.network.training
@@ -110,7 +112,7 @@ def test_a_loaded_model_outlives_its_file(saved: Path) -> None:
 def test_the_header_says_in_json_what_it_is(saved: Path) -> None:
     metadata = metadata_of(saved)
     assert metadata["kind"] == KIND
-    assert metadata["version"] == "2"
+    assert metadata["version"] == "3"
     assert json.loads(metadata["header"])["labels"] == list(LABELS)
 
 
@@ -138,6 +140,13 @@ HEADERS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no labels": (lambda h: h.pop("labels"), "'labels'"),
     "no features": (lambda h: h.pop("features"), "'features'"),
     "no network": (lambda h: h.pop("network"), "'network'"),
+    "no detection": (lambda h: h.pop("detection"), "'detection'"),
+    "thresholds that are a list": (lambda h: h.update(detection={"thresholds": [0.5]}), "must be a table"),
+    "a threshold for no label": (lambda h: h.update(detection={"thresholds": {"go": 0.5}}), "for 'go', which is no"),
+    "a threshold above one": (
+        lambda h: h.update(detection={"thresholds": {"yes": 1.5}}),
+        "'yes' is 1.5; it must",
+    ),
     "no training": (lambda h: h.pop("training"), "'training'"),
     "empty labels": (lambda h: h.update(labels=[]), "labels are none"),
     "text for labels": (lambda h: h.update(labels="yes"), "labels are not a list"),
@@ -145,7 +154,7 @@ HEADERS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "labels twice": (lambda h: h.update(labels=["yes", "yes", "no"]), "not all different"),
     "an empty label": (lambda h: h.update(labels=["yes", "", "no"]), "empty"),
     "a label of two lines": (lambda h: h.update(labels=["yes", "n\no", "x"]), "labels are not a list"),
-    "more labels": (lambda h: h.update(labels=["a", "b", "c", "d"]), "but the header describes a network with [4"),
+    "more labels": (lambda h: h.update(labels=["yes", "b", "c", "d"]), "but the header describes a network with [4"),
     "an unknown setting": (lambda h: h["network"].update(gates=5), "unknown setting 'gates'"),
     "an unknown cell": (lambda h: h["network"].update(cell="lstn"), "its cell 'lstn' is not known here"),
     "an impossible setting": (lambda h: h["network"].update(hidden=-1), "hidden is -1"),
@@ -176,8 +185,8 @@ def test_a_damaged_header(saved: Path, fault: str) -> None:
         ("kind", "another", "but not a speech-lstm model"),
         ("version", None, "no format version"),
         ("version", "one", "no format version"),
-        ("version", "1", "format 1 is older than this program reads; train or download it anew"),
-        ("version", "3", "format 3 is newer than this program reads (format 2); upgrade speech-lstm"),
+        ("version", "2", "format 2 is older than this program reads; train or download it anew"),
+        ("version", "4", "format 4 is newer than this program reads (format 3); upgrade speech-lstm"),
         ("version", "9" * 5000, "header is damaged"),
         ("header", None, "header is damaged"),
         ("header", "{", "header is damaged"),
