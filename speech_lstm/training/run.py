@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from speech_lstm.budget import match_parameters, parameter_count
-from speech_lstm.config import Config
-from speech_lstm.corpus.memory import load_memory
+from speech_lstm.config import Config, CorpusConfig
+from speech_lstm.corpus.memory import Memory, load_memory
 from speech_lstm.corpus.noise import training_noise
-from speech_lstm.corpus.speech_commands import scan, task_of
+from speech_lstm.corpus.speech_commands import Corpus, Task, scan, task_of
 from speech_lstm.training.allocator import keep_freed_memory
-from speech_lstm.training.batches import Batches, training_examples
+from speech_lstm.training.batches import Batches, Examples, training_examples
 from speech_lstm.training.distributed import Processes, processes
 from speech_lstm.training.record import STATE, Record
-from speech_lstm.training.scoring import label_counts, scored_set
+from speech_lstm.training.scoring import ScoredSet, label_counts, scored_set
 from speech_lstm.training.trainer import Material, Trainer
 
 
@@ -70,24 +72,47 @@ def matched(config: Config, data: Path, budget: int) -> Config:
     return replace(config, network=match_parameters(config.features, config.network, len(labels), budget))
 
 
-def prepare(config: Config, data: Path, group: Processes, record: Record) -> Material:
-    """Read the corpus and choose what is trained on and what is scored, saying what was found."""
-    corpus = scan(data, config.corpus.strict)
-    task = task_of(config.corpus.labels, corpus)
+@dataclass(frozen=True)
+class Recordings:
+    """A corpus in memory: what any number of runs of one task learn from and are judged by."""
+
+    corpus: Corpus
+    memory: Memory
+    task: Task
+    examples: Examples
+    validation: ScoredSet
+    noise: NDArray[np.float32]  # [samples]
+
+    def material(self, config: Config, device: torch.device) -> Material:
+        """What one run of these settings is given."""
+        settings = config.training
+        batches = Batches(self.examples, self.task, config.corpus, settings.batch, settings.seed, device)
+        return Material(self.task, batches, torch.from_numpy(self.noise).to(device), self.validation)
+
+
+def read_recordings(config: CorpusConfig, data: Path, group: Processes, record: Record) -> Recordings:
+    """Read the corpus and choose what is trained on and what is scored."""
+    corpus = scan(data, config.strict)
+    task = task_of(config.labels, corpus)
     with group.in_turn():  # the first process reads the recordings, the others find its copy
         names = [clip.name for clip in corpus.clips]
-        memory = load_memory(data, names, not record.quiet, config.corpus.strict)
-        examples = training_examples(corpus, memory, task, config.corpus, not record.quiet)
+        memory = load_memory(data, names, not record.quiet, config.strict)
+        examples = training_examples(corpus, memory, task, config, not record.quiet)
     for note in [*corpus.notes, *memory.notes, *examples.notes]:
         record.say(f"note: {note}")
-    settings = config.training
-    batches = Batches(examples, task, config.corpus, settings.batch, settings.seed, group.device)
     validation = scored_set(corpus, memory, task, "validation")
-    record.say(f"training: {label_counts(task.labels, examples.label)}")
+    return Recordings(corpus, memory, task, examples, validation, training_noise(corpus))
+
+
+def prepare(config: Config, data: Path, group: Processes, record: Record) -> Material:
+    """The material of a run, saying what was found."""
+    recordings = read_recordings(config.corpus, data, group, record)
+    material = recordings.material(config, group.device)
+    labels, batches = material.task.labels, material.batches
+    record.say(f"training: {label_counts(labels, recordings.examples.label)}")
     record.say(
         f"each epoch: {len(batches.commands) + batches.extra_count:,} commands, {batches.unknown_count:,} unknown, "
         f"{batches.silence_count:,} silence"
     )
-    record.say(f"validation: {label_counts(task.labels, validation.truth)}")
-    noise = torch.from_numpy(training_noise(corpus)).to(group.device)
-    return Material(task, batches, noise, validation)
+    record.say(f"validation: {label_counts(labels, material.validation.truth)}")
+    return material

@@ -40,6 +40,10 @@ class Stopped(Exception):
     """The user asked the run to stop; what it has learnt is saved."""
 
 
+class Diverged(ConfigError):
+    """The loss is not a number any more."""
+
+
 class Material(NamedTuple):
     """What a run learns from and is judged by."""
 
@@ -95,7 +99,7 @@ class Trainer:
     def run(self) -> None:
         """Train to the end; raises Stopped, with everything saved, when the user interrupts.
 
-        Raises ConfigError when the loss is not a number any more: what was saved before is left as it is.
+        Raises Diverged when the loss is not a number any more: what was saved before is left as it is.
         """
         per_epoch = self.material.batches.steps
         with interrupts() as interrupted, self.record.bar(self.steps, self.progress.step) as bar:
@@ -219,9 +223,9 @@ class Trainer:
 
 
 def finite(loss: float, epoch: int) -> float:
-    """The loss; raises ConfigError if it is not a number any more."""
+    """The loss; raises Diverged if it is not a number any more."""
     if not math.isfinite(loss):
-        raise ConfigError(
+        raise Diverged(
             f"the loss became {loss} in epoch {epoch}: the weights have grown without bound; "
             "start anew with a lower learning_rate or weight_decay, or with clip"
         )

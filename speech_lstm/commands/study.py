@@ -1,0 +1,93 @@
+"""Compare cells by many trainings: run a study, see how far it is, report what it found."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from speech_lstm.errors import INTERRUPTED, ConfigError
+from speech_lstm.flags import add_plugin_flag, load_plugins, whole
+
+HELP = "compare cells by many trainings, with statistics"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
+    run_parser = actions.add_parser("run", help="begin a study, go on with it, or join in as a further worker")
+    status = actions.add_parser("status", help="how far a study is")
+    for one in (run_parser, status):
+        one.add_argument("study", metavar="STUDY", help="quick, greff, jozefowicz, lecture, or a FILE.toml")
+        one.add_argument(
+            "--storage",
+            metavar="URL",
+            help="sqlite:///FILE, or postgresql://USER:PASSWORD@HOST/DATABASE that workers share "
+            "(sqlite:///runs/studies/STUDY.sqlite)",
+        )
+    run_parser.add_argument("--data", type=Path, help="the corpus (the study file's)")
+    run_parser.add_argument("--trials", type=whole, metavar="N", help="trials of each cell (the study file's)")
+    run_parser.add_argument("--seeds", type=whole, metavar="N", help="seeds of each best one (the study file's)")
+    run_parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
+    run_parser.add_argument(
+        "--heartbeat",
+        type=whole,
+        default=20,
+        metavar="SECONDS",
+        help="between signs of life; where four are missing, another worker does the training again (%(default)s)",
+    )
+    add_plugin_flag(run_parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    return {"run": work, "status": show}[arguments.action](arguments)
+
+
+def work(arguments: argparse.Namespace) -> int:
+    """Begin a study, go on with it or join in."""
+    load_plugins(arguments)
+    from speech_lstm.recognition.recognizer import one_thread
+    from speech_lstm.study import progress
+    from speech_lstm.study.definition import read_study
+    from speech_lstm.study.recordings import load_recordings
+    from speech_lstm.study.slots import check_networks
+    from speech_lstm.study.storage import default_url, join_study, open_storage
+    from speech_lstm.study.worker import Worker
+    from speech_lstm.training.allocator import keep_freed_memory
+    from speech_lstm.training.distributed import choose_device
+    from speech_lstm.training.record import Record
+    from speech_lstm.training.trainer import Stopped
+
+    definition = read_study(arguments.study)
+    data = arguments.data or Path(definition.study.data)
+    if not str(data) or str(data) == ".":
+        raise ConfigError(f"the study {definition.name!r} names no corpus: give --data")
+    one_thread()  # the networks are small, and there may be as many workers as cores
+    keep_freed_memory()
+    device = choose_device(arguments.device)
+    recordings = load_recordings(definition.base.corpus, data, device, Record(Path(os.devnull)))
+    trials, seeds = arguments.trials or definition.study.trials, arguments.seeds or definition.study.seeds
+    check_networks(definition, trials, len(recordings.recordings.task.labels))
+    storage = open_storage(arguments.storage or default_url(definition.name), arguments.heartbeat)
+    study = join_study(storage, definition, recordings)
+    worker = Worker(definition, study, recordings, device, trials, seeds)
+    try:
+        worker.run()
+    except (Stopped, KeyboardInterrupt):
+        print("stopped; what is finished is kept, and the same command goes on", file=sys.stderr)
+        return INTERRUPTED
+    print(progress.text(progress.progress_of(study)))
+    return 0
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Say how far a study is."""
+    from speech_lstm.study.definition import find_study
+    from speech_lstm.study.progress import progress_of, text
+    from speech_lstm.study.storage import connected, default_url, find_stored, open_storage
+
+    name = find_study(arguments.study).stem
+    storage = open_storage(arguments.storage or default_url(name), make=False)
+    with connected():
+        print(text(progress_of(find_stored(storage, name))))
+    return 0

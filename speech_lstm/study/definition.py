@@ -1,0 +1,197 @@
+"""A study as a TOML file says it: cells, search space, how many trials, and the settings that stay the same."""
+
+from __future__ import annotations
+
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    distribution_to_json,
+)
+
+from speech_lstm.budget import match_parameters, parameter_count
+from speech_lstm.config import KINDS, Config, FeatureConfig, NetworkConfig, Settings, check, setting
+from speech_lstm.errors import ConfigError
+from speech_lstm.files import reason
+from speech_lstm.recurrent.cell import find_cell
+
+SHIPPED = Path(__file__).parent / "studies"
+TABLES = ("study", "cells", "space", *Config.GROUPS)
+FIXED_GROUPS = ("corpus",)  # one corpus is loaded for all trials
+FIXED_NAMES = ("seed", "sizes", "layers", "device")  # seeds are drawn, the others would not be what they say
+
+
+@dataclass(frozen=True)
+class StudyConfig(Settings):
+    """How a study is run."""
+
+    title: str = setting("", "what it is about")
+    data: str = setting("", "the corpus, where the command line names none")
+    baseline: str = setting("", "the cell that the others are compared with; the first one")
+    trials: int = setting(20, "trials of each cell", 1, 100_000)
+    seeds: int = setting(3, "trainings of each cell's best configuration", 0, 1000)
+    sampler: Literal["random", "tpe"] = setting("random", "how the trials' settings are drawn")
+    seed: int = setting(1, "of what is drawn", 0, 2**31 - 1)
+    objective: Literal["accuracy", "loss"] = setting("accuracy", "of the validation split: what is best")
+    parameters: int = setting(0, "budget of every network; 0 leaves the hidden size as it is", 0, 1_000_000_000)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A study. `cells` has each cell's own settings, `base` the settings that all start from."""
+
+    name: str
+    study: StudyConfig
+    cells: dict[str, dict[str, Any]]
+    space: dict[str, BaseDistribution]
+    base: Config = field(default_factory=Config)
+
+    @property
+    def baseline(self) -> str:
+        """The cell that the others are compared with."""
+        return self.study.baseline or next(iter(self.cells))
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What makes it this study: everything but where the data lie and how many trials there are."""
+        study = self.study.to_dict()
+        for name in ("title", "data", "trials", "seeds"):
+            del study[name]
+        space = {name: distribution_to_json(item) for name, item in self.space.items()}
+        base = self.base.to_dict()
+        return {"study": study, "cells": self.cells, "order": list(self.cells), "space": space, **base}
+
+    def config(self, cell: str, drawn: dict[str, Any], seed: int, labels: int) -> Config:
+        """The settings of one training: the base, the cell's own and what was drawn.
+
+        Raises ConfigError for what can't be together, or can't have the budget's number of parameters.
+        """
+        groups = self.base.to_dict()
+        groups["network"]["cell"] = cell
+        for name, value in {**self.cells[cell], **drawn, "seed": seed}.items():
+            groups[group_of(name)][name] = value
+        config = Config.from_dict(groups)
+        if self.study.parameters:
+            return replace(config, network=matched(config.features, config.network, labels, self.study.parameters))
+        parameter_count(config.features, config.network, labels)  # raises for a network that can't be
+        return config
+
+
+@cache
+def matched(features: FeatureConfig, network: NetworkConfig, labels: int, budget: int) -> NetworkConfig:
+    """`match_parameters`, once for the same settings."""
+    return match_parameters(features, network, labels, budget)
+
+
+def group_of(name: str) -> str:
+    """The group of settings that a name belongs to: no two groups share one. Raises ConfigError for none."""
+    for group, kind in Config.GROUPS.items():
+        if name in typing.get_type_hints(kind):
+            return group
+    raise ConfigError(f"unknown setting {name!r}; `speech-lstm train --help` lists them")
+
+
+def shipped() -> list[str]:
+    """The names of the studies that come with the program."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def find_study(name: str) -> Path:
+    """The file of a study: one that comes with the program, or the user's FILE.toml. Raises ConfigError."""
+    path = Path(name)
+    if path.suffix == ".toml":
+        return path
+    if name in shipped():
+        return SHIPPED / f"{name}.toml"
+    raise ConfigError(f"unknown study {name!r}; give {', '.join(shipped())} or a FILE.toml")
+
+
+def read_study(name: str) -> Definition:
+    """The study of a name or file; raises ConfigError, with the file's name, for one that can't be."""
+    path = find_study(name)
+    try:
+        return definition_of(path.stem, tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read ({reason(error)})") from None
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8
+        raise ConfigError(f"{path}: not a TOML file ({error})") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def definition_of(name: str, tables: dict[str, Any]) -> Definition:
+    """The study of a TOML file's tables; raises ConfigError."""
+    if strange := sorted(set(tables) - set(TABLES)):
+        raise ConfigError(f"unknown table [{strange[0]}]; known are {', '.join(TABLES)}")
+    for table, value in tables.items():
+        if not isinstance(value, dict):
+            raise ConfigError(f"{table} must be a table")
+    study = StudyConfig.from_dict(tables.get("study", {}))
+    base = Config.from_dict({group: tables[group] for group in Config.GROUPS if group in tables})
+    cells = {cell: cell_settings(cell, own) for cell, own in tables.get("cells", {}).items()}
+    if not cells:
+        raise ConfigError("[cells] names no cell")
+    if study.baseline and study.baseline not in cells:
+        raise ConfigError(f"baseline is {study.baseline!r}, which [cells] does not name")
+    space = {item: distribution(item, value) for item, value in tables.get("space", {}).items()}
+    if study.parameters and "hidden" in space:
+        raise ConfigError("hidden is searched and chosen to match parameters: leave one of them out")
+    for cell, own in cells.items():
+        if both := sorted(set(own) & set(space)):
+            raise ConfigError(f"[space] searches {both[0]}, which is fixed for the cell {cell}")
+    return Definition(name, study, cells, space, base)
+
+
+def cell_settings(cell: str, own: Any) -> dict[str, Any]:
+    """The settings of a cell's table, `cell` among them where the name is only the study's own."""
+    if not isinstance(own, dict):
+        raise ConfigError(f"[cells] {cell} must be a table of settings, such as {{}}")
+    for name, value in own.items():
+        check(name, value, *kind_of(name))
+    find_cell(own.get("cell", cell))
+    return dict(own)
+
+
+def kind_of(name: str) -> tuple[Any, Mapping[str, Any]]:
+    """Type and metadata of a setting that may differ from trial to trial; raises ConfigError for another."""
+    group = group_of(name)
+    if group in FIXED_GROUPS or name in FIXED_NAMES:
+        raise ConfigError(f"{name} can't differ from trial to trial")
+    kind = Config.GROUPS[group]
+    metadata = {item.name: item.metadata for item in fields(kind)}  # type: ignore[arg-type]
+    return typing.get_type_hints(kind)[name], metadata[name]
+
+
+def distribution(name: str, table: Any) -> BaseDistribution:
+    """What a setting is drawn from: { low, high, log } or { choices }. Raises ConfigError."""
+    hint, metadata = kind_of(name)
+    if not isinstance(table, dict) or not (
+        set(table) == {"choices"} or {"low", "high"} <= set(table) <= {"low", "high", "log"}
+    ):
+        raise ConfigError(f"[space] {name} must be {{ low, high, log }} or {{ choices }}")
+    values = table.get("choices", [table.get("low"), table.get("high")])
+    if not isinstance(values, list) or not values:
+        raise ConfigError(f"[space] {name}: choices is empty")
+    for value in values:
+        check(name, value, hint, metadata)
+    if "choices" in table:
+        return CategoricalDistribution(values)
+    if hint not in (int, float):
+        raise ConfigError(f"[space] {name} is {KINDS.get(hint, 'one of a few names')}: give its choices")
+    log = table.get("log", False)
+    check(f"log of {name}", log, bool, {})
+    low, high = values
+    if low >= high:
+        raise ConfigError(f"[space] {name} from {low} to {high} is an empty range: low must be below high")
+    if log and low <= 0:
+        raise ConfigError(f"[space] {name} from {low}: a logarithmic range must begin above 0")
+    return IntDistribution(low, high, log=log) if hint is int else FloatDistribution(low, high, log=log)

@@ -1,0 +1,103 @@
+"""How far a study is: trials done, the best so far of each cell, the time left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from speech_lstm.study.slots import ASKED, KEPT, Slot, filled
+from speech_lstm.training.report import aligned, percent
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a study's storage says at one moment."""
+
+    cells: tuple[str, ...]
+    asked: dict[str, int]
+    there: dict[Slot, FrozenTrial]
+
+    @property
+    def total(self) -> int:
+        """Trainings there are to be, the seeds of the best configurations included."""
+        return len(self.cells) * (self.asked["trials"] + self.asked["seeds"])
+
+    def count(self, state: TrialState, search: bool | None = None) -> int:
+        """Trainings in a state; of the search or of the seeds, where that is said."""
+        return sum(t.state == state and search in (None, s.of is None) for s, t in self.there.items())
+
+    @property
+    def done(self) -> int:
+        return self.count(TrialState.COMPLETE)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the mean time of a training and with the workers of now; None where that isn't known."""
+        spent = [kept(trial)["seconds"] for trial in self.there.values() if trial.state == TrialState.COMPLETE]
+        workers = self.count(TrialState.RUNNING)
+        if not spent or not workers:
+            return None
+        left = max(self.total - len(spent) - workers / 2, workers / 2)  # those under way are half done
+        return left * sum(spent) / len(spent) / workers
+
+
+def kept(trial: FrozenTrial) -> dict[str, Any]:
+    """What is kept of a training that is done."""
+    found: dict[str, Any] = trial.user_attrs[KEPT]
+    return found
+
+
+def progress_of(study: optuna.Study) -> Progress:
+    """The progress of a study."""
+    told = study.user_attrs
+    return Progress(tuple(told["identity"]["order"]), told[ASKED], filled(study.get_trials(deepcopy=False)))
+
+
+def trial_line(slot: Slot, found: dict[str, Any]) -> str:
+    """One training that is done, in one line."""
+    what = f"trial {slot.number + 1}" if slot.of is None else f"seed {slot.number + 1} of trial {slot.of + 1}"
+    end = "  the loss became infinite" if found["diverged"] else ""
+    return (
+        f"{slot.cell}  {what}  validation {percent(found['validation']['accuracy'])}  "
+        f"{found['parameters']:,} parameters  {found['seconds']:.0f} s{end}"
+    )
+
+
+def text(progress: Progress) -> str:
+    """The progress for the terminal."""
+    asked = progress.asked
+    rows = [["cell", "trials", "seeds", "best validation accuracy", "of trial"]]
+    for cell in progress.cells:
+        done = {s: kept(t) for s, t in progress.there.items() if s.cell == cell and t.state == TrialState.COMPLETE}
+        trials = [slot for slot in done if slot.of is None]
+        best = max(trials, key=lambda slot: done[slot]["validation"]["accuracy"], default=None)
+        rows.append(
+            [
+                cell,
+                f"{len(trials)} of {asked['trials']}",
+                f"{len(done) - len(trials)} of {asked['seeds']}",
+                percent(done[best]["validation"]["accuracy"]) if best else "–",
+                str(best.number + 1) if best else "–",
+            ]
+        )
+    running = progress.count(TrialState.RUNNING)
+    lines = [*aligned(rows, "lrrrr"), ""]
+    lines.append(f"{progress.done:,} of {progress.total:,} trainings done, {running} under way, {left(progress)}")
+    return "\n".join(lines)
+
+
+def left(progress: Progress) -> str:
+    """The time left, in words."""
+    if progress.done >= progress.total:
+        return "nothing left to do"
+    seconds = progress.seconds_left
+    if seconds is None:
+        return "no worker at it" if not progress.count(TrialState.RUNNING) else "time left not yet known"
+    if seconds < 90:
+        return f"about {seconds:.0f} s left"
+    if seconds < 5400:
+        return f"about {seconds / 60:.0f} min left"
+    return f"about {seconds / 3600:.1f} h left"

@@ -1,0 +1,62 @@
+"""The corpus of a study: loaded once for all trials of a worker, and told apart from others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from speech_lstm.config import CLIP_SAMPLES, CorpusConfig
+from speech_lstm.study.packing import pack
+from speech_lstm.training.distributed import Processes
+from speech_lstm.training.record import Record
+from speech_lstm.training.run import Recordings, read_recordings
+from speech_lstm.training.scoring import ScoredSet, scored_set
+
+# Of each recording an eighth of a second in the middle is looked at: all of the archive's 105,000 would otherwise
+# take half a minute at every start.
+LOOKED_AT = slice(7 * CLIP_SAMPLES // 16, 9 * CLIP_SAMPLES // 16)
+
+
+@dataclass(frozen=True)
+class StudyRecordings:
+    """What every trial learns from and is scored on."""
+
+    recordings: Recordings
+    testing: ScoredSet
+
+    @property
+    def validation(self) -> ScoredSet:
+        return self.recordings.validation
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Another one for other names, splits, labels, sounds or noise; the same on every machine."""
+        source, memory = self.recordings, self.recordings.memory
+        splits = [(clip.name, clip.split) for clip in source.corpus.clips]
+        noise = source.corpus.noise, len(source.noise)
+        digest = hashlib.sha256(json.dumps([source.task.labels, memory.names, splits, noise]).encode())
+        for sounds in source.examples.sources:
+            for row in sounds:
+                digest.update(row[LOOKED_AT])
+        for scored in (self.validation, self.testing):
+            digest.update(json.dumps(scored.names).encode())
+        return digest.hexdigest()
+
+    def facts(self) -> dict[str, Any]:
+        """What the stored answers are to be read with: labels, and names and right answers of the scored clips."""
+        splits = {"validation": self.validation, "testing": self.testing}
+        clips = {name: {"names": list(s.names), "truth": pack(s.truth)} for name, s in splits.items()}
+        return {"labels": list(self.recordings.task.labels), **clips}
+
+
+def load_recordings(config: CorpusConfig, data: Path, device: torch.device, record: Record) -> StudyRecordings:
+    """Read the corpus, or map the copy on disk, which workers of one machine share."""
+    recordings = read_recordings(config, data, Processes(0, 1, device), record)
+    testing = scored_set(recordings.corpus, recordings.memory, recordings.task, "testing")
+    return StudyRecordings(recordings, testing)

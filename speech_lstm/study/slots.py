@@ -1,0 +1,132 @@
+"""The places of a study that a training is to fill, and what is drawn for each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from speech_lstm.errors import ConfigError
+from speech_lstm.study.definition import Definition
+
+SLOT, KEPT = "slot", "kept"  # attributes of a trial: its place, and what is kept of its training
+ASKED = "asked"  # of a study: how many trials and seeds there are to be
+LIVE = (TrialState.WAITING, TrialState.RUNNING, TrialState.COMPLETE)
+CHECKED = 20  # trials of each cell whose networks are tried before the first is trained
+
+
+class Slot(NamedTuple):
+    """One training: trial `number` of a cell, or, where `of` is its best trial's, a further seed of that; from 0."""
+
+    cell: str
+    number: int
+    of: int | None = None
+
+
+def drawn_seed(*parts: Any) -> int:
+    """A seed, 31 bits, that is the same for the same parts, on any machine."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4]) >> 1
+
+
+def slot_of(trial: FrozenTrial | optuna.Trial) -> Slot | None:
+    """The place that a trial fills; None for one that was begun by mistake."""
+    found = trial.user_attrs.get(SLOT)
+    return Slot(*found) if found else None
+
+
+def filled(trials: Sequence[FrozenTrial]) -> dict[Slot, FrozenTrial]:
+    """The trial of each place that one is waiting for, running or done. Of two the earlier one counts."""
+    found: dict[Slot, FrozenTrial] = {}
+    for trial in trials:
+        slot = slot_of(trial)
+        if slot is not None and trial.state in LIVE:
+            found.setdefault(slot, trial)
+    return found
+
+
+def wanted(definition: Definition, trials: int, seeds: int, there: dict[Slot, FrozenTrial]) -> list[Slot]:
+    """The places to be filled: every cell's trials, the cells in turn; when all are done, the seeds of the best."""
+    search = [Slot(cell, number) for number in range(trials) for cell in definition.cells]
+    if not all(slot in there and there[slot].state == TrialState.COMPLETE for slot in search):
+        return search
+    best = {cell: best_slot(definition, cell, there) for cell in definition.cells}
+    return search + [Slot(cell, k, best[cell].number) for k in range(seeds) for cell in definition.cells]
+
+
+def best_slot(definition: Definition, cell: str, there: dict[Slot, FrozenTrial]) -> Slot:
+    """The place of a cell's best trial, the first of equals."""
+    done = [slot for slot, trial in there.items() if slot.cell == cell and finished_search(slot, trial)]
+    sign = -1 if definition.study.objective == "accuracy" else 1
+    return min(done, key=lambda slot: (sign * (there[slot].value or 0.0), slot.number))
+
+
+def finished_search(slot: Slot, trial: FrozenTrial) -> bool:
+    """Whether it is a finished trial of the search, not a further seed."""
+    return slot.of is None and trial.state == TrialState.COMPLETE
+
+
+class SlotSampler(optuna.samplers.BaseSampler):
+    """Draws the settings of a trial for its place: the same for the same place, whichever worker asks.
+
+    With TPE they also depend on the cell's trials that are done.
+    """
+
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, optuna.distributions.BaseDistribution]:
+        return self.definition.space if slot_of(trial) else {}
+
+    def sample_relative(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        search_space: dict[str, optuna.distributions.BaseDistribution],
+    ) -> dict[str, Any]:
+        slot = slot_of(trial)
+        if slot is None or slot.of is not None:  # a further seed has its settings
+            return {}
+        return proposal(self.definition, slot, filled(study.get_trials(deepcopy=False)))
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: optuna.distributions.BaseDistribution,
+    ) -> Any:
+        raise NotImplementedError("all settings of a trial are drawn together")
+
+
+def proposal(definition: Definition, slot: Slot, there: dict[Slot, FrozenTrial]) -> dict[str, Any]:
+    """The settings drawn for a place of the search."""
+    seed = drawn_seed("settings", definition.study.seed, slot.cell, slot.number)
+    if definition.study.sampler == "random":
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    else:
+        direction = direction_of(definition)
+        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), direction=direction)
+        study.add_trials([t for s, t in there.items() if s.cell == slot.cell and finished_search(s, t)])
+    return study.ask(definition.space).params
+
+
+def direction_of(definition: Definition) -> optuna.study.StudyDirection:
+    """Whether the objective is to be large or small."""
+    directions = optuna.study.StudyDirection
+    return directions.MAXIMIZE if definition.study.objective == "accuracy" else directions.MINIMIZE
+
+
+def check_networks(definition: Definition, trials: int, labels: int) -> None:
+    """Raise ConfigError, before anything is trained, for a cell that can't have what is drawn for it."""
+    for cell in definition.cells:
+        for number in range(min(trials, CHECKED)):
+            slot = Slot(cell, number)
+            try:
+                definition.config(cell, proposal(definition, slot, {}), 0, labels)
+            except ConfigError as error:
+                raise ConfigError(f"study {definition.name}, cell {cell}, trial {number + 1}: {error}") from None

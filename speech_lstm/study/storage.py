@@ -1,0 +1,173 @@
+"""Where a study is kept: an SQLite file, or a PostgreSQL that workers on many machines share."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from speech_lstm.errors import SpeechLSTMError
+from speech_lstm.files import reason
+from speech_lstm.study.definition import Definition
+from speech_lstm.study.recordings import StudyRecordings
+from speech_lstm.study.slots import SlotSampler, direction_of
+
+FORMAT = 1  # of what is stored; raise it when an older program could not read a newer study
+HEARTBEAT = 20  # seconds from one sign of life of a worker to the next
+PATIENCE = 4  # signs of life that may be missing before a worker is taken for dead
+BUSY = 60  # seconds that SQLite waits for another process's writing
+CONNECT = 10  # seconds that PostgreSQL is given to answer
+TRIES = 3  # at making the tables, which another worker may be making
+
+
+class StudyError(SpeechLSTMError):
+    """A storage that can't be used, or a study in it that isn't the one asked for."""
+
+
+def default_url(name: str) -> str:
+    """The SQLite file of a study whose storage is not named."""
+    return f"sqlite:///runs/studies/{name}.sqlite"
+
+
+def open_storage(text: str, heartbeat: int = HEARTBEAT, make: bool = True) -> optuna.storages.RDBStorage:
+    """The storage of a URL; an SQLite file that isn't there is made only if `make`. Raises StudyError."""
+    url = parse_url(text)
+    shown = url.render_as_string(hide_password=True)
+    options: dict[str, Any] = {"connect_timeout": CONNECT}
+    if url.get_backend_name() == "sqlite":
+        check_file(Path(url.database or ""), make)
+        options = {"timeout": BUSY}
+    engine = {"connect_args": options, "pool_pre_ping": True}
+    said: Exception = RuntimeError()
+    for _ in range(TRIES):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)  # heartbeats, since 2021
+                return optuna.storages.RDBStorage(
+                    url.render_as_string(hide_password=False),
+                    engine_kwargs=engine,
+                    heartbeat_interval=heartbeat,
+                    grace_period=PATIENCE * heartbeat,
+                )
+        except ImportError:
+            raise StudyError(f"{shown} needs a driver: pip install 'speech-lstm[postgresql]'") from None
+        except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:  # RuntimeError: another Optuna's
+            said = error
+            time.sleep(0.5)
+    raise StudyError(f"{shown}: can't be used as a storage ({first_line(said)}); check the address and the server")
+
+
+def parse_url(text: str) -> URL:
+    """The URL of an SQLite file or a PostgreSQL; raises StudyError for another."""
+    try:
+        url = make_url(text)
+        backend = url.get_backend_name()
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        backend = ""
+    if backend not in ("sqlite", "postgresql"):
+        raise StudyError(
+            "--storage must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE; what was given is neither"
+        )
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+
+
+def check_file(path: Path, make: bool) -> None:
+    """Raise StudyError for an SQLite file that can't be opened; its folder is made if it may be."""
+    if not path.exists() and not make:
+        raise StudyError(f"{path}: there is no such study; begin it with `speech-lstm study run`")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(f"{path}: can't be written: {reason(error)}") from None
+
+
+def first_line(error: BaseException) -> str:
+    """What the database said, in one line."""
+    found: BaseException = error
+    while found.__cause__ is not None:
+        found = found.__cause__
+    return " ".join(str(found).split("\n")[0].split()) or type(found).__name__
+
+
+@contextmanager
+def connected() -> Iterator[None]:
+    """A block that talks to the storage: a connection that breaks is one line."""
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError, sqlite3.Error) as error:
+        raise StudyError(
+            f"the storage can't be reached any more ({first_line(error)}); what was finished is kept: "
+            "run the same command when it can"
+        ) from None
+
+
+def join_study(
+    storage: optuna.storages.RDBStorage, definition: Definition, recordings: StudyRecordings
+) -> optuna.Study:
+    """The study in the storage, begun if it isn't there; nothing is written where it is another one.
+
+    Raises StudyError for a study of the same name with another definition or another corpus.
+    """
+    study = optuna.create_study(
+        storage=storage,
+        study_name=definition.name,
+        direction=direction_of(definition),
+        sampler=SlotSampler(definition),
+        load_if_exists=True,
+    )
+    told = study.user_attrs
+    if not told and study.get_trials(deepcopy=False):
+        raise StudyError(f"the storage has an Optuna study {definition.name!r} not of this program; rename it")
+    if "identity" in told:
+        check_same(definition, told["identity"])
+        if told.get("corpus") not in (None, recordings.fingerprint):
+            raise StudyError(
+                f"the study {definition.name!r} was begun with other recordings than there are now: "
+                "bring them back, or begin a new study with another --storage"
+            )
+    new = {
+        "format": FORMAT,
+        "identity": definition.identity,
+        "title": definition.study.title,
+        "facts": recordings.facts(),
+        "corpus": recordings.fingerprint,  # the last: a study that has it is whole
+    }
+    for name, value in new.items():
+        if "corpus" not in told:
+            study.set_user_attr(name, value)
+    return study
+
+
+def check_same(definition: Definition, stored: dict[str, Any]) -> None:
+    """Raise StudyError, naming the first difference, unless the stored study has this definition."""
+    for table, own in definition.identity.items():
+        before = stored.get(table, {})
+        for name in (*own, *before):
+            if own.get(name) != before.get(name):
+                raise StudyError(
+                    f"the storage has a study {definition.name!r} of another definition: {name} in [{table}] was "
+                    f"{before.get(name)!r} and is {own.get(name)!r} now; rename the file or use another --storage"
+                )
+
+
+def find_stored(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
+    """The study of this name in the storage, to look at; raises StudyError."""
+    try:
+        study = optuna.load_study(storage=storage, study_name=name)
+    except KeyError:
+        raise StudyError(f"the storage has no study {name!r}; begin it with `speech-lstm study run {name}`") from None
+    found = study.user_attrs
+    if "corpus" not in found:
+        raise StudyError(f"the study {name!r} in the storage is not of this program, or only just begun")
+    if found["format"] > FORMAT:
+        raise StudyError(f"the study {name!r} is of a newer program; update speech-lstm")
+    return study

@@ -1,0 +1,100 @@
+"""One training of a study: the network, trained as `train` does it, and everything that is kept of it."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import speech_lstm
+from speech_lstm.checkpoint import Model, load_model
+from speech_lstm.config import CLIP_SAMPLES, Config
+from speech_lstm.recognition.recognizer import Recognizer
+from speech_lstm.study.packing import NONE, pack
+from speech_lstm.study.recordings import StudyRecordings
+from speech_lstm.training.distributed import Processes
+from speech_lstm.training.record import Record
+from speech_lstm.training.scoring import ScoredSet, probabilities
+from speech_lstm.training.trainer import Diverged, Trainer
+
+LEAST = 1e-12  # a right label of less costs no more, as in the trainer's validation
+ROUNDS = 20  # of the latency
+PACKAGES = ("torch", "torchaudio", "numpy", "optuna")
+
+
+class Unplotted(Record):
+    """The record of a training of which only the answers are kept."""
+
+    def plot(self, entry: dict[str, float]) -> None:
+        """No points for TensorBoard."""
+
+
+def trained(config: Config, recordings: StudyRecordings, device: torch.device) -> dict[str, Any]:
+    """Train and score one network: what is kept of it, in the types that JSON has.
+
+    A network whose loss became infinite is scored as it was in its best epoch before that; one without any has
+    answered nothing right. Raises `trainer.Stopped` when the user interrupts, and ConfigError.
+    """
+    start, own_start = time.perf_counter(), time.process_time()
+    with tempfile.TemporaryDirectory(prefix="speech-lstm-") as folder:
+        record = Unplotted(Path(folder), quiet=True)
+        trainer = Trainer(config, recordings.recordings.material(config, device), Processes(0, 1, device), record)
+        diverged = False
+        try:
+            trainer.run()
+        except Diverged:
+            diverged = True
+        seconds, own_seconds = time.perf_counter() - start, time.process_time() - own_start
+        best = record.path("best.safetensors")
+        model = load_model(best, device) if best.exists() else None
+    return {
+        "config": config.to_dict(),
+        "parameters": trainer.network.parameter_count,
+        "curve": trainer.progress.history,
+        "best_epoch": trainer.progress.best_epoch,
+        "diverged": diverged,
+        "validation": answers(model, recordings.validation, device),
+        "testing": answers(model, recordings.testing, device),
+        "seconds": seconds,
+        "own_seconds": own_seconds,  # of this process's threads: other work on the machine does not count
+        "latency": latency(model, device) if model else None,
+        "device": str(device),
+        "versions": versions(),
+        "corpus": recordings.fingerprint,
+    }
+
+
+def answers(model: Model | None, scored: ScoredSet, device: torch.device) -> dict[str, Any]:
+    """Accuracy, loss in nats, and the answer to each clip."""
+    if model is None:
+        given, loss = np.full(len(scored.truth), NONE), float(-np.log(LEAST))
+    else:
+        found = probabilities(model, scored.waveforms, device)
+        right = found[np.arange(len(found)), scored.truth]
+        given, loss = found.argmax(1), float(-np.log(np.maximum(right, LEAST)).mean())
+    return {"accuracy": float((given == scored.truth).mean()), "loss": loss, "answers": pack(given)}
+
+
+def latency(model: Model, device: torch.device) -> float:
+    """Seconds for one recording of a second, front end included; the median. On the CPU, of one thread's own time."""
+    recognizer, clock = Recognizer(model, device), time.thread_time if device.type == "cpu" else time.perf_counter
+    clip = np.random.default_rng(0).uniform(-0.1, 0.1, (1, CLIP_SAMPLES)).astype(np.float32)
+    times = []
+    for _ in range(ROUNDS):
+        start = clock()
+        recognizer.posteriors(clip)
+        times.append(clock() - start)
+    return statistics.median(times)
+
+
+def versions() -> dict[str, str]:
+    """What computed it."""
+    packages = {name: version(name) for name in PACKAGES}
+    return {"speech-lstm": speech_lstm.__version__, "python": platform.python_version(), **packages}
