@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from speech_lstm.errors import INTERRUPTED, ConfigError
 from speech_lstm.flags import add_plugin_flag, load_plugins, whole
@@ -17,7 +18,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
     run_parser = actions.add_parser("run", help="begin a study, go on with it, or join in as a further worker")
     status = actions.add_parser("status", help="how far a study is")
-    for one in (run_parser, status):
+    report = actions.add_parser("report", help="what a study has found: Markdown, HTML, figures, numbers")
+    for one in (run_parser, status, report):
         one.add_argument("study", metavar="STUDY", help="quick, greff, jozefowicz, lecture, or a FILE.toml")
         one.add_argument(
             "--storage",
@@ -25,6 +27,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             help="sqlite:///FILE, or postgresql://USER:PASSWORD@HOST/DATABASE that workers share "
             "(sqlite:///runs/studies/STUDY.sqlite)",
         )
+    report.add_argument("--out", type=Path, help="folder of the report (runs/studies/STUDY)")
     run_parser.add_argument("--data", type=Path, help="the corpus (the study file's)")
     run_parser.add_argument("--trials", type=whole, metavar="N", help="trials of each cell (the study file's)")
     run_parser.add_argument("--seeds", type=whole, metavar="N", help="seeds of each best one (the study file's)")
@@ -40,7 +43,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return {"run": work, "status": show}[arguments.action](arguments)
+    return {"run": work, "status": show, "report": tell}[arguments.action](arguments)
 
 
 def work(arguments: argparse.Namespace) -> int:
@@ -82,12 +85,32 @@ def work(arguments: argparse.Namespace) -> int:
 
 def show(arguments: argparse.Namespace) -> int:
     """Say how far a study is."""
-    from speech_lstm.study.definition import find_study
     from speech_lstm.study.progress import progress_of, text
-    from speech_lstm.study.storage import connected, default_url, find_stored, open_storage
+    from speech_lstm.study.storage import connected
+
+    with connected():
+        print(text(progress_of(stored(arguments))))
+    return 0
+
+
+def tell(arguments: argparse.Namespace) -> int:
+    """Write the report of a study, and print what was found."""
+    from speech_lstm.study.report import PAGE, write_report
+    from speech_lstm.study.results import results_of
+    from speech_lstm.study.storage import connected
+
+    with connected():
+        results = results_of(stored(arguments))
+    out = arguments.out or Path("runs/studies") / results.name
+    print("\n".join(write_report(results, out)[0].found))
+    print(f"\nreport {out / PAGE}")
+    return 0
+
+
+def stored(arguments: argparse.Namespace) -> Any:
+    """The study in its storage, to look at."""
+    from speech_lstm.study.definition import find_study
+    from speech_lstm.study.storage import default_url, find_stored, open_storage
 
     name = find_study(arguments.study).stem
-    storage = open_storage(arguments.storage or default_url(name), make=False)
-    with connected():
-        print(text(progress_of(find_stored(storage, name))))
-    return 0
+    return find_stored(open_storage(arguments.storage or default_url(name), make=False), name)

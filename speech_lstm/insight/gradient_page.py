@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from html import escape
 from pathlib import Path
-from string import Template
 
-from speech_lstm.insight.gradient_findings import Rows, findings, rule, tables
+from speech_lstm.insight.document import document, html_table, picture
+from speech_lstm.insight.gradient_findings import findings, rule, tables
 from speech_lstm.insight.gradient_study import Choice, Study
 from speech_lstm.insight.memory_task import FIRST
 from speech_lstm.insight.sequences import FRAMES
 from speech_lstm.insight.small_network import BATCH, CLIP, HIDDEN, LEARNING_RATE, LOOKED_INTO, network_config
 from speech_lstm.training.report import aligned
-
-TEMPLATE = Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Gradients through time</title>
-<style>
-body { font: 17px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
-img { max-width: 100%; } table { border-collapse: collapse; margin: 1rem 0; }
-th, td { text-align: right; padding: .2rem .8rem; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; }
-.found { background: #f2f6fa; padding: .6rem 1rem .6rem 2rem; border-left: 4px solid #0072b2; }
-.wide { overflow-x: auto; } footer { color: #555; font-size: 90%; margin-top: 3rem; }
-</style>
-</head>
-<body>
-<h1>Gradients through time</h1>
-<p>$intro</p>
-$sections
-<footer>$footer</footer>
-</body>
-</html>
-""")
 
 HEADINGS = {
     "flow": "The gradient on its way back",
@@ -82,13 +56,12 @@ def page(study: Study, images: dict[str, Path]) -> str:
     choice, told, shown = study.choice, findings(study), tables(study)
     sections = []
     for name, path in images.items():
-        encoded = base64.b64encode(path.read_bytes()).decode()
         items = "".join(f"<li>{escape(sentence)}</li>" for sentence in told[name])
         table = html_table(shown[name]) if name in shown else ""
         note = f"<p>{escape(rule(study))}</p>" if name == "memory" else ""
         sections.append(
             f"<h2>{HEADINGS[name]}</h2>\n<p>{escape(EXPLAINED[name])}</p>\n"
-            f'<img alt="{HEADINGS[name]}" src="data:image/png;base64,{encoded}">\n'
+            f"{picture(path, HEADINGS[name])}\n"
             f'<ul class="found">{items}</ul>\n{table}{note}'
         )
     intro = (
@@ -96,7 +69,7 @@ def page(study: Study, images: dict[str, Path]) -> str:
         f"{study.recordings['training']:,} recordings to learn from, {study.recordings['scoring']:,} of other "
         "speakers to look at. Every number is in gradients.json."
     )
-    return TEMPLATE.substitute(intro=escape(intro), sections="\n".join(sections), footer=escape(budget(choice)))
+    return document("Gradients through time", intro, "\n".join(sections), budget(choice))
 
 
 def budget(choice: Choice) -> str:
@@ -109,16 +82,6 @@ def budget(choice: Choice) -> str:
         f"forget-gate bias {bias:g} at the start, {seeds} in the memory task and seed 1 elsewhere. Gradients are "
         "measured in float64."
     )
-
-
-def html_table(rows: Rows) -> str:
-    """Rows of text, the first one the head, as a table."""
-    head, *body = ("".join(f"<{kind}>{escape(cell)}</{kind}>" for cell in row) for kind, row in kinds(rows))
-    return f'<div class="wide"><table><tr>{head}</tr>{"".join(f"<tr>{row}</tr>" for row in body)}</table></div>\n'
-
-
-def kinds(rows: Rows) -> list[tuple[str, list[str]]]:
-    return [("td" if i else "th", row) for i, row in enumerate(rows)]
 
 
 def text(study: Study) -> str:

@@ -63,12 +63,12 @@ class Definition:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """What makes it this study: everything but where the data lie and how many trials there are."""
-        study = self.study.to_dict()
+        study = self.study.to_dict() | {"baseline": self.baseline}
         for name in ("title", "data", "trials", "seeds"):
             del study[name]
         space = {name: distribution_to_json(item) for name, item in self.space.items()}
         base = self.base.to_dict()
-        return {"study": study, "cells": self.cells, "order": list(self.cells), "space": space, **base}
+        return {"study": study, "cells": self.cells, "space": space, **base}
 
     def config(self, cell: str, drawn: dict[str, Any], seed: int, labels: int) -> Config:
         """The settings of one training: the base, the cell's own and what was drawn.

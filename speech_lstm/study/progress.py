@@ -53,7 +53,7 @@ def kept(trial: FrozenTrial) -> dict[str, Any]:
 def progress_of(study: optuna.Study) -> Progress:
     """The progress of a study."""
     told = study.user_attrs
-    return Progress(tuple(told["identity"]["order"]), told[ASKED], filled(study.get_trials(deepcopy=False)))
+    return Progress(tuple(told["identity"]["cells"]), told[ASKED], filled(study.get_trials(deepcopy=False)))
 
 
 def trial_line(slot: Slot, found: dict[str, Any]) -> str:

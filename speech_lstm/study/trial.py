@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch._dynamo  # the first optimiser would load it, in two seconds that are not a training's
 
 import speech_lstm
 from speech_lstm.checkpoint import Model, load_model

@@ -1,0 +1,117 @@
+"""What a study has found so far, read from its storage."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.trial import FrozenTrial, TrialState
+
+from speech_lstm.study.packing import unpack
+from speech_lstm.study.progress import Progress, progress_of
+from speech_lstm.study.slots import KEPT, Slot
+
+BEST_SHARE = 0.1  # of the trials, as in Greff et al. 2015
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training that is done. `kept` is as `trial.trained` gives it."""
+
+    slot: Slot
+    drawn: dict[str, Any]
+    value: float  # of the objective, on the validation split
+    kept: dict[str, Any]
+
+    @property
+    def accuracy(self) -> float:
+        """On the testing split."""
+        return float(self.kept["testing"]["accuracy"])
+
+    @property
+    def seconds(self) -> float:
+        """Of computing: on the CPU the process's own time, on a GPU the clock's."""
+        return float(self.kept["own_seconds" if self.kept["device"] == "cpu" else "seconds"])
+
+    def right(self, truth: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which clips of the testing split it had right."""
+        return unpack(self.kept["testing"]["answers"]) == truth
+
+
+@dataclass(frozen=True)
+class Results:
+    """A study as far as it is done."""
+
+    name: str
+    title: str
+    identity: dict[str, Any]
+    facts: dict[str, Any]
+    corpus: str
+    progress: Progress
+    trainings: tuple[Training, ...]
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The cells of which a trial is done, in the study's order."""
+        return tuple(cell for cell in self.identity["cells"] if self.trials(cell))
+
+    @property
+    def baseline(self) -> str:
+        """The cell that the others are compared with."""
+        return str(self.identity["study"]["baseline"])
+
+    @cached_property
+    def space(self) -> dict[str, BaseDistribution]:
+        """What the settings were drawn from."""
+        return {name: json_to_distribution(text) for name, text in self.identity["space"].items()}
+
+    @cached_property
+    def truth(self) -> NDArray[np.int64]:
+        """The right answers of the testing split."""
+        return unpack(self.facts["testing"]["truth"])
+
+    def trials(self, cell: str) -> list[Training]:
+        """A cell's trials, the best first: by the validation split."""
+        sign = -1 if self.identity["study"]["objective"] == "accuracy" else 1
+        found = [t for t in self.trainings if t.slot.cell == cell and t.slot.of is None]
+        return sorted(found, key=lambda training: (sign * training.value, training.slot.number))
+
+    def best(self, cell: str) -> Training:
+        """A cell's best trial."""
+        return self.trials(cell)[0]
+
+    def best_tenth(self, cell: str) -> list[Training]:
+        """The best tenth of a cell's trials, at least one."""
+        trials = self.trials(cell)
+        return trials[: math.ceil(BEST_SHARE * len(trials))]
+
+    def seeds(self, cell: str) -> list[Training]:
+        """The further seeds of a cell's best configuration."""
+        best = self.best(cell).slot
+        return [t for t in self.trainings if t.slot.cell == cell and t.slot.of == best.number]
+
+
+def results_of(study: optuna.Study) -> Results:
+    """Read a study's storage."""
+    told, progress = study.user_attrs, progress_of(study)
+    done = [(s, t) for s, t in progress.there.items() if t.state == TrialState.COMPLETE]
+    return Results(
+        study.study_name,
+        told["title"],
+        told["identity"],
+        told["facts"],
+        told["corpus"],
+        progress,
+        tuple(training_of(slot, trial) for slot, trial in done),
+    )
+
+
+def training_of(slot: Slot, trial: FrozenTrial) -> Training:
+    assert trial.value is not None
+    return Training(slot, trial.params, trial.value, trial.user_attrs[KEPT])

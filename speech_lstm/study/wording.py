@@ -1,0 +1,73 @@
+"""The numbers of a report as text: the cells of its tables."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from speech_lstm.study.results import Results
+from speech_lstm.study.statistics import LEVEL, Comparison, Mean, Paired
+from speech_lstm.training.report import percent
+
+
+def difference_cells(test: Comparison) -> list[str]:
+    """Difference with its interval, effect, p, verdict."""
+    interval = "" if test.low is None or test.high is None else f" ({points(test.low)} to {points(test.high)})"
+    effect = "–" if test.effect is None else signed(test.effect)
+    return [points(test.difference) + interval, effect, probability(test.adjusted), test.verdict]
+
+
+def seed_cells(seen: Mean | None) -> list[str]:
+    """How many seeds, their mean and deviation, the interval of the mean."""
+    if seen is None:
+        return ["0", "–", "–"]
+    if seen.deviation is None or seen.low is None or seen.high is None:
+        return [str(seen.count), percent(seen.mean), "–"]
+    middle = f"{100 * seen.mean:.1f} ± {100 * seen.deviation:.1f} %"
+    return [str(seen.count), middle, f"{100 * seen.low:.1f} to {100 * seen.high:.1f} %"]
+
+
+def paired_cells(test: Paired) -> list[str]:
+    """Clips that one of the two had right, difference, p, verdict."""
+    counts = [f"{test.only_own:,}", f"{test.only_baseline:,}"]
+    return [*counts, points(test.difference), probability(test.adjusted), test.verdict]
+
+
+def agreement_sentence(paper: str, tau: float, p: float) -> str:
+    """Kendall's τ in words."""
+    strength = "does not differ significantly from chance" if p >= LEVEL else "is more than chance gives"
+    return f"The order found and that of {paper}: Kendall's τ-b = {signed(tau)}, which {strength} (p = {p:.3f})."
+
+
+def points(share: float) -> str:
+    """`+1.2`, in percentage points."""
+    return signed(100 * share, 1)
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number with its sign, a minus as wide as the plus."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def probability(p: float | None) -> str:
+    """A p, a dash where no test was made."""
+    if p is None:
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def number(value: Any) -> str:
+    """A setting's value, to three digits."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def drawn_from(results: Results) -> dict[str, str]:
+    """The search space in words."""
+    told = {}
+    for name, text in results.identity["space"].items():
+        item: dict[str, Any] = json.loads(text)["attributes"]
+        if "choices" in item:
+            told[name] = ", ".join(map(str, item["choices"]))
+        else:
+            told[name] = f"{number(item['low'])} to {number(item['high'])}{', logarithmic' * item['log']}"
+    return told
