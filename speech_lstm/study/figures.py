@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speech_lstm.insight.figures import BLUE, GREY, ORANGE, as_written, tidy
 from speech_lstm.study.importance import CELL, Curve, Forest, Importance
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GREEN = "#009E73"
+ORDER = ("learning_rate", "hidden")  # the settings that come first, where they were searched
+WIDE = 3.0  # how many times the least the most must be for a logarithmic axis
 COLOURS = {"better": GREEN, "worse": ORANGE}  # of a verdict; grey for the others
 NAMES = {
     "learning_rate": "learning rate",
@@ -47,6 +50,8 @@ def boxes_figure(results: Results, tests: dict[str, Comparison]) -> Figure:
     for axes, name, chosen in columns:
         values = [[100 * t.accuracy for t in chosen(cell)] for cell in cells]
         draw_boxes(axes, values, colours)
+        if axes is right:
+            leave_out(axes, np.array([np.median(found) for found in values]), colours)
         if results.baseline in cells:
             median = float(np.median(values[cells.index(results.baseline)]))
             axes.axvline(median, color=BLUE, linewidth=1, linestyle=":", zorder=0)
@@ -94,6 +99,24 @@ def draw_boxes(axes: Axes, values: list[list[float]], colours: list[str]) -> Non
     tidy(axes)
 
 
+def leave_out(axes: Axes, medians: NDArray[np.float64], colours: list[str]) -> None:
+    """Cells far below the others are named at the edge by their median: they would press the others together."""
+    low = floor_of(medians)
+    if medians.min() >= low:
+        return
+    axes.set_xlim(left=low)
+    for row in np.flatnonzero(medians < low):
+        axes.annotate(
+            f"◂ {medians[row]:.1f}", (0.01, row), xycoords=axes.get_yaxis_transform(), va="center", color=colours[row]
+        )
+
+
+def floor_of(values: NDArray[np.float64]) -> float:
+    """The value below which some are far out: three times the middle half's width below it (Tukey 1977)."""
+    low, high = np.percentile(values, [25, 75])
+    return float(min(low - 3 * max(high - low, 0.5), values.max()))
+
+
 def mark(colour: str, text: str) -> object:
     from matplotlib.lines import Line2D
 
@@ -109,12 +132,15 @@ def importance_figure(importance: Importance) -> Figure:
     names = list(reversed(shares))
     figure = Figure(figsize=(8.5, 1.6 + 0.45 * len(names)), layout="constrained")
     axes = figure.subplots()
-    bars = axes.barh(names, [shares[name] for name in names], color=[GREY, *[BLUE] * (len(names) - 1)], height=0.6)
+    bars = axes.barh(names, [shares[name] for name in names], color=[GREY, *[BLUE] * (len(names) - 1)], height=0.45)
     axes.bar_label(bars, fmt="%.0f %%", padding=4, fontsize=11)
     for found in importance.own.values():
         points = {spoken(name): 100 * share for name, share in found.items()}
-        axes.scatter(list(points.values()), list(points), s=22, facecolors="none", edgecolors="black", zorder=3)
-    note = "; circles: one cell's trials alone" if importance.own else ""
+        rows = [names.index(name) - 0.36 for name in points]
+        axes.scatter(
+            list(points.values()), rows, s=20, facecolors="none", edgecolors="black", clip_on=False, zorder=3
+        )
+    note = " (circles: of one cell's trials alone)" if importance.own else ""
     axes.set_xlabel(f"share of the variance of the accuracy, %{note}", fontsize=11)
     axes.set_xlim(0, 108)
     axes.tick_params(axis="y", length=0, labelsize=12)
@@ -126,7 +152,7 @@ def marginals_figure(results: Results, forest: Forest) -> Figure:
     """Accuracy against each setting, whatever the others: the forest's mean and deviation, and the trials."""
     from matplotlib.figure import Figure
 
-    names = list(forest.space)
+    names = sorted(forest.space, key=lambda name: (name not in ORDER, name not in ORDER[:1]))
     figure = Figure(figsize=(4.6 * len(names) + 0.6, 4.2), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(names), sharey=True))
     trainings = [t for cell in results.cells for t in results.trials(cell)]
@@ -157,18 +183,21 @@ def marginals_figure(results: Results, forest: Forest) -> Figure:
 def scale(axes: Axes, curve: Curve) -> None:
     """The axis of a setting, in logarithms where it was drawn so."""
     axes.set_xlabel(spoken(curve.name), fontsize=11)
+    axes.set_xlim(curve.values[0], curve.values[-1])
     if curve.log:
         logarithmic(axes, "x")
-    axes.set_xlim(curve.values[0], curve.values[-1])
 
 
 def logarithmic(axes: Axes, side: str) -> None:
-    """A logarithmic axis with plain numbers at 1, 2, 5, 10 … or, over more than two decades, 1, 3, 10 …"""
+    """A logarithmic axis with plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axis = axes.xaxis if side == "x" else axes.yaxis
+    low, high = axes.get_xlim() if side == "x" else axes.get_ylim()
     (axes.set_xscale if side == "x" else axes.set_yscale)("log")
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+    axis.set_major_locator(
+        LogLocator(subs=(1, 2, 5) if high > 10 * low > 0 else (1, 1.5, 2, 3, 4, 5, 6, 8), numticks=12)
+    )
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axis.set_minor_formatter(NullFormatter())
 
@@ -206,23 +235,27 @@ def pareto_figure(results: Results) -> Figure:
     figure = Figure(figsize=(15, 5.2), layout="constrained")
     panels = figure.subplots(1, len(COSTS), sharey=True)
     accuracy = np.array([100 * best_accuracy(results, cell) for cell in results.cells])
+    low = floor_of(accuracy)
+    names = [f"{cell} ({a:.0f} %)" if a < low else cell for cell, a in zip(results.cells, accuracy, strict=True)]
+    shown = np.maximum(accuracy, low)  # those far below lie on the edge, with their accuracy
     for axes, (text, cost) in zip(panels, COSTS.values(), strict=True):
         costs = np.array([typical(results, cell, cost) for cell in results.cells])
         front = pareto(costs, accuracy)
-        axes.scatter(costs, accuracy, s=46, color=[BLUE if on else GREY for on in front], zorder=3)
+        axes.scatter(costs, shown, s=46, color=[BLUE if on else GREY for on in front], zorder=3)
         order = np.argsort(costs[front])
-        axes.plot(costs[front][order], accuracy[front][order], color=BLUE, linewidth=1.5, drawstyle="steps-post")
+        axes.plot(costs[front][order], shown[front][order], color=BLUE, linewidth=1.5, drawstyle="steps-post")
         axes.set_xlabel(text, fontsize=12)
         axes.grid(color="#E9E9E9")
         axes.margins(x=0.18, y=0.1)
-        logarithmic(axes, "x")
-        axes.xaxis.set_tick_params(labelsize=9)
+        if np.nanmax(costs) > WIDE * np.nanmin(costs):
+            logarithmic(axes, "x")
+        axes.xaxis.set_major_formatter("{x:,g}")
         tidy(axes)
     panels[0].set_ylabel("accuracy on the testing split, %", fontsize=12)
     figure.draw_without_rendering()  # so that the axes know their limits
     for axes, (_, cost) in zip(panels, COSTS.values(), strict=True):
         costs = np.array([typical(results, cell, cost) for cell in results.cells])
-        place_labels(axes, costs, accuracy, results.cells, pareto(costs, accuracy))
+        place_labels(axes, costs, shown, names, pareto(costs, accuracy))
     return as_written(figure)
 
 

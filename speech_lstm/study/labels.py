@@ -21,6 +21,8 @@ def place_labels(
     axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], bold: NDArray[np.bool_]
 ) -> None:
     """Write each name at the first free place around its point; a line leads to those that stand apart."""
+    from matplotlib.patheffects import withStroke
+
     scale = 72 / axes.figure.dpi  # dots to points
     points = axes.transData.transform(np.column_stack([x, y])) * scale
     taken = [box(px - RADIUS, py - RADIUS, 2 * RADIUS, 2 * RADIUS) for px, py in points]
@@ -39,6 +41,8 @@ def place_labels(
             fontsize=SIZE,
             fontweight="bold" if bold[index] else "normal",
             va="bottom",
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+            zorder=5,
             arrowprops={"arrowstyle": "-", "color": "#8C8C8C", "linewidth": 0.6} if chosen > 3 else None,
         )
 

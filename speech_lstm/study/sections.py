@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COSTS = figures.COSTS
-ORDER = ("learning_rate", "hidden")  # the settings whose interaction is drawn, where both were searched
 
 
 @dataclass
@@ -197,12 +196,12 @@ def settings(study: Findings) -> Section:
     ]
     if forest.space:
         drawn["marginals"] = figures.marginals_figure(results, forest)
-    if set(ORDER) <= set(forest.space):
-        share = forest.plane(*ORDER).share
+    if set(figures.ORDER) <= set(forest.space):
+        share = forest.plane(*figures.ORDER).share
         found.append(
             f"Learning rate and hidden size together explain {100 * share:.0f} % beyond what each does alone."
         )
-        drawn["interaction"] = figures.interaction_figure(forest, *ORDER)
+        drawn["interaction"] = figures.interaction_figure(forest, *figures.ORDER)
     return Section(title, text, found, figures=drawn)
 
 
