@@ -81,7 +81,9 @@ class Definition:
             groups[group_of(name)][name] = value
         config = Config.from_dict(groups)
         if self.study.parameters:
-            return replace(config, network=matched(config.features, config.network, labels, self.study.parameters))
+            plain = replace(config.network, dropout=0.0)  # so that it is looked for once
+            hidden = matched(config.features, plain, labels, self.study.parameters).hidden
+            return replace(config, network=replace(config.network, hidden=hidden))
         parameter_count(config.features, config.network, labels)  # raises for a network that can't be
         return config
 

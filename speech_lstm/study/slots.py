@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import optuna
@@ -107,12 +108,18 @@ def proposal(definition: Definition, slot: Slot, there: dict[Slot, FrozenTrial])
     """The settings drawn for a place of the search."""
     seed = drawn_seed("settings", definition.study.seed, slot.cell, slot.number)
     if definition.study.sampler == "random":
-        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
-    else:
-        direction = direction_of(definition)
-        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), direction=direction)
-        study.add_trials([t for s, t in there.items() if s.cell == slot.cell and finished_search(s, t)])
+        draw, (study, trial) = optuna.samplers.RandomSampler(seed=seed).sample_independent, nobody()
+        return {name: draw(study, trial, name, item) for name, item in definition.space.items()}
+    sampler = optuna.samplers.TPESampler(seed=seed)
+    study = optuna.create_study(sampler=sampler, direction=direction_of(definition))
+    study.add_trials([t for s, t in there.items() if s.cell == slot.cell and finished_search(s, t)])
     return study.ask(definition.space).params
+
+
+@cache
+def nobody() -> tuple[optuna.Study, FrozenTrial]:
+    """The study and trial that random sampling wants to be told, and does not look at."""
+    return optuna.create_study(), optuna.trial.create_trial(state=TrialState.WAITING)
 
 
 def direction_of(definition: Definition) -> optuna.study.StudyDirection:
