@@ -61,7 +61,11 @@ def boxes_figure(results: Results, tests: dict[str, Comparison]) -> Figure:
     left.set_yticks(range(len(cells)), cells, fontsize=11)
     right.set_yticks(range(len(cells)), [f"{len(results.best_tenth(cell))} trials" for cell in cells], fontsize=9)
     handles = [mark(BLUE, f"{results.baseline}, the baseline (median dotted)")]
-    handles += [mark(colour, f"significantly {name}") for name, colour in COLOURS.items() if colour in colours]
+    handles += [
+        mark(colour, f"significantly {name} in the best tenth")
+        for name, colour in COLOURS.items()
+        if colour in colours
+    ]
     handles += [mark(GREY, "not significantly different, or too few trials")] * (GREY in colours)
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=10)
     return as_written(figure)
@@ -209,7 +213,7 @@ def interaction_figure(forest: Forest, first: str, second: str) -> Figure:
     plane = forest.plane(first, second)
     figure = Figure(figsize=(7.2, 5), layout="constrained")
     axes = figure.subplots()
-    image = axes.pcolormesh(*plane.values, 100 * plane.mean, cmap="viridis", shading="gouraud")
+    image = axes.pcolormesh(*plane.values, 100 * plane.mean, cmap="viridis", shading="gouraud", rasterized=True)
     lines = axes.contour(*plane.values, 100 * plane.mean, levels=6, colors="white", linewidths=0.8)
     axes.clabel(lines, fmt="%.0f", fontsize=9)
     for side, log in zip("xy", plane.logs, strict=True):

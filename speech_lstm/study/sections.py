@@ -21,6 +21,7 @@ from speech_lstm.study.wording import (
     paired_cells,
     seed_cells,
 )
+from speech_lstm.training.evaluation import wilson
 from speech_lstm.training.report import percent
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def verdicts(study: Findings) -> list[str]:
         named.setdefault(test.verdict, []).append(cell)
     told = []
     for verdict, cells in named.items():
-        what = f"{results.baseline} in the best tenth of the trials"
+        count = min(min(tests[cell].counts) for cell in cells)
+        what = f"{results.baseline} in the best tenth of the trials ({count} of each)"
         if verdict in ("better", "worse"):
             told.append(f"Significantly {verdict} than {what}: {', '.join(cells)}.")
         elif verdict == "not significant":
@@ -93,7 +95,7 @@ def verdicts(study: Findings) -> list[str]:
 def differences(study: Findings) -> Section:
     """All trials and the best tenth, with Welch's tests."""
     results = study.results
-    tests = study.tenths
+    tests, clips = study.tenths, len(results.truth)
     rows = [["cell", "trials", "best tenth", "mean accuracy", "difference (95 %), points", "g", "p", "verdict"]]
     for cell in results.cells:
         tenth = mean_of([t.accuracy for t in results.best_tenth(cell)])
@@ -113,6 +115,12 @@ def differences(study: Findings) -> Section:
             f"{detectable(count, len(asked)):.1f} deviations up; a smaller one may be there and stay unseen."
         )
     drawn = {"boxes": figures.boxes_figure(results, tests)}
+    low, high = wilson(round(score(results, results.cells[0]) * clips), clips) or (0.0, 1.0)
+    text.append(
+        f"The test takes the clips as they are. On {clips:,} of them an accuracy like {results.cells[0]}'s is itself "
+        f"known to ± {50 * (high - low):.1f} points (95 %): with other clips all cells may move together, and a "
+        "difference much smaller than that is about these clips."
+    )
     return Section("Are the differences real?", text, verdicts(study), rows, drawn)
 
 

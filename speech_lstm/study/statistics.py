@@ -92,14 +92,16 @@ def mean_of(values: Sequence[float]) -> Mean:
 def welch(own: Sequence[float], baseline: Sequence[float]) -> Comparison:
     """Welch's t-test, which takes the two deviations as different, and Hedges' g."""
     difference, counts = float(np.mean(own) - np.mean(baseline)), (len(own), len(baseline))
-    spread = np.var(own, ddof=1) + np.var(baseline, ddof=1) if min(counts) >= FEWEST else 0.0
-    if spread == 0:  # too few, or all alike: there is nothing to measure the difference by
-        alike = min(counts) >= FEWEST and difference == 0
-        return Comparison(difference, None, None, None, counts, 1.0 if alike else None)
-    found = stats.ttest_ind(own, baseline, equal_var=False)
-    interval = found.confidence_interval(0.95)
-    effect = hedges(own, baseline)
-    return Comparison(difference, float(interval.low), float(interval.high), effect, counts, float(found.pvalue))
+    if min(counts) < FEWEST:
+        return Comparison(difference, None, None, None, counts, None)
+    squared = np.array([np.var(own, ddof=1) / len(own), np.var(baseline, ddof=1) / len(baseline)])
+    if squared.sum() == 0:  # all alike: there is nothing to measure a difference by
+        return Comparison(difference, None, None, None, counts, None if difference else 1.0)
+    error = math.sqrt(squared.sum())
+    freedom = squared.sum() ** 2 / (squared**2 / (np.array(counts) - 1)).sum()  # Welch 1947
+    half = float(stats.t.ppf(0.975, freedom)) * error
+    p = 2 * float(stats.t.sf(abs(difference) / error, freedom))
+    return Comparison(difference, difference - half, difference + half, hedges(own, baseline), counts, p)
 
 
 def hedges(own: Sequence[float], baseline: Sequence[float]) -> float:

@@ -19,7 +19,7 @@ from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.files import reason
 from speech_lstm.study.definition import Definition
 from speech_lstm.study.recordings import StudyRecordings
-from speech_lstm.study.slots import SlotSampler, direction_of
+from speech_lstm.study.slots import ASKED, SlotSampler, direction_of
 
 FORMAT = 1  # of what is stored; raise it when an older program could not read a newer study
 HEARTBEAT = 20  # seconds from one sign of life of a worker to the next
@@ -166,7 +166,7 @@ def find_stored(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
     except KeyError:
         raise StudyError(f"the storage has no study {name!r}; begin it with `speech-lstm study run {name}`") from None
     found = study.user_attrs
-    if "corpus" not in found:
+    if not {"corpus", ASKED} <= set(found):
         raise StudyError(f"the study {name!r} in the storage is not of this program, or only just begun")
     if found["format"] > FORMAT:
         raise StudyError(f"the study {name!r} is of a newer program; update speech-lstm")
