@@ -63,28 +63,30 @@ def test_jozefowicz_compares_forget_biases_at_one_budget() -> None:
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 1000), st.sampled_from(["gru", "slow"]))
 def test_what_is_drawn_depends_on_seed_cell_and_number_alone(number: int, cell: str) -> None:
-    drawn = proposal(small(), Slot(cell, number), {})
+    definition = small()
+    drawn = proposal(definition, Slot(cell, number), {})
     assert drawn == proposal(small(), Slot(cell, number), {})
     assert 4 <= drawn["hidden"] <= 8
     assert 1e-3 <= drawn["learning_rate"] <= 1e-1
     assert drawn["pooling"] in ("mean", "last")
     others = [Slot(cell, number + 1), Slot("gru" if cell == "slow" else "slow", number)]
-    assert all(proposal(small(), slot, {})["learning_rate"] != drawn["learning_rate"] for slot in others)
+    assert all(proposal(definition, slot, {})["learning_rate"] != drawn["learning_rate"] for slot in others)
     reseeded = proposal(small(study={"seed": 2}), Slot(cell, number), {})
     assert reseeded["learning_rate"] != drawn["learning_rate"]
 
 
 def test_a_logarithmic_range_is_drawn_in_logarithms() -> None:
-    drawn = [proposal(small(), Slot("gru", i), {})["learning_rate"] for i in range(200)]
+    definition = small()
+    drawn = [proposal(definition, Slot("gru", i), {})["learning_rate"] for i in range(200)]
     assert 70 < sum(value < 1e-2 for value in drawn) < 130
 
 
 def test_tpe_goes_where_the_best_trials_are() -> None:
-    definition = small(study={"sampler": "tpe"})
+    definition, random = small(study={"sampler": "tpe"}), small()
     space = definition.space
     there = {}
     for i in range(40):
-        drawn = proposal(small(), Slot("gru", i), {})
+        drawn = proposal(random, Slot("gru", i), {})
         value = 1 - abs(drawn["learning_rate"] - 0.05)
         there[Slot("gru", i)] = optuna.trial.create_trial(params=drawn, distributions=space, value=value)
     found = [proposal(definition, Slot("gru", 40 + i), there)["learning_rate"] for i in range(20)]

@@ -249,7 +249,7 @@ def test_workers_share_a_postgresql(capsys: pytest.CaptureFixture[str], demo: Pa
     programs = postgresql_server.binaries()
     if programs is None:
         pytest.skip("no PostgreSQL server is installed: apt-get install postgresql")
-    study = write_study(tmp_path, trials=3, epochs=8)
+    study = write_study(tmp_path, trials=2, epochs=8)
     with postgresql_server.postgresql(programs) as url:
         command = [sys.executable, "-m", "speech_lstm", *words(study, demo, url)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
