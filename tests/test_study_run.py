@@ -15,6 +15,7 @@ from pathlib import Path
 import optuna
 import postgresql_server
 import pytest
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
 
 from speech_lstm.cli import main
@@ -22,7 +23,7 @@ from speech_lstm.study.definition import read_study
 from speech_lstm.study.packing import pack, unpack
 from speech_lstm.study.results import results_of
 from speech_lstm.study.slots import Slot, filled, proposal, slot_of
-from speech_lstm.study.storage import StudyError, find_stored, open_storage
+from speech_lstm.study.storage import StudyError, connected, find_stored, open_storage
 
 SLOW = 120  # seconds; a loaded machine takes long to import torch
 NAME = "tiny"
@@ -311,6 +312,22 @@ def test_storages_that_can_not_be_used(
     line = refusal(capsys, *words(finished[0], demo, url))
     assert says in line
     assert "secret" not in line
+
+
+def test_a_storage_that_goes_away_is_one_line() -> None:
+    """Optuna stumbles over its own error then; what is told is the database's."""
+
+    def stumble() -> None:
+        try:
+            raise StorageInternalError("long") from OSError("gone\nand more")
+        except StorageInternalError:
+            raise UnboundLocalError("updated_state") from None
+
+    with pytest.raises(StudyError, match=r"can't be reached any more \(gone\)") as caught, connected():
+        stumble()
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UnboundLocalError), connected():
+        raise UnboundLocalError("ours")
 
 
 def test_studies_that_are_not_there(

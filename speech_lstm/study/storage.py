@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -100,14 +101,33 @@ def first_line(error: BaseException) -> str:
 
 @contextmanager
 def connected() -> Iterator[None]:
-    """A block that talks to the storage: a connection that breaks is one line."""
+    """A block that talks to the storage: a connection that breaks is one line, also that of the signs of life."""
+    before, threading.excepthook = threading.excepthook, tell_nothing
     try:
         yield
-    except (StorageInternalError, SQLAlchemyError, sqlite3.Error) as error:
+    except Exception as error:
+        if (fault := storage_fault(error)) is None:
+            raise
         raise StudyError(
-            f"the storage can't be reached any more ({first_line(error)}); what was finished is kept: "
+            f"the storage can't be reached any more ({first_line(fault)}); what was finished is kept: "
             "run the same command when it can"
         ) from None
+    finally:
+        threading.excepthook = before
+
+
+def tell_nothing(found: threading.ExceptHookArgs) -> None:
+    """What a thread that lost the storage says: nothing, the worker will; others say what they always do."""
+    if found.exc_value is None or storage_fault(found.exc_value) is None:
+        threading.__excepthook__(found)
+
+
+def storage_fault(error: BaseException) -> BaseException | None:
+    """The storage's own error behind another: Optuna stumbles over a connection that is gone."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, (StorageInternalError, SQLAlchemyError, sqlite3.Error)):
+        found = found.__cause__ or found.__context__
+    return found
 
 
 def join_study(
