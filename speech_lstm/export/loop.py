@@ -112,7 +112,7 @@ def write_body(graph: Graph, layer: Layer, below: bool) -> Body:
     """The body of the loop: number of the frame, state, input products and memory below in; number, state and what
     goes up out."""
     cell, body = layer.cell, graph.body()
-    start = cell.start(1, layer.directions, layer.input)
+    start = [part.clone() for part in cell.start(1, layer.directions, layer.input)]  # each a tensor of its own
     width = xs_width(layer)
     recorder = Recorder(body, cell.name)
     inputs: list[tuple[str, Tensor]] = []

@@ -70,6 +70,15 @@ class Recorder(TorchDispatchMode):
         name = self.names[id(item)]
         return self.graph("Cast", name, to=DTYPES[dtype]) if dtype not in (None, item.dtype) else name
 
+    def laid_out(self, tensor: Tensor, beside: Iterable[Tensor], dtype: torch.dtype) -> str:
+        """The name of a value that stands beside others: a constant, of one recording, is laid out for all."""
+        name = self.name(tensor, dtype)
+        if self.known(tensor) or tensor.dim() < 2:
+            return name
+        batch = self.graph.dim(next(self.names[id(other)] for other in beside if self.known(other)), 1)
+        shape = self.graph("Concat", [1], batch, [1] * (tensor.dim() - 2), axis=0)
+        return self.graph("Expand", name, shape)
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
@@ -219,17 +228,21 @@ def layer_norm(call: Call) -> list[str]:
     return [call.graph("LayerNormalization", call.raw(0), *given, axis=-len(shape), epsilon=call.plain(4))]
 
 
-def joined(call: Call) -> str:
-    """Several side by side. A constant, of one recording, is first laid out for all."""
+def inverse_root(call: Call) -> str:
+    return call.graph("Reciprocal", call.graph("Sqrt", call[0]))
+
+
+def stacked(call: Call) -> str:
     tensors, axis = call.args[0], call.plain(1, 0) % call.out.dim()
-    batch = call.graph.dim(next(name for t in tensors if (name := call.recorder.names.get(id(t)))), 1)
-    names = []
-    for tensor in tensors:
-        name = call.recorder.name(tensor, call.out.dtype)
-        if not call.recorder.known(tensor) and tensor.dim() == 3 and axis != 1:
-            name = call.graph("Expand", name, call.graph("Concat", [1], batch, [1], axis=0))
-        names.append(name)
-    return call.graph("Concat", *names, axis=axis)
+    names = [call.recorder.laid_out(tensor, tensors, call.out.dtype) for tensor in tensors]
+    return call.graph("Concat", *(call.graph("Unsqueeze", name, [axis]) for name in names), axis=axis)
+
+
+def joined(call: Call) -> str:
+    tensors, axis = call.args[0], call.plain(1, 0) % call.out.dim()
+    return call.graph(
+        "Concat", *(call.recorder.laid_out(each, tensors, call.out.dtype) for each in tensors), axis=axis
+    )
 
 
 def cut(call: Call) -> list[str]:
@@ -326,6 +339,8 @@ WRITERS: dict[str, Writer] = {
     "_softmax": soft_max,
     "native_layer_norm": layer_norm,
     "cat": joined,
+    "stack": stacked,
+    "rsqrt": inverse_root,
     "split": cut,
     "split_with_sizes": cut,
     "slice": sliced,
