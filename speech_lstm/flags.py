@@ -128,6 +128,28 @@ def seconds(text: str) -> float:
     return value
 
 
+def positive(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
+def decibels(text: str) -> float:
+    """A ratio from -30 to 100 dB."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not -30 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of dB from -30 to 100")
+    return value
+
+
 def whole(text: str) -> int:
     """A whole number from 1 up."""
     try:
