@@ -14,4 +14,6 @@ NAMES = (
     "listen",
     "devices",
     "make-stream",
+    "stream-test",
+    "calibrate",
 )

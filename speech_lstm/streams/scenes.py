@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,7 +22,7 @@ Kind = Literal["words", "speech", "noise", "quiet"]
 WEIGHTS: dict[Kind, int] = {"words": 6, "speech": 3, "noise": 2, "quiet": 1}  # how often each kind comes
 SCENE_SECONDS = (15.0, 45.0)
 COMMANDS = 0.5  # share of the words that are commands
-CLOSE = 0.2  # share of the gaps that are short
+CLOSE = 0.1  # share of the gaps that are short
 CLOSE_SECONDS = (0.05, 0.3)  # from the end of a word to the next one
 GAP_SECONDS = (0.5, 1.5)  # the least, and what is added on average, exponentially
 MOST_GAP_SECONDS = 6.0
@@ -103,8 +103,11 @@ class Stream:
         noise = self.background(length, self.random.uniform(*SPEECH_DB) - scene_snr)
         wave, usual, events = noise.copy(), rms(noise), []
         for sound, place in places:
-            snr = scene_snr + self.random.uniform(-SPREAD_DB, SPREAD_DB)
-            snr = min(max(snr, self.plan.snr_low_db), self.plan.snr_high_db)
+            low, high = (
+                max(self.plan.snr_low_db, scene_snr - SPREAD_DB),
+                min(self.plan.snr_high_db, scene_snr + SPREAD_DB),
+            )
+            snr = self.random.uniform(low, high)
             middle = place + sound.length // 2
             around = noise[max(0, middle - SAMPLE_RATE // 2) : middle + SAMPLE_RATE // 2]
             first = place - sound.onset
@@ -142,6 +145,6 @@ class Stream:
         wave = self.noise[np.arange(start, start + length) % len(self.noise)]
         return faded(wave * np.float32(10 ** (level_db / 20) / max(rms(wave), 1e-6)))
 
-    def samples(self, seconds: Sequence[float]) -> int:
+    def samples(self, seconds: tuple[float, float]) -> int:
         """A time drawn between two, in samples."""
         return round(self.random.uniform(*seconds) * SAMPLE_RATE)

@@ -51,7 +51,7 @@ def read_truth(path: Path) -> tuple[Event, ...]:
     """The events of a truth file, in the order of their starts; raises TruthError, in one line.
 
     It is CSV, with commas, semicolons or tabs, and a head that names the columns `word` and `start` (seconds), and
-    `end`, `snr_db` and `file` where they are known; or labels as Audacity exports them: start, end and word with tabs.
+    `end`, `snr_db` and `file` where they are known; or labels as Audacity exports them: start, end and word.
     """
     rows = table(path)
     if not rows:

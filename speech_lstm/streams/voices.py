@@ -15,9 +15,10 @@ from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.corpus.memory import LONGEST_SECONDS
 from speech_lstm.corpus.speech_commands import Corpus, Split, listing
 from speech_lstm.errors import CorpusError, RecordingError
-from speech_lstm.recognition.detector import FRAME, loud_stretch
 
 EDGE = SAMPLE_RATE // 50  # samples in which a recording is faded in and out: it must not begin with a click
+GRAIN = SAMPLE_RATE // 50  # samples of a frame, in which the place of a word is found
+LOUD_SHARE = 0.15  # of the loudest frame's level: what is certainly a part of the word
 FAINT_SHARE = 0.05  # of the loudest frame's level: what still belongs to a word beside its loud part
 ABOVE_FLOOR = 2.5  # times the level of the recording's quiet frames, which such a frame has too
 CLOSURE = 5  # frames: the pause before a stop is released, as in "right", is a part of the word
@@ -143,7 +144,7 @@ class Speech:
 
 
 def spoken(word: str, name: str, wave: NDArray[np.float32]) -> Sound | None:
-    """A recording of a word, float32 [n] at 16 kHz, with the place of the word in it; None where there is no sound."""
+    """A recording of a word, float32 [n] at 16 kHz, and where the word is in it; None where there is no sound."""
     clip = fit_clip(wave) if len(wave) > CLIP_SAMPLES else wave
     begin, end = extent(clip)
     level = rms(clip[begin:end])
@@ -157,16 +158,17 @@ def extent(clip: NDArray[np.float32]) -> tuple[int, int]:
     Rabiner and Sambur 1975 (An Algorithm for Determining the Endpoints of Isolated Utterances), without theirs on
     zero crossings.
     """
-    frames = [clip[start : start + FRAME] for start in range(0, len(clip), FRAME)]
+    frames = [clip[start : start + GRAIN] for start in range(0, len(clip), GRAIN)]
     levels = np.array([rms(frame) for frame in frames])
     faint = max(FAINT_SHARE * levels.max(), ABOVE_FLOOR * np.quantile(levels, 0.2))
     heard = np.flatnonzero(levels >= faint)
-    first, last = (round(edge * SAMPLE_RATE) // FRAME for edge in loud_stretch(clip))
+    loud = np.flatnonzero(levels >= LOUD_SHARE * levels.max())
+    first, last = int(loud[0]), int(loud[-1]) + 1
     while len(near := heard[(heard < first) & (heard >= first - CLOSURE)]):
         first = int(near[0])
     while len(near := heard[(heard >= last) & (heard < last + CLOSURE)]):
         last = int(near[-1]) + 1
-    return first * FRAME, min(last * FRAME, len(clip))
+    return first * GRAIN, min(last * GRAIN, len(clip))
 
 
 def faded(wave: NDArray[np.float32]) -> NDArray[np.float32]:
