@@ -15,9 +15,12 @@ from speech_lstm.config import SILENCE, UNKNOWN, DetectionConfig
 
 HOP_SECONDS = 0.1  # from row to row
 SMOOTHED_SECONDS = 0.3  # of rows that are averaged
-RELEASE = 0.7  # of a word's threshold: below it a word that was found can be found again
-REFRACTORY_SECONDS = 0.7  # after a word was found, in which it is not found again
-LOCKOUT_SECONDS = 0.4  # after any word was found, in which no other is: one utterance is one command
+RELEASE = 0.7  # of a word's threshold: below it a word that fired can fire again
+# A row is about one second of audio. When so much has passed, nothing that made the word fire is left in it:
+# a posterior that is still high is the word said again, without a dip between.
+AGAIN_SECONDS = 1.0
+REFRACTORY_SECONDS = 0.5  # after a word fired, in which it doesn't, whatever its posterior does
+LOCKOUT_SECONDS = 0.3  # after any word fired, in which none does: one utterance is one command
 
 
 class Firing(NamedTuple):
@@ -32,9 +35,10 @@ class Firing(NamedTuple):
 class Trigger:
     """Call it with rows that follow each other, any number at a time; it returns the commands decided on with them.
 
-    A word fires when its posterior, averaged over SMOOTHED_SECONDS, passes its threshold; it fires again only
-    after it has fallen below RELEASE of that, and REFRACTORY_SECONDS after it last fired. `_unknown_` and
-    `_silence_` never fire. What it decides depends on the rows alone, not on how many come at a time.
+    A word fires when its posterior, averaged over SMOOTHED_SECONDS, passes its threshold; of several the one with
+    the highest. It fires again when it has fallen below RELEASE of the threshold in between, but not within
+    REFRACTORY_SECONDS; or after AGAIN_SECONDS without a fall. `_unknown_` and `_silence_` never fire. What is
+    decided depends on the rows alone, not on how many come at a time.
     """
 
     def __init__(
@@ -50,36 +54,39 @@ class Trigger:
         thresholds = [detection.threshold(labels[i]) if threshold is None else threshold for i in self.words]
         self.thresholds = np.array(thresholds, np.float32)  # [words]
         self.releases = np.float32(RELEASE) * self.thresholds
-        self.smoothed = max(1, round(SMOOTHED_SECONDS / hop_seconds))
+        self.smoothed, self.again, self.refractory, self.lockout = (
+            max(1, round(seconds / hop_seconds))
+            for seconds in (SMOOTHED_SECONDS, AGAIN_SECONDS, REFRACTORY_SECONDS, LOCKOUT_SECONDS)
+        )
         self.reset()
 
     def reset(self) -> None:
         """Forget every row."""
         self.recent = np.zeros((0, len(self.labels)), np.float32)  # the last rows, fewer than `smoothed`
         self.scores = np.zeros(len(self.labels), np.float32)  # [labels], the newest smoothed row
+        self.rows = 0
         self.armed = np.ones(len(self.words), bool)
-        self.fired = np.full(len(self.words), -np.inf)  # seconds: when each word last fired
+        self.fired = np.full(len(self.words), -self.again)  # number of the row at which each word last fired
 
     def __call__(self, times: NDArray[np.float64], posteriors: NDArray[np.float32]) -> list[Firing]:
-        """Take in rows float32 [n, labels] of the times float64 [n], in seconds, which rise."""
+        """Take in rows float32 [n, labels] of the times float64 [n], in seconds, one hop apart."""
         if not len(posteriors):
             return []
         rows = self.smooth(posteriors)
         self.scores = rows[-1]
         heights = rows[:, self.words]
         found = []
-        eventful = np.flatnonzero((heights >= self.releases).any(1)).tolist()
         before = -1
-        for i in eventful:
+        for i in np.flatnonzero((heights >= self.releases).any(1)).tolist():
             if i > before + 1:  # there were rows in which every word lay below its release
                 self.armed[:] = True
             before = i
-            if (firing := self.consider(float(times[i]), heights[i])) is not None:
-                found.append(
-                    Firing(self.labels[self.words[firing]], float(heights[i, firing]), float(times[i]), rows[i])
-                )
+            if (word := self.consider(self.rows + i, heights[i])) is not None:
+                probability, label = float(heights[i, word]), self.labels[self.words[word]]
+                found.append(Firing(label, probability, float(times[i]), rows[i]))
         if before < len(rows) - 1:
             self.armed[:] = True
+        self.rows += len(rows)
         return found
 
     def smooth(self, posteriors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -95,15 +102,16 @@ class Trigger:
         self.recent = rows[max(0, len(rows) - self.smoothed + 1) :].copy()
         return total / count
 
-    def consider(self, time: float, heights: NDArray[np.float32]) -> int | None:
-        """The word that fires at a row whose words have these smoothed posteriors, if one does."""
-        self.armed |= heights < self.releases
-        if time - self.fired.max(initial=-np.inf) < LOCKOUT_SECONDS:
+    def consider(self, row: int, heights: NDArray[np.float32]) -> int | None:
+        """Which word fires at a row, given the words' smoothed posteriors there, if one does."""
+        since = row - self.fired
+        self.armed |= (heights < self.releases) | (since >= self.again)
+        if since.min(initial=self.lockout) < self.lockout:
             return None
-        ready = self.armed & (heights >= self.thresholds) & (time - self.fired >= REFRACTORY_SECONDS)
+        ready = self.armed & (heights >= self.thresholds) & (since >= self.refractory)
         if not ready.any():
             return None
-        best = int(np.where(ready, heights, -1).argmax())
-        self.armed[best] = False
-        self.fired[best] = time
-        return best
+        word = int(np.where(ready, heights, -1).argmax())
+        self.armed[word] = False
+        self.fired[word] = row
+        return word
