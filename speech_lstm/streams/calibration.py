@@ -41,13 +41,14 @@ class Calibration:
     @property
     def notes(self) -> list[str]:
         """What the stream is too short to know, for people."""
-        expected = self.rate * self.score.hours
+        hours = self.score.hours
+        expected = self.rate * hours
         if expected >= ENOUGH:
             return []
-        low, high = Rate(int(expected), self.score.hours).interval
+        low, high = Rate(int(expected), hours).interval
         return [
-            f"{self.rate:g} an hour are {expected:.1f} false accepts in {self.score.hours:g} h, too few to know the rate: "
-            f"{int(expected)} may come of {low:.2f} to {high:.2f} an hour; use --hours {ENOUGH / self.rate:g} or more"
+            f"the stream is too short to know the rate: {self.rate:g} an hour are {expected:.1f} in {hours:g} h, "
+            f"and {int(expected)} may come of {low:.2f} to {high:.2f} an hour; --hours {ENOUGH / self.rate:g} tells"
         ]
 
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 4  # panels in a row
+RIGHT = 60  # false accepts an hour; to the right of it there is no room for text
 TARGET = 0.5  # false accepts an hour: what users of such systems ask for
 
 
 def total_figure(curve: TradeOff) -> Figure:
     """The curve of all commands together."""
     figure, axes = empty_figure(8.5, 5.6)
-    draw(axes, curve, None, BLUE)
-    mark(axes, curve, None, 12)
+    draw(axes, curve, None, 12)
     frame(axes, curve)
     axes.axvline(TARGET, color=GREY, linestyle=":", linewidth=1.5, zorder=1)
     axes.annotate(
@@ -37,7 +37,9 @@ def total_figure(curve: TradeOff) -> Figure:
     axes.set_xlabel("false accepts an hour, all words together", fontsize=12)
     axes.set_ylabel("commands not matched, %", fontsize=12)
     axes.set_title("Missed commands against false accepts", fontsize=15, fontweight="bold", pad=26)
-    facts = f"{curve.hours:.1f} h with {curve.said.sum():,} commands; the thresholds of all words are moved together"
+    facts = (
+        f"{curve.hours:.1f} h with {curve.said.sum():,} commands; line: all thresholds moved together, ◆: the model's"
+    )
     axes.annotate(facts, (0.5, 1), (0, 9), "axes fraction", "offset points", ha="center", fontsize=11)
     return as_written(figure)
 
@@ -52,8 +54,7 @@ def word_figure(curve: TradeOff) -> Figure:
     figure = Figure(figsize=(0.8 + 2.9 * columns, 1.4 + 2.3 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for panel, word in zip(panels, words, strict=False):
-        draw(panel, curve, word, BLUE)
-        mark(panel, curve, word, 9)
+        draw(panel, curve, word, 9)
         frame(panel, curve)
         said = curve.said[curve.commands.index(word)]
         panel.set_title(f"{word} ({said:,} said)", fontsize=11, fontweight="bold")
@@ -70,27 +71,23 @@ def least(curve: TradeOff) -> float:
     return 0.3 / curve.hours
 
 
-def draw(axes: Axes, curve: TradeOff, word: str | None, colour: str) -> None:
-    """The curve as steps: what is not matched at most so many false accepts."""
+def draw(axes: Axes, curve: TradeOff, word: str | None, size: float) -> None:
+    """The curve as steps, what is not matched at most so many false accepts, and the operating point on it."""
     rates, missed = curve.curve(word)
     order = np.lexsort((missed, rates))
-    rates, missed = rates[order], np.minimum.accumulate(missed[order])
-    axes.step(np.maximum(rates, least(curve)), 100 * missed, where="post", color=colour, linewidth=2.2, zorder=3)
-
-
-def mark(axes: Axes, curve: TradeOff, word: str | None, size: float) -> None:
-    """The operating point: the thresholds that the model has."""
-    rates, missed = (values[curve.operating] for values in curve.curve(word))
-    axes.plot(
-        max(rates, least(curve)), 100 * missed, "D", color=ORANGE, markeredgecolor="white", markersize=9, zorder=5
-    )
+    steps = np.maximum(rates[order], least(curve)), 100 * np.minimum.accumulate(missed[order])
+    axes.step(*steps, where="post", color=BLUE, linewidth=2.2, zorder=3)
+    rate, share = float(rates[curve.operating]), 100 * float(missed[curve.operating])
+    point = max(rate, least(curve)), share
+    axes.plot(*point, "D", color=ORANGE, markeredgecolor="white", markersize=9, zorder=5, clip_on=False)
+    right = rate > RIGHT
     axes.annotate(
-        f"{100 * missed:.1f} % at {rates:.2g} an hour",
-        (max(rates, least(curve)), 100 * missed),
-        (8, 7),
+        f"{share:.1f} % at {rate:,.1f} an hour",
+        point,
+        (-8 if right else 8, 7),
         textcoords="offset points",
+        ha="right" if right else "left",
         fontsize=size,
-        color="black",
         zorder=6,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},
     )
@@ -103,7 +100,7 @@ def frame(axes: Axes, curve: TradeOff) -> None:
     axes.set_xlim(low * 0.9, min(high, 1000.0))
     axes.set_ylim(0, 100)
     decades = [10.0**power for power in range(-3, 4)]
-    shown = [tick for tick in decades if 3 * low < tick <= min(high, 1000.0)]
+    shown = [tick for tick in decades if 3 * low < tick < min(high, 1000.0)]
     axes.set_xticks([low, *shown], ["0", *(f"{tick:g}" for tick in shown)])
     axes.minorticks_off()
     axes.grid(color="#E3E3E3")

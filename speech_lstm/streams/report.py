@@ -16,7 +16,13 @@ MOST_CAUSES = 25
 
 def table(score: StreamScore, curve: TradeOff, detection: DetectionConfig) -> str:
     """The whole report."""
-    parts = [head(score), word_lines(score, detection), snr_lines(score), cause_lines(score), rate_lines(curve)]
+    parts = [
+        head(score),
+        word_lines(score, detection),
+        circumstance_lines(score),
+        cause_lines(score),
+        rate_lines(curve),
+    ]
     return "\n\n".join("\n".join(line.rstrip() for line in part) for part in parts if part)
 
 
@@ -56,10 +62,14 @@ def word_lines(score: StreamScore, detection: DetectionConfig) -> list[str]:
     return aligned(rows, "lrrrrrrrr")
 
 
-def snr_lines(score: StreamScore) -> list[str]:
-    """A line for each range of SNR."""
-    rows = [[*counts(row), span(row.not_matched.interval or (0.0, 1.0))] for row in score.snr_ranges if row.said]
-    head = ["SNR", "said", "matched", "missed", "wrong", "not matched", "95 % interval"]
+def circumstance_lines(score: StreamScore) -> list[str]:
+    """A line for each range of SNR, and for commands apart from other words and close to one."""
+    rows = [
+        [*counts(row), span(row.not_matched.interval or (0.0, 1.0))]
+        for row in (*score.snr_ranges, *score.spacings)
+        if row.said
+    ]
+    head = ["", "said", "matched", "missed", "wrong", "not matched", "95 % interval"]
     return aligned([head, *rows], "lrrrrrr") if rows else []
 
 

@@ -6,16 +6,19 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
 from speech_lstm.config import SILENCE, UNKNOWN
-from speech_lstm.streams.matching import Answer, FalseAccept, Matching
+from speech_lstm.streams.matching import Answer, FalseAccept, Matching, end_of
 from speech_lstm.streams.truth import Event
 from speech_lstm.training.evaluation import Share
 
 SNR_STEP = 5  # dB, the width of the ranges
+CLOSE_SECONDS = 0.5  # between two words; a window of a second then holds much of both
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,24 @@ class StreamScore:
         )
 
     @property
+    def spacings(self) -> tuple[Row, ...]:
+        """A row for the commands beside another word, and one for the others; none where the truth has no ends."""
+        sounds = [event for event in self.events if event.word != SILENCE]
+        if any(event.end is None for event in sounds):
+            return ()
+        close = {
+            event
+            for earlier, later in pairwise(sounds)
+            if later.start - end_of(earlier) < CLOSE_SECONDS
+            for event in (earlier, later)
+        }
+        answers = self.matching.answers
+        return (
+            self.row("apart", [answer for answer in answers if answer.event not in close]),
+            self.row("close", [answer for answer in answers if answer.event in close]),
+        )
+
+    @property
     def latencies(self) -> np.ndarray:
         """Seconds from a word's end to its report, float64 [matched words whose end is known]."""
         return np.array([answer.latency for answer in self.matching.answers if answer.latency is not None])
@@ -142,7 +163,7 @@ class StreamScore:
         if cause.word == SILENCE:
             return "no speech"
         if cause.word == UNKNOWN:
-            return "other speech"
+            return f"other speech, {PurePath(cause.file).parent.name}".rstrip(", ")
         return f"{cause.word}, which had its report" if cause.word in self.commands else cause.word
 
     def row(self, name: str, answers: Sequence[Answer], false: Sequence[FalseAccept] | None = None) -> Row:
@@ -159,6 +180,7 @@ class StreamScore:
             "hours": self.hours,
             "all": self.total.to_dict(),
             "words": [row.to_dict() for row in self.words],
+            "spacing": [row.to_dict() for row in self.spacings],
             "snr": [row.to_dict() for row in self.snr_ranges],
             "latency": dict(zip(("median", "95_percent"), quantiles, strict=True)),
             "false_accepts": [

@@ -38,13 +38,13 @@ class Event:
 
 
 def write_truth(file: TextIO, events: Iterable[Event]) -> None:
-    """Write events as CSV with a head, a row each; times to a tenth of a millisecond."""
+    """Write events as CSV with a head, a row each; times to less than a sample."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     for event in events:
-        end = "" if event.end is None else f"{event.end:.4f}"
+        end = "" if event.end is None else f"{event.end:.5f}"
         snr = "" if event.snr_db is None else f"{event.snr_db:.1f}"
-        writer.writerow((event.word, f"{event.start:.4f}", end, snr, event.file))
+        writer.writerow((event.word, f"{event.start:.5f}", end, snr, event.file))
 
 
 def read_truth(path: Path) -> tuple[Event, ...]:
