@@ -15,10 +15,10 @@ from speech_lstm.config import SILENCE, UNKNOWN, DetectionConfig
 
 HOP_SECONDS = 0.1  # from row to row
 SMOOTHED_SECONDS = 0.3  # of rows that are averaged
-RELEASE = 0.7  # of a word's threshold: below it a word that fired can fire again
-# A row is about one second of audio. When so much has passed, nothing that made the word fire is left in it:
-# a posterior that is still high is the word said again, without a dip between.
-AGAIN_SECONDS = 1.0
+RELEASE = 0.5  # of a word's threshold: below it a word that fired can fire again
+# A smoothed row looks back on 1.2 s. When nearly so much has passed, what made the word fire has left it: a posterior
+# that is still high is the word said again, without a fall between.
+AGAIN_SECONDS = 1.1
 REFRACTORY_SECONDS = 0.5  # after a word fired, in which it doesn't, whatever its posterior does
 LOCKOUT_SECONDS = 0.3  # after any word fired, in which none does: one utterance is one command
 
