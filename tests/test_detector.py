@@ -275,7 +275,7 @@ def test_a_stream_of_hours_takes_little_memory() -> None:
     for _ in range(3):
         assert hear(30) == 900
         sizes.append(held(detector))
-    assert 16_000 < min(sizes) <= max(sizes) < 300_000
+    assert 100_000 < sizes[0] < 300_000  # the last second twice, as float32
     assert sizes[2] == sizes[0]
     assert detector.seconds == 91 * 60
 
@@ -286,4 +286,5 @@ def held(thing: Any) -> int:
         return thing.nbytes if thing.base is None else thing.base.nbytes
     if isinstance(thing, (list, tuple, dict, deque)):
         return 8 * len(thing)
-    return sum(map(held, vars(thing).values())) if hasattr(thing, "__dict__") and not callable(thing) else 8
+    own = type(thing).__module__.startswith("speech_lstm")
+    return sum(map(held, vars(thing).values())) if own else 8
