@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from speech_lstm.config import SAMPLE_RATE
 
-GRAIN = SAMPLE_RATE // 50  # samples of a level
+LOW_HZ, HIGH_HZ = 300, 3500  # the band of speech that rumble, hum and hiss fill least
+GRAIN_SECONDS = 0.05  # of a level, about: shorter ones vary more in constant noise
 FLOOR_SECONDS = 5.0  # the quietest hop of so long a time is the noise floor
-RISE = 10**0.3  # 3 dB: of the noise floor's power, above which something is heard
-QUIETEST = 1e-9  # mean power (-90 dB of full scale) below which nothing is heard, as in 16-bit quantisation noise
-HELD_SECONDS = 0.9  # after the last sound: so long a part of it lies in the window
+RISE = 10**0.4  # 4 dB: times the noise floor's power, from which something is heard
+QUIETEST = 1e-9  # of full scale's power, -90 dB: what lies below is lost in the front end's logarithm
+HELD_SECONDS = 0.7  # after the last sound: a word that ended so long ago lies too early in the window
 
 
 class Gate:
@@ -26,6 +27,11 @@ class Gate:
 
     def __init__(self, hop: int) -> None:
         """`hop` is in samples."""
+        self.grains = max(1, round(hop / SAMPLE_RATE / GRAIN_SECONDS))  # of a hop
+        self.grain = hop // self.grains  # samples
+        self.window = np.hanning(self.grain + 2)[1:-1].astype(np.float32)
+        hertz = np.fft.rfftfreq(self.grain, 1 / SAMPLE_RATE)
+        self.band = slice(*np.searchsorted(hertz, [LOW_HZ, HIGH_HZ]))
         self.floors = max(1, round(FLOOR_SECONDS * SAMPLE_RATE / hop))
         self.held = round(HELD_SECONDS * SAMPLE_RATE / hop)
         self.reset()
@@ -37,15 +43,13 @@ class Gate:
 
     def __call__(self, hops: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Hops float32 [n, samples] → bool [n]."""
-        # The difference of neighbours lets rumble and a constant offset count little.
-        steep = np.diff(hops, axis=1, prepend=hops[:, :1])
-        grains = np.square(steep[:, : max(GRAIN, steep.shape[1] // GRAIN * GRAIN)])
-        powers = grains.mean(1)
-        peaks = grains.reshape(len(hops), -1, min(GRAIN, grains.shape[1])).mean(2).max(1)
-        return np.array([self.passes(*pair) for pair in zip(powers.tolist(), peaks.tolist(), strict=True)], bool)
+        grains = hops[:, : self.grains * self.grain].reshape(-1, self.grains, self.grain) * self.window
+        spectra = np.fft.rfft(grains)[..., self.band]
+        powers = (spectra.real**2 + spectra.imag**2).sum(2) * 2 / self.grain / np.square(self.window).sum()
+        return np.array([self.passes(row.mean(), row.max()) for row in powers], bool)
 
     def passes(self, power: float, peak: float) -> bool:
-        """Take in one hop by its mean power and that of its loudest grain."""
+        """Take in one hop by its mean power in the band and that of its loudest grain."""
         floor = min(self.powers)
         self.powers.append(power)
         self.since = 0 if peak > max(RISE * floor, QUIETEST) else self.since + 1

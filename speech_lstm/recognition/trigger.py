@@ -15,10 +15,10 @@ from speech_lstm.config import SILENCE, UNKNOWN, DetectionConfig
 
 HOP_SECONDS = 0.1  # from row to row
 SMOOTHED_SECONDS = 0.3  # of rows that are averaged
-RELEASE = 0.7  # of a word's threshold: below it a word that fired can fire again
-# A row is about one second of audio. When so much has passed, nothing that made the word fire is left in it:
-# a posterior that is still high is the word said again, without a dip between.
-AGAIN_SECONDS = 1.0
+RELEASE = 0.5  # of a word's threshold: below it a word that fired can fire again
+# A smoothed row looks back on 1.2 s. When nearly so much has passed, what made the word fire has left it: a posterior
+# that is still high is the word said again, without a fall between.
+AGAIN_SECONDS = 1.1
 REFRACTORY_SECONDS = 0.5  # after a word fired, in which it doesn't, whatever its posterior does
 LOCKOUT_SECONDS = 0.3  # after any word fired, in which none does: one utterance is one command
 
@@ -65,27 +65,23 @@ class Trigger:
         self.recent = np.zeros((0, len(self.labels)), np.float32)  # the last rows, fewer than `smoothed`
         self.scores = np.zeros(len(self.labels), np.float32)  # [labels], the newest smoothed row
         self.rows = 0
-        self.armed = np.ones(len(self.words), bool)
+        self.falls = np.zeros(len(self.words), np.int64)  # rows in which each word lay below its release
         self.fired = np.full(len(self.words), -self.again)  # number of the row at which each word last fired
+        self.fallen = np.full(len(self.words), -1)  # what `falls` was then
 
     def __call__(self, times: NDArray[np.float64], posteriors: NDArray[np.float32]) -> list[Firing]:
         """Take in rows float32 [n, labels] of the times float64 [n], in seconds, one hop apart."""
         if not len(posteriors):
             return []
         rows = self.smooth(posteriors)
-        self.scores = rows[-1]
         heights = rows[:, self.words]
+        falls = self.falls + np.cumsum(heights < self.releases, 0)
         found = []
-        before = -1
-        for i in np.flatnonzero((heights >= self.releases).any(1)).tolist():
-            if i > before + 1:  # there were rows in which every word lay below its release
-                self.armed[:] = True
-            before = i
-            if (word := self.consider(self.rows + i, heights[i])) is not None:
+        for i in np.flatnonzero((heights >= self.thresholds).any(1)).tolist():
+            if (word := self.consider(self.rows + i, heights[i], falls[i])) is not None:
                 probability, label = float(heights[i, word]), self.labels[self.words[word]]
-                found.append(Firing(label, probability, float(times[i]), rows[i]))
-        if before < len(rows) - 1:
-            self.armed[:] = True
+                found.append(Firing(label, probability, float(times[i]), rows[i].copy()))
+        self.scores, self.falls = rows[-1].copy(), falls[-1].copy()
         self.rows += len(rows)
         return found
 
@@ -102,16 +98,15 @@ class Trigger:
         self.recent = rows[max(0, len(rows) - self.smoothed + 1) :].copy()
         return total / count
 
-    def consider(self, row: int, heights: NDArray[np.float32]) -> int | None:
-        """Which word fires at a row, given the words' smoothed posteriors there, if one does."""
+    def consider(self, row: int, heights: NDArray[np.float32], falls: NDArray[np.int64]) -> int | None:
+        """Which word fires at a row, given the words' smoothed posteriors there and their falls, if one does."""
         since = row - self.fired
-        self.armed |= (heights < self.releases) | (since >= self.again)
-        if since.min(initial=self.lockout) < self.lockout:
+        if since.min() < self.lockout:
             return None
-        ready = self.armed & (heights >= self.thresholds) & (since >= self.refractory)
+        armed = ((falls > self.fallen) & (since >= self.refractory)) | (since >= self.again)
+        ready = armed & (heights >= self.thresholds)
         if not ready.any():
             return None
         word = int(np.where(ready, heights, -1).argmax())
-        self.armed[word] = False
-        self.fired[word] = row
+        self.fired[word], self.fallen[word] = row, falls[word]
         return word
