@@ -17,6 +17,7 @@ from test_cli import SLOW, call, refusal
 from test_export import NOISE, model_of
 
 from speech_lstm.audio.mfcc import FrontEnd
+from speech_lstm.audio.recording import fit_clip, read_recording
 from speech_lstm.checkpoint import load_model, save_model
 from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.errors import ModelError
@@ -25,7 +26,7 @@ from speech_lstm.export.model import recording_model, stream_model
 from speech_lstm.export.parity import answer_of
 from speech_lstm.onnx_file import SEAL_SIZE, sealed
 from speech_lstm.recognition.onnx_model import OnnxModel, OnnxStream
-from speech_lstm.recognition.recognizer import Recognizer
+from speech_lstm.recognition.recognizer import Recognizer, load
 
 WINDOWS = np.concatenate([NOISE, NOISE[::-1]], 1)
 CARRIED = Path(__file__).parents[1] / "checkpoints" / "commands8.safetensors"
@@ -114,9 +115,13 @@ for name in ("torch", "torchaudio", "onnx", "librosa", "safetensors"):
     sys.modules[name] = None  # an import of it fails
 from pathlib import Path
 import numpy as np
-from speech_lstm.recognition.onnx_model import OnnxModel, OnnxStream
+import speech_lstm
+from speech_lstm.recognition.onnx_model import OnnxStream
 folder, windows = Path(sys.argv[1]), np.load(sys.argv[2])
-found = OnnxModel(folder / "model.onnx").posteriors(windows)
+model = speech_lstm.load(folder / "model.onnx")
+found = model.posteriors(windows)
+list(model.commands(windows.reshape(-1), 16_000))
+model.classify(windows[0], 16_000)
 OnnxStream(folder / "stream.onnx", 2000)(windows[0], np.ones(1, bool))
 np.save(sys.argv[2], found)
 """
@@ -130,6 +135,24 @@ def test_neither_torch_nor_onnx_is_needed(folder: Path, tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     logits = answer_of(model_of("lstm"))(WINDOWS)
     np.testing.assert_array_equal(np.load(array).argmax(1), logits.argmax(1))
+
+
+def test_a_recogniser_of_the_onnx_form_answers_as_that_of_torch(demo: Path, tmp_path: Path) -> None:
+    file = tmp_path / "carried.onnx"
+    file.write_bytes(recording_model(load_model(CARRIED)))
+    ours, want = load(file), load(CARRIED)
+    recordings = sorted(demo.rglob("*_0.wav"))[::20]
+    for found, expected in zip(ours.classify(recordings), want.classify(recordings), strict=True):
+        assert (found.label, found.start, found.end) == (expected.label, expected.start, expected.end)
+        assert found.scores == pytest.approx(expected.scores, abs=1e-4)
+    stream = np.concatenate([fit_clip(read_recording(path)) for path in sorted((demo / "stop").iterdir())[:6]])
+    found, expected = list(ours.commands(stream, 16_000)), list(want.commands(stream, 16_000))
+    assert [(word.label, word.start, word.end) for word in found] == [
+        (word.label, word.start, word.end) for word in expected
+    ]
+    assert found
+    with pytest.raises(ModelError, match="can't be looked into"):
+        ours.look_inside(recordings[0])
 
 
 # --- files that are refused --------------------------------------------------------------------------------------
@@ -222,6 +245,14 @@ def test_int8_on_a_corpus(
     assert (status, told, err.count("speech-lstm: ")) == (1, "", 1)
     assert "loses more than" in err
     assert not list(tmp_path.iterdir())
+
+
+def test_commands_take_either_form(folder: Path, demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recording = next((demo / "stop").iterdir())
+    status, told, _ = call(capsys, "classify", recording, "--model", folder / "model.onnx")
+    assert status == 0
+    assert told.startswith(str(recording))
+    assert "can't be looked into" in refusal(capsys, "gates", recording, "--model", folder / "model.onnx")
 
 
 def test_the_name_of_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,7 +104,7 @@ def test_each_frame_is_computed_once(speech: Samples) -> None:
             computed += features.shape[0] * features.shape[1]
             return features
 
-    model.front_end = Counting(model.model.features)
+    model.torch_model.front_end = Counting(model.model.features)
     stream = model.stream(gated=False)
     rows = sum(len(stream(speech[at : at + HOP]).times) for at in range(0, len(speech), HOP))
     windows = model.front_end.frames(CLIP_SAMPLES)

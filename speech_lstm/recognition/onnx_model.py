@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.onnx_file import KIND, STREAM_KIND, read_session
+from speech_lstm.recognition.posteriors import Scorer, WaveformScorer
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -24,8 +25,9 @@ class OnnxModel:
 
     def __init__(self, path: Path) -> None:
         """Raises ModelError, in one line, for a file that is no such model, is damaged or newer than this program."""
+        self.path = path
         self.session, self.header = read_session(path, KIND)
-        self.labels, self.detection = self.header.labels, self.header.detection
+        self.labels, self.detection, self.features = self.header.labels, self.header.detection, self.header.features
 
     def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The probability of every label in windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
@@ -34,6 +36,10 @@ class OnnxModel:
             batch = np.ascontiguousarray(windows[start : start + BATCH], np.float32)  # windows may overlap in memory
             answers += self.session.run(["probabilities"], {"waveforms": batch})
         return np.concatenate(answers)
+
+    def scorer(self, hop: int) -> Scorer:
+        """What scores the windows of a stream, `hop` samples apart."""
+        return WaveformScorer(self.labels, hop, self.posteriors)
 
 
 class OnnxStream:
