@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1  # raise it when an older program could not read a newer file
 KIND = "speech-lstm onnx model"  # waveforms of any length to probabilities
 STREAM_KIND = "speech-lstm onnx stream"  # samples and the state before to probabilities and the state after
+STREAM_SUFFIX = ".stream.onnx"  # of the name, in place of the .onnx of the model that it belongs to
 HEADER = ("labels", "features", "network", "detection", "training")
 
 # The last entry of the file's metadata, as protobuf writes it: field 14 of a model, 74 bytes long, of two texts, the
@@ -54,17 +55,26 @@ def read_session(path: Path, kind: str = KIND) -> tuple[InferenceSession, Header
         raise ModelError(f"{path}: no such file") from None
     except OSError as error:
         raise ModelError(f"{path}: can't be read ({reason(error)})") from None
+    if content[-SEAL_SIZE:].startswith(SEAL) and not whole(content):
+        raise damaged(path)
     session = open_session(path, content)
-    found = session.get_modelmeta().custom_metadata_map
+    try:
+        found = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError:
+        raise damaged(path) from None
     check_kind(path, found.get("kind", ""), kind)
     check_version(path, found.get("version", ""), FORMAT_VERSION)
     if not whole(content):
-        raise ModelError(f"{path}: it was damaged or changed after its export; export or download it anew")
+        raise damaged(path)
     try:
         values: dict[str, Any] = {name: json.loads(found[name]) for name in HEADER}
     except (KeyError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: the header of the model is damaged ({error}); export it anew") from None
     return session, Header.from_dict(path, values)
+
+
+def damaged(path: Path) -> ModelError:
+    return ModelError(f"{path}: it was damaged or changed after its export; export or download it anew")
 
 
 def check_kind(path: Path, found: str, kind: str) -> None:
@@ -92,7 +102,8 @@ def open_session(path: Path, content: bytes, threads: int = 1) -> InferenceSessi
     options.intra_op_num_threads = options.inter_op_num_threads = threads
     options.log_severity_level = 4  # what it has to say comes as an exception
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        # The fallback would load the file once more, and print that it does.
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # its classes are those of C++, and derive of nothing in common
         said = " ".join(str(error).split())[:200]
         raise ModelError(f"{path}: not an ONNX file that can be loaded, or damaged ({said})") from None

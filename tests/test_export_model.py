@@ -155,14 +155,34 @@ def test_a_recogniser_of_the_onnx_form_answers_as_that_of_torch(demo: Path, tmp_
         ours.look_inside(recordings[0])
 
 
+def test_a_network_of_one_direction_hears_a_stream_frame_by_frame(folder: Path, tmp_path: Path) -> None:
+    """In either form, where the frame-by-frame form lies beside the other; else window by window."""
+    forwards = load_model(folder / "forwards.safetensors")
+    file, samples = tmp_path / "forwards.onnx", WINDOWS[:2].reshape(-1)
+    file.write_bytes(recording_model(forwards))
+
+    def rows() -> np.ndarray:
+        return load(file).stream(HOP / 16_000, gated=False)(samples).posteriors
+
+    alone = rows()
+    file.with_suffix(".stream.onnx").write_bytes((folder / "stream.onnx").read_bytes())
+    want = Recognizer(forwards).stream(HOP / 16_000, gated=False)(samples).posteriors
+    np.testing.assert_allclose(rows(), want, atol=1e-5)
+    assert np.abs(alone[1:] - want[1:]).max() > 1e-3
+    other = model_of("rnn", bidirectional=False)
+    file.with_suffix(".stream.onnx").write_bytes(stream_model(other))
+    with pytest.raises(ModelError, match="another model"):
+        rows()
+
+
 # --- files that are refused --------------------------------------------------------------------------------------
 
 
 @settings(max_examples=30, deadline=None)
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_any_bit_that_changed_is_noticed(folder: Path, content: bytes, place: float, bit: int) -> None:
-    damaged = bytearray(content)
-    damaged[int(place * len(content))] ^= 1 << bit
+def test_any_bit_that_changed_is_noticed(folder: Path, place: float, bit: int) -> None:
+    damaged = bytearray((folder / "model.onnx").read_bytes())
+    damaged[int(place * len(damaged))] ^= 1 << bit
     path = folder / "damaged.onnx"
     path.write_bytes(damaged)
     refused(path)
@@ -194,6 +214,7 @@ def test_files_of_another_kind(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
+        ("kind", "another", "not a speech-lstm onnx model"),
         ("version", "2", "newer than this program"),
         ("version", "0", "older than this program"),
         ("version", "x", "no format version"),
@@ -267,11 +288,13 @@ def test_the_name_of_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) 
 def test_bad_input(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no such file" in refusal(capsys, "export", tmp_path / "none.safetensors")
     assert "not a speech-lstm model" in refusal(capsys, "export", folder / "model.onnx")
-    assert "folder" in refusal(capsys, "export", folder / "forwards.safetensors", "--out", tmp_path)
+    (tmp_path / "f.onnx").mkdir()
+    assert "folder" in refusal(capsys, "export", folder / "forwards.safetensors", "--out", tmp_path / "f.onnx")
+    assert "must end in .onnx" in refusal(capsys, "export", folder / "forwards.safetensors", "--out", tmp_path / "a")
     both = tmp_path / "both.safetensors"
     save_model(both, model_of("rnn"))
     assert "--bidirectional false" in refusal(capsys, "export", both, "--streaming")
-    assert not list(tmp_path.glob("*.onnx"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["both.safetensors", "f.onnx"]
 
 
 def test_the_carried_model_is_small_enough() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from speech_lstm.checkpoint import Model
 from speech_lstm.config import CLIP_SAMPLES
+from speech_lstm.errors import ConfigError
 from speech_lstm.export.graph import Floats
 from speech_lstm.export.model import recording_model, stream_model
 from speech_lstm.export.parity import (
@@ -21,7 +22,7 @@ from speech_lstm.export.parity import (
     milliseconds,
 )
 from speech_lstm.files import atomic_path
-from speech_lstm.onnx_file import open_session
+from speech_lstm.onnx_file import STREAM_SUFFIX, open_session
 from speech_lstm.recognition.onnx_model import beginning
 
 if TYPE_CHECKING:
@@ -35,9 +36,11 @@ def export(model: Model, out: Path, int8: bool = False, streaming: bool = False,
     leaves no file, where float32 doesn't give the same logits and answers or accuracy is lost; ConfigError for a
     network that can't be exported; OutputError where a file can't be written.
     """
+    if out.suffix != ".onnx":
+        raise ConfigError(f"{out}: the name of an ONNX file must end in .onnx, by which it is known")
     contents = {out: recording_model(model, int8)}
     if streaming:
-        contents[out.with_suffix(".stream.onnx")] = stream_model(model, int8)
+        contents[out.with_suffix(STREAM_SUFFIX)] = stream_model(model, int8)
     lines = report(model, out, contents[out], int8, data)
     for path, content in list(contents.items())[1:]:
         lines += ["", *stream_report(model, path, content, int8)]

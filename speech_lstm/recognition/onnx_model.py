@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_lstm.config import CLIP_SAMPLES
-from speech_lstm.onnx_file import KIND, STREAM_KIND, read_session
+from speech_lstm.errors import ModelError
+from speech_lstm.onnx_file import KIND, STREAM_KIND, STREAM_SUFFIX, read_session
 from speech_lstm.recognition.posteriors import Scorer, WaveformScorer
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 State = dict[str, NDArray[np.generic]]  # of a stream, by the names of the inputs
 
-BATCH = 64  # windows at a time, so that a long recording takes little memory
+BATCH = 16  # windows at a time: more of them leave the cache, fewer load the weights more often
 
 
 class OnnxModel:
@@ -38,8 +39,18 @@ class OnnxModel:
         return np.concatenate(answers)
 
     def scorer(self, hop: int) -> Scorer:
-        """What scores the windows of a stream, `hop` samples apart."""
-        return WaveformScorer(self.labels, hop, self.posteriors)
+        """What scores the windows of a stream, `hop` samples apart: a multiple of the front end's hop.
+
+        Where the frame-by-frame form of the same network lies beside the file, each frame is read once. Raises
+        ModelError where that is another's.
+        """
+        beside = self.path.with_suffix(STREAM_SUFFIX)
+        if self.header.network.bidirectional or not beside.exists():
+            return WaveformScorer(self.labels, hop, self.posteriors)
+        stream = OnnxStream(beside, hop)
+        if stream.header != self.header:
+            raise ModelError(f"{beside}: was made of another model than {self.path}; export both anew")
+        return stream
 
 
 class OnnxStream:
