@@ -52,11 +52,11 @@ def calibration_figure(calibration: Calibration) -> Figure:
         markersize=6,
         linewidth=2,
         capsize=4,
-        label="at its mean confidence, with 95 % interval",
+        clip_on=False,
+        label="its mean confidence, 95 % interval",
     )
     above.set(xlim=(0, 100), ylim=(0, 103))
     above.set_ylabel("accuracy, %", fontsize=12)
-    above.legend(frameon=False, fontsize=11, loc="upper left")
     counted = below.bar(centres, calibration.counts, **bars)
     below.bar_label(counted, [f"{count:,}" if count else "" for count in calibration.counts], fontsize=9, padding=2)
     below.set_ylim(0, 1.25 * calibration.counts.max())
@@ -67,6 +67,7 @@ def calibration_figure(calibration: Calibration) -> Figure:
         axes.grid(color="#E3E3E3")
         axes.set_axisbelow(True)
         tidy(axes)
+    figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=10)
     above.set_title("Reliability of the probabilities", fontsize=15, fontweight="bold", pad=28)
     told = (
         f"expected calibration error {100 * calibration.error:.1f} % in {calibration.counts.sum():,} recordings; "

@@ -15,7 +15,7 @@ from scipy.special import log_softmax, logsumexp
 
 from speech_lstm.config import SILENCE, UNKNOWN
 from speech_lstm.training.evaluation import Share
-from speech_lstm.training.report import aligned, percent, span
+from speech_lstm.training.report import aligned, percent
 
 RECALL = 0.95  # of the commands, at which false accepts are compared
 RESAMPLED = 1000  # times, for the intervals
@@ -127,8 +127,9 @@ class OpenSet:
 
 
 def accepted(share: Share) -> str:
-    """`8.7 % (5.5–13.5 %)`."""
-    return f"{percent(share.share)} ({span(share.interval or (0.0, 1.0))})"
+    """`8.7 % (5.5–13.5)`: with its 95 % interval."""
+    low, high = share.interval or (0.0, 1.0)
+    return f"{percent(share.share)} ({100 * low:.1f}–{100 * high:.1f})"
 
 
 def open_set(

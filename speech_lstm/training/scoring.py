@@ -72,7 +72,7 @@ def logits(
 
     model.network.eval()
     recognizer = Recognizer(model, device)
-    starts = range(0, len(waveforms), BATCH)
+    starts = range(0, max(1, len(waveforms)), BATCH)  # none too is a batch
     return np.concatenate(
         [
             recognizer.logits(np.divide(waveforms[start : start + BATCH], 32768, dtype=np.float32))
@@ -128,16 +128,14 @@ def evaluate_model(
     scored = scored_set(corpus, memory, task, split)
     answers = logits(model, scored.waveforms, device, progress)
     evaluation = evaluated(model, scored, answers)
-    held_out = listed(model.training.get("config", {}).get("corpus", {}).get("hold_out", ""))
-    others = {}
+    others, unseen = {}, None
     if UNKNOWN in task.labels:
         others["unknown words"] = answers[scored.truth == task.labels.index(UNKNOWN)]
-    unseen = None
-    unseen_clips = [(clip, UNKNOWN) for clip in corpus.clips if clip.word in held_out]
-    if unseen_clips and UNKNOWN in task.labels:
-        never_heard = gathered(unseen_clips, memory, task)
-        others["words never heard"] = logits(model, never_heard.waveforms, device)
-        unseen = evaluated(model, never_heard, others["words never heard"])
+        held_out = listed(model.training.get("config", {}).get("corpus", {}).get("hold_out", ""))
+        never_heard = gathered([(clip, UNKNOWN) for clip in corpus.clips if clip.word in held_out], memory, task)
+        if never_heard.names:
+            others["words never heard"] = logits(model, never_heard.waveforms, device)
+            unseen = evaluated(model, never_heard, others["words never heard"])
     compared = (open_set(task.labels, answers, scored.truth, theirs, words) for words, theirs in others.items())
     return Scores(
         split,
