@@ -97,9 +97,10 @@ def draw_curves(axes: Axes, compared: OpenSet) -> None:
         unknown, commands = 100 * item.curve
         label = f"{item.name}, AUC {item.auc:.3f}"
         axes.plot(np.maximum(unknown, least), commands, drawstyle="steps-post", label=label, **style)
+    recall = 100 * (compared.plain_commands.share or 0)
     axes.scatter(
         max(100 * (compared.plain_unknown.share or 0), least),
-        100 * (compared.plain_commands.share or 0),
+        recall,
         s=90,
         marker="D",
         facecolors="white",
@@ -109,7 +110,7 @@ def draw_curves(axes: Axes, compared: OpenSet) -> None:
         label="plain answer: the likeliest label",
     )
     axes.set_xscale("log")
-    axes.set(xlim=(least, 100), ylim=(50, 100.5))
+    axes.set(xlim=(least, 100), ylim=(50 if recall > 60 else 0, 100.5))
     ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if tick > least]
     axes.set_xticks([least, *ticks], ["0", *(f"{tick:g}" for tick in ticks)])
     axes.minorticks_off()

@@ -5,6 +5,7 @@ Everything is derived from logits in plain NumPy arrays; neither torch nor the m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -150,30 +151,31 @@ def open_set(
     plain = [Share(int(np.isin(part.argmax(axis=1), commands).sum()), len(part)) for part in (known, unknown)]
     ours, theirs = command_scores(known, labels), command_scores(unknown, labels)
     areas = {name: Areas(ours[name], theirs[name]) for name in ours}
+    drawn = resampled(areas, len(known), len(unknown))
+    separations = [
+        Separation(
+            name,
+            area(np.ones(len(known)), np.ones(len(unknown))),
+            interval(drawn[name]),
+            interval(drawn[name] - drawn[BASELINE]),
+            false_accepts(ours[name], theirs[name], math.ceil(RECALL * len(known))),
+            false_accepts(ours[name], theirs[name], plain[0].hits),
+            area.curve(),
+        )
+        for name, area in areas.items()
+    ]
+    return OpenSet(words, plain[0], plain[1], tuple(separations))
+
+
+def resampled(areas: dict[str, Areas], commands: int, unknown: int) -> dict[str, NDArray[np.float64]]:
+    """The areas in bootstrap samples of so many commands and unknown words, the same samples for every score."""
     random = np.random.default_rng(0)
     drawn: dict[str, list[float]] = {name: [] for name in areas}
-    for _ in range(RESAMPLED):  # the same recordings for every score
-        again = [np.bincount(random.integers(0, n, n), minlength=n) for n in (len(known), len(unknown))]
+    for _ in range(RESAMPLED):
+        times = [np.bincount(random.integers(0, n, n), minlength=n) for n in (commands, unknown)]
         for name, area in areas.items():
-            drawn[name].append(area(*again))
-    base = np.array(drawn[BASELINE])
-    return OpenSet(
-        words,
-        plain[0],
-        plain[1],
-        tuple(
-            Separation(
-                name,
-                area(np.ones(len(known)), np.ones(len(unknown))),
-                interval(np.array(drawn[name])),
-                interval(np.array(drawn[name]) - base),
-                false_accepts(ours[name], theirs[name], int(np.ceil(RECALL * len(known)))),
-                false_accepts(ours[name], theirs[name], plain[0].hits),
-                area.curve(),
-            )
-            for name, area in areas.items()
-        ),
-    )
+            drawn[name].append(area(*times))
+    return {name: np.array(values) for name, values in drawn.items()}
 
 
 class Areas:
