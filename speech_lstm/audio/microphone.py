@@ -120,6 +120,8 @@ class Microphone:
         self.block_seconds = block_seconds
         self.overruns = 0
         """Blocks that were lost, wholly or in part, because the program or the machine was too slow."""
+        self.hint = ""
+        """What the user could do about the sound; empty when it is good."""
         self._blocks: queue.Queue[np.ndarray] = queue.Queue(max(2, round(QUEUE_SECONDS / block_seconds)))
         self._stack = ExitStack()
         self._stream: Any = None

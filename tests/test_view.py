@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
+from speech_lstm.recognition.terminal import LiveView, Log, Meter, draw_bar, listen
 
 from speech_lstm.audio.microphone import InputDevice
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.errors import MicrophoneError
 from speech_lstm.recognition.prediction import Prediction
-from speech_lstm.recognition.terminal import LiveView, Log, Meter, draw_bar, listen
 
 LABELS = (*COMMANDS_8, UNKNOWN, SILENCE)
 BLOCK = np.zeros(1600, np.float32)
