@@ -1,144 +1,188 @@
-"""The live view and the plain lines, drawn from a detector that finds what it is told to."""
+"""The live view, drawn from a detector that finds what it is told to."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
-from speech_lstm.recognition.terminal import LiveView, Log, Meter, draw_bar, listen
+from told import BLOCK, LABELS, Blocks, Told
 
-from speech_lstm.audio.microphone import InputDevice
-from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN
-from speech_lstm.errors import MicrophoneError
+from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, DetectionConfig
+from speech_lstm.live.journal import Journal
+from speech_lstm.live.meter import Meter, draw_bar
+from speech_lstm.live.strip import COLUMN_MS, SHADES, Strip
+from speech_lstm.live.view import LiveView, only_ascii
 from speech_lstm.recognition.prediction import Prediction
-
-LABELS = (*COMMANDS_8, UNKNOWN, SILENCE)
-BLOCK = np.zeros(1600, np.float32)
-
-
-class Blocks:
-    """A source of blocks; with `losses` at these blocks, and `end` raised after the last one."""
-
-    def __init__(self, count: int, losses: tuple[int, ...] = (), end: BaseException | None = None) -> None:
-        self.device = InputDevice(3, "USB [bold]Mikrofon[/] Gerät", 1, 44_100.0, True)
-        self.count, self.losses, self.end = count, losses, end
-        self.overruns = 0
-        self.entered = 0
-
-    def __enter__(self) -> Self:
-        self.entered += 1
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.entered -= 1
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        assert self.entered == 1
-        for place in range(self.count):
-            self.overruns += self.losses.count(place)
-            yield BLOCK
-        if self.end is not None:
-            raise self.end
-
-
-class Told:
-    """Finds the commands that it was told, by the number of the block."""
-
-    def __init__(self, found: dict[int, str], labels: tuple[str, ...] = LABELS) -> None:
-        self.found = found
-        self.scores = {label: 1.0 / (len(labels) - place) for place, label in enumerate(labels)}
-        self.blocks = 0
-
-    @property
-    def seconds(self) -> float:
-        return self.blocks * len(BLOCK) / SAMPLE_RATE
-
-    def __call__(self, block: np.ndarray) -> list[Prediction]:
-        self.blocks += 1
-        if label := self.found.get(self.blocks):
-            return [Prediction(label, 0.97, self.seconds - 0.5, self.seconds, self.scores)]
-        return []
 
 
 def screen(
     source: Blocks,
     detector: Told,
-    log: Log,
+    journal: Journal,
     width: int = 80,
     height: int = 24,
     encoding: str = "utf-8",
-    block: np.ndarray = BLOCK,
+    sound: np.ndarray = BLOCK,
+    detection: DetectionConfig = DetectionConfig(),  # noqa: B008
+    note: str = "",
 ) -> list[str]:
     """The rows of the live view, as text."""
     file = io.TextIOWrapper(io.BytesIO(), encoding, errors="replace")
     console = Console(file=file, width=width, height=height, force_terminal=True, no_color=True)
-    view = LiveView(source, detector, log)
-    view.meter.hear(block)
+    view = LiveView(source, detector, detection, console)
+    view.journal = journal
+    view.meter.hear(sound)
+    view.strip.hear(sound)
+    if note:
+        view.note(note)
     lines = console.render_lines(view, console.options.update(height=height))
     return ["".join(segment.text for segment in line) for line in lines]
 
 
-def heard(count: int, blocks: int = 40) -> tuple[Told, Log]:
-    detector, log = Told({}), Log()
+def heard(count: int, blocks: int = 40) -> tuple[Told, Journal]:
+    detector, journal = Told({}), Journal("a microphone")
     detector.blocks = blocks
     for place in range(count):
         start = detector.seconds - (count - place)
-        log.add(Prediction(COMMANDS_8[place % 8], 0.875, start, start + 0.5, {}), start + 0.9)
-    return detector, log
+        journal.add(Prediction(COMMANDS_8[place % 8], 0.875, start, start + 0.5, {}), start + 0.9)
+    return detector, journal
 
 
 def test_the_view_at_80_by_24() -> None:
-    detector, log = heard(3)
+    detector, journal = heard(3)
     source = Blocks(0)
     source.overruns = 2
-    rows = screen(source, detector, log, block=np.full(1600, 0.1, np.float32))
+    rows = screen(source, detector, journal, sound=np.full(1600, 0.1, np.float32))
     assert len(rows) == 24
     assert {cell_len(row) for row in rows} == {80}
-    assert "listening to USB [bold]Mikrofon[/] Gerät" in rows[0]
+    assert "listening to a microphone" in rows[0]
     assert "-20 dBFS  peak -20" in rows[1]
     assert rows[1].count("█") > 20
-    assert [row.split()[1] for row in rows[5:15]] == list(LABELS)
-    assert "100%" in rows[14]
-    assert rows[14].count("█") > rows[13].count("█") > rows[5].count("█")
-    assert "3.0 s" in rows[5]
-    assert "up" in rows[5]  # the last one on top
-    assert "yes" in rows[7]
-    assert "87%" in rows[5] or "88%" in rows[5]
+    assert [row.split()[1] for row in rows[10:20]] == list(LABELS)
+    assert "100%" in rows[19]
+    assert rows[19].count("█") > rows[18].count("█") > rows[10].count("█")
+    assert "3.0 s" in rows[10]
+    assert "up" in rows[10]  # the last one on top
+    assert "yes" in rows[12]
+    assert "87%" in rows[10] or "88%" in rows[10]
     assert rows[23].startswith(" 0:00:04 heard, 3 commands, 2 blocks lost")
     assert rows[23].endswith("Ctrl-C ends ")
 
 
+def test_the_threshold_of_each_word_is_marked() -> None:
+    detection = DetectionConfig({"yes": 0.25, "no": 0.75}, 0.5)
+    rows = screen(Blocks(0), *heard(0), detection=detection)
+    places = {row.split()[1]: row.index("│", 12) for row in rows[10:18]}
+    bar = range(12, 31)  # the columns of a bar
+    assert (places["yes"] - bar[0]) / len(bar) == pytest.approx(0.25, abs=0.06)
+    assert (places["no"] - bar[0]) / len(bar) == pytest.approx(0.75, abs=0.06)
+    assert len({places[word] for word in COMMANDS_8[2:]}) == 1  # of the words that have none of their own
+    assert all(row[12:31].count("│") == 0 for row in rows[18:20])  # _unknown_ and _silence_ have none
+    assert "╰─ │ 0.5 false accepts an hour ─" in rows[22]
+    assert "╰─ │ threshold, not calibrated ─" in screen(Blocks(0), *heard(0))[22]
+
+
+def test_the_words_stand_below_their_place_in_the_spectrogram() -> None:
+    detector, journal = heard(3)  # one a second, the last of them a second ago
+    row = screen(Blocks(0), detector, journal)[7]
+    assert row.split() == ["│", "yes", "no", "up", "│"]
+    second = round(1000 / COLUMN_MS)
+    assert [row.index(word) for word in ("yes", "no", "up")] == [77 - second * ago for ago in (3, 2, 1)]
+    long = Journal("a microphone")
+    for start in (1.0, 1.5, 3.7):
+        long.add(Prediction("_a_long_word_of_23_char", 0.9, start, start + 0.5, {}), 4.0)
+    row = screen(Blocks(0), detector, long)[7]
+    assert "_a_long_w _a_long_word_of_23_char" in row  # cut where the next one begins
+    assert row.endswith(" _a_lon │")
+
+
+def test_a_hint_is_shown_before_a_note() -> None:
+    source = Blocks(0)
+    rows = screen(source, *heard(1), note="yes: lamp failed with exit status 1")
+    assert rows[8].startswith("╰─ yes: lamp failed with exit status 1 ─")
+    source.hint = "the input is silent " * 10
+    row = screen(source, *heard(1), note="yes: lamp failed with exit status 1")[8]
+    assert row.startswith("╰─ the input is silent ")
+    assert "…" in row
+    assert cell_len(row) == 80
+
+
 def test_more_labels_and_commands_than_rows() -> None:
     labels = tuple(f"word{place}" for place in range(35))
-    _, log = heard(60)
-    rows = screen(Blocks(0), Told({}, labels), log)
+    _, journal = heard(60)
+    rows = screen(Blocks(0), Told({}, labels), journal)
     assert len(rows) == 24
-    shown = [row.split()[1] for row in rows[5:22]]
-    assert shown == [f"word{34 - place}" for place in range(17)]  # the leading ones
+    shown = [row.split()[1] for row in rows[10:22]]
+    assert shown == [f"word{34 - place}" for place in range(12)]  # the leading ones
 
 
 @pytest.mark.parametrize(("width", "height"), [(200, 60), (72, 10), (50, 12), (24, 8), (10, 3), (1, 1)])
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_any_size_of_terminal(width: int, height: int, encoding: str) -> None:
-    detector, log = heard(5)
-    rows = screen(Blocks(0), detector, log, width, height, encoding)
+    detector, journal = heard(5)
+    rows = screen(Blocks(0), detector, journal, width, height, encoding)
     assert len(rows) == height
     assert {cell_len(row) for row in rows} == {width}
 
 
 def test_a_terminal_that_knows_only_ascii() -> None:
-    detector, log = heard(5)
-    rows = screen(Blocks(0), detector, log, encoding="ascii", block=np.full(1600, 1.0, np.float32))
-    assert [letter for letter in "".join(rows) if ord(letter) > 127] == ["ä"]  # of the device, "?" when printed
+    rows = screen(Blocks(0), *heard(5), encoding="ascii", sound=np.full(1600, 1.0, np.float32))
+    assert "".join(rows).isascii()
     assert "####" in rows[1]
+
+
+@pytest.mark.parametrize(
+    ("variables", "plain"),
+    [
+        ({}, False),
+        ({"LANG": "C"}, True),
+        ({"LANG": "C.UTF-8"}, False),
+        ({"LC_ALL": "POSIX", "LANG": "de_DE.UTF-8"}, True),
+        ({"LC_ALL": "de_DE.UTF-8", "LANG": "C"}, False),
+        ({"LC_ALL": "", "LC_CTYPE": "C", "LANG": "de_DE.UTF-8"}, True),
+    ],
+)
+def test_a_locale_that_knows_only_ascii(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], plain: bool
+) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert only_ascii() == plain
+
+
+def test_the_spectrogram_shows_where_a_tone_lies() -> None:
+    """A low tone in a line further down than a high one, in every way to draw; the newest at the right."""
+    time = np.arange(SAMPLE_RATE, dtype=np.float32) / SAMPLE_RATE
+    tones = [0.3 * np.sin(2 * np.pi * hertz * time) for hertz in (200, 5000)]
+    strip = Strip()
+    for place in range(0, 2 * SAMPLE_RATE, 777):  # blocks of any size
+        strip.hear(np.concatenate(tones).astype(np.float32)[place : place + 777])
+    second = round(1000 / COLUMN_MS)
+    picture = strip.brightness(2 * second + 3, 8)
+    assert picture.shape == (8, 2 * second + 3)
+    assert (picture[:, :3] == 0).all()  # before it began
+    low, high = picture[:, 4 : 3 + second - 1].mean(1), picture[:, 4 + second :].mean(1)
+    assert low.argmax() == 7
+    assert high.argmax() <= 1
+    assert low.max() > 0.9
+    assert high.max() > 0.8
+    for coloured, ascii_only in ((True, False), (False, False), (False, True), (True, True)):
+        lines = list(strip.lines(2 * second, 4, coloured, ascii_only))
+        assert [sum(segment.cell_length for segment in line) for line in lines] == [2 * second] * 4
+    rows = ["".join(segment.text for segment in line) for line in strip.lines(2 * second, 4, False, False)]
+    assert rows[3][second // 2] == SHADES[-1]
+    assert rows[0][second // 2] == SHADES[0]
+
+
+def test_a_silent_room_stays_dark() -> None:
+    strip = Strip()
+    strip.hear(np.random.default_rng(1).normal(0, 1e-4, SAMPLE_RATE).astype(np.float32))
+    assert strip.brightness(20, 4).max() < 0.2
 
 
 def test_the_meter() -> None:
@@ -170,30 +214,3 @@ def test_the_meter() -> None:
 )
 def test_a_bar(fraction: float, bar: str) -> None:
     assert draw_bar(fraction, 4) == bar
-
-
-def test_plain_lines_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
-    source = Blocks(200, losses=(30, 30, 150), end=KeyboardInterrupt())
-    file = io.StringIO()
-    listen(source, Told({10: "yes", 123: "no", 190: "yes"}), Console(file=file))
-    assert file.getvalue().splitlines() == ["   0.5 s  yes  0.97", "  11.8 s  no  0.97", "  18.5 s  yes  0.97"]
-    output, errors = capsys.readouterr()
-    assert output == ""
-    assert errors.splitlines() == [
-        "listening to USB [bold]Mikrofon[/] Gerät; Ctrl-C ends",
-        "   3.1 s  2 blocks lost so far: this machine is too slow",
-        "  15.1 s  3 blocks lost so far: this machine is too slow",
-        "20.0 s heard, 3 commands: yes 2, no 1; 3 blocks lost",
-    ]
-    assert source.entered == 0
-
-
-def test_a_device_that_goes_away_still_gives_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(MicrophoneError, match="gone"):
-        listen(Blocks(5, end=MicrophoneError("gone")), Told({}), Console(file=io.StringIO()))
-    assert capsys.readouterr().err.splitlines()[-1] == "0.5 s heard, 0 commands"
-
-
-def test_the_end_of_the_blocks_ends_it(capsys: pytest.CaptureFixture[str]) -> None:
-    listen(Blocks(5), Told({5: "go"}), Console(file=io.StringIO()))
-    assert capsys.readouterr().err.splitlines()[-1] == "0.5 s heard, 1 command: go 1"

@@ -105,14 +105,14 @@ def split(url: str) -> SplitResult:
     """The parts of an address of FORM; raises ActionError, which doesn't tell the password."""
     try:
         parts = urlsplit(url)
-        good = parts.scheme == "mqtt" and bool(parts.hostname) and parts.port != 0
+        topic = unquote(parts.path[1:])
+        good = parts.scheme == "mqtt" and parts.hostname and parts.port != 0 and topic
     except ValueError:  # a port that is no number, brackets that don't close
         good = False
-    if not good:
-        raise ActionError(f"--mqtt: the address must be {FORM}")
-    topic = unquote(parts.path[1:])
-    if not topic or parts.query or parts.fragment or any(letter in "+#\0" for letter in topic):
-        raise ActionError(f"--mqtt: the address needs a topic without + # ? after the host: {FORM}")
+    if not good or any(letter in url for letter in "#?") or any(letter in topic for letter in "+#\0"):
+        raise ActionError(
+            f"--mqtt: the address must be {FORM}, with no + # ? in the topic and those of a password as %XX"
+        )
     return parts
 
 

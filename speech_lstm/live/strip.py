@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from functools import cache
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -24,8 +25,10 @@ FAINTEST = -1.0  # the brightest is at least this, so that a silent room stays d
 SHADES = " ░▒▓█"
 ASCII_SHADES = " .:*#"
 # From black through purple and orange to light yellow, ever brighter: it is read without telling hues apart.
-COLOURS = ("#000004", "#150e37", "#3b0f70", "#641a80", "#8c2981", "#b73779")
-COLOURS += ("#de4968", "#f7705c", "#fe9f6d", "#fecf92", "#fcfdbf")
+COLOURS = (
+    *("#000004", "#150e37", "#3b0f70", "#641a80", "#8c2981", "#b73779"),
+    *("#de4968", "#f7705c", "#fe9f6d", "#fecf92", "#fcfdbf"),
+)
 
 
 class Strip:
@@ -68,7 +71,8 @@ class Strip:
         if coloured and not ascii_only:
             steps = np.rint(self.brightness(width, 2 * height) * (len(COLOURS) - 1)).astype(int)
             for upper, lower in zip(steps[::2].tolist(), steps[1::2].tolist(), strict=True):
-                yield [Segment("▀", two_colours(above, below)) for above, below in zip(upper, lower, strict=True)]
+                runs = groupby(zip(upper, lower, strict=True))
+                yield [Segment("▀" * len(list(run)), two_colours(*colours)) for colours, run in runs]
         else:
             shades = ASCII_SHADES if ascii_only else SHADES
             steps = np.rint(self.brightness(width, height) * (len(shades) - 1)).astype(int)

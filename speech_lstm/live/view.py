@@ -6,20 +6,18 @@ import io
 import math
 import os
 import time
-from collections.abc import Iterator
 from itertools import islice
 from types import TracebackType
 from typing import Self, TextIO
 
 import numpy as np
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.layout import Layout
-from rich.live import Live
-from rich.panel import Panel
+from rich.control import Control
 from rich.segment import Segment
 from rich.text import Text
 
 from speech_lstm.config import SILENCE, UNKNOWN, DetectionConfig
+from speech_lstm.live.box import Line, box, fitted
 from speech_lstm.live.journal import Command, Journal, counted
 from speech_lstm.live.listening import Hears, Source
 from speech_lstm.live.meter import Meter, draw_bar
@@ -49,19 +47,19 @@ class LiveView:
         self._source, self._detector, self._detection = source, detector, detection
         self._console = console or Console()
         self._drawn = -math.inf
-        self._live = Live(self, console=self._console, screen=True, auto_refresh=False)
+        self._screen = self._console.screen()
 
     def __enter__(self) -> Self:
         if isinstance(self._console.file, io.TextIOWrapper):
             # A name may have letters that the terminal's encoding lacks.
             self._console.file.reconfigure(encoding="ascii" if only_ascii() else None, errors="replace")
-        self._live.__enter__()
+        self._screen.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._live.__exit__(kind, error, traceback)
+        self._screen.__exit__(kind, error, traceback)
         if self._detector.seconds:
             summary = self.journal.summary(self._detector.seconds, self._source.overruns)
             print(summary, file=self._console.file, flush=True)
@@ -77,35 +75,52 @@ class LiveView:
             self.meter.hear(block)
             self.strip.hear(block)
         if time.monotonic() - self._drawn >= FRAME_SECONDS:
-            self._live.refresh()
+            self.draw()
             self._drawn = time.monotonic()
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width, height = options.max_width, options.height or console.height
-        strip = max((lines for least, lines in STRIP_HEIGHTS.items() if height >= least), default=0)
-        sound = self._sound(console, options, strip)
-        rows = max(1, height - len(sound) - 5)  # inside the two panels
-        panels = [Layout(_panel(self._commands(rows), "commands"))]
-        if width >= SPLIT_WIDTH:
-            left = width - COMMANDS_WIDTH
-            scores = self._scores(left - 4, rows, options.ascii_only)
-            mark = "|" if options.ascii_only else "│"
-            panels.insert(0, Layout(_panel(scores, "probability", f"{mark} {self._budget()}"), size=left))
-        layout, middle = Layout(), Layout()
-        middle.split_row(*panels)
-        title = Text.assemble("listening to ", (self.journal.source, "bold"))
-        top = Panel(Lines(sound), title=title, title_align="left", subtitle=self._message(), subtitle_align="left")
-        layout.split_column(Layout(top, size=len(sound) + 2), middle, Layout(self._status(width), size=1))
-        yield layout
+    def draw(self) -> None:
+        """Draw everything."""
+        with self._console:  # in one go
+            self._console.control(Control.home())
+            self._console.print(self, end="", crop=False)
 
-    def _sound(self, console: Console, options: ConsoleOptions, strip: int) -> list[list[Segment]]:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = self._lines(console, options)
+        for line in lines[:-1]:
+            yield from line
+            yield Segment.line()
+        yield from lines[-1]
+
+    def _lines(self, console: Console, options: ConsoleOptions) -> list[Line]:
+        """Every line of the screen, as wide as it is."""
+        width, height, plain = options.max_width, options.height or console.height, options.ascii_only
+        strip = max((lines for least, lines in STRIP_HEIGHTS.items() if height >= least), default=0)
+        sound = self._sound(console, max(0, width - 4), strip, plain)
+        title = Text.assemble("listening to ", (self.journal.source, "bold"))
+        lines = box(console, sound, width, len(sound) + 2, title, self._message(), plain)
+        rows = max(0, height - len(lines) - 1)
+        lines += self._middle(console, width, rows, plain)
+        return [*lines[: height - 1], fitted(console, self._status(width), width)]
+
+    def _middle(self, console: Console, width: int, height: int, ascii_only: bool) -> list[Line]:
+        """The probabilities, if there is room, and the commands beside them."""
+        rows = max(0, height - 2)
+        if width < SPLIT_WIDTH:
+            return box(console, self._commands(rows), width, height, "commands", "", ascii_only)
+        left = width - COMMANDS_WIDTH
+        mark = "|" if ascii_only else "│"
+        scores = self._scores(left - 4, rows, ascii_only)
+        bars = box(console, scores, left, height, "probability", f"{mark} {self._budget()}", ascii_only)
+        commands = box(console, self._commands(rows), COMMANDS_WIDTH, height, "commands", "", ascii_only)
+        return [[*one, *other] for one, other in zip(bars, commands, strict=True)]
+
+    def _sound(self, console: Console, width: int, strip: int, ascii_only: bool) -> list[Text | Line]:
         """The meter and, of so many lines, the spectrogram with the words below it."""
-        width = max(1, options.max_width - 4)
-        lines = [list(row.render(console)) for row in self.meter.rows(width, options.ascii_only)]
+        lines: list[Text | Line] = [*self.meter.rows(width, ascii_only)]
         if strip:
             coloured = console.color_system not in (None, "standard") and not console.no_color
-            lines += self.strip.lines(width, strip, coloured, options.ascii_only)
-            lines.append(list(self._words(width).render(console)))
+            lines += self.strip.lines(width, strip, coloured, ascii_only)
+            lines.append(self._words(width))
         return lines
 
     def _words(self, width: int) -> Text:
@@ -127,13 +142,13 @@ class LiveView:
         rate = self._detection.false_accepts_per_hour
         return f"{rate:g} false accepts an hour" if rate else "threshold, not calibrated"
 
-    def _message(self) -> Text | None:
+    def _message(self) -> Text:
         """What to do about the sound, or else the last note for a while."""
         if hint := self._source.hint:
-            return Text(hint, "bold yellow", overflow="ellipsis", no_wrap=True)
+            return Text(hint, "bold yellow")
         if self._detector.seconds - self.noted < NOTE_SECONDS:
-            return Text(self.note_text, "bold", overflow="ellipsis", no_wrap=True)
-        return None
+            return Text(self.note_text, "bold")
+        return Text()
 
     def _scores(self, width: int, rows: int, ascii_only: bool) -> list[Text]:
         """The labels as bars: all of them in their order if there is room, else the leading ones."""
@@ -176,23 +191,11 @@ class LiveView:
         seconds = int(self._detector.seconds)
         heard = f" {seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} heard"
         overruns = self._source.overruns
-        line = Text(f"{heard}, {counted(self.journal.counts.total(), 'command')}, ", no_wrap=True, overflow="crop")
+        line = Text(f"{heard}, {counted(self.journal.counts.total(), 'command')}, ")
         line.append(f"{counted(overruns, 'block')} lost", "bold red" if overruns else "")
         end = "Ctrl-C ends "
         line.append(" " * max(1, width - line.cell_len - len(end)) + end, "dim")
         return line
-
-
-class Lines:
-    """Lines of segments as they are."""
-
-    def __init__(self, lines: list[list[Segment]]) -> None:
-        self.lines = lines
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        for line in self.lines:
-            yield from line
-            yield Segment.line()
 
 
 def fits(file: TextIO) -> bool:
@@ -204,8 +207,3 @@ def only_ascii() -> bool:
     """Whether the user's locale is the plain one; Python would write UTF-8 all the same."""
     chosen = next((value for name in ("LC_ALL", "LC_CTYPE", "LANG") if (value := os.environ.get(name))), "")
     return chosen in ("C", "POSIX")
-
-
-def _panel(lines: list[Text], title: str, subtitle: str | None = None) -> Panel:
-    content = Text("\n", no_wrap=True, overflow="crop").join(lines)
-    return Panel(content, title=title, title_align="left", subtitle=subtitle, subtitle_align="left")
