@@ -91,7 +91,7 @@ def test_lines_of_json() -> None:
     assert before - timedelta(seconds=0.6) < said < before + timedelta(seconds=5)
 
 
-def test_a_hint_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hint_is_told_when_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
     source, detector = Blocks(6), Told({})
     lines = Lines(source, detector, io.StringIO())
     with lines:
@@ -99,7 +99,12 @@ def test_a_hint_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
             source.hint = hint
             detector(block)
             lines.hear(block)
-    assert capsys.readouterr().err.splitlines()[1:-1] == ["   0.2 s  too loud", "   0.5 s  too loud"]
+    assert capsys.readouterr().err.splitlines()[1:-1] == [
+        "   0.2 s  too loud",
+        "   0.4 s  the input is fine again",
+        "   0.5 s  too loud",
+        "   0.6 s  the input is fine again",
+    ]
 
 
 def source_of(source: Blocks) -> Iterator[np.ndarray]:

@@ -50,8 +50,7 @@ class Lines:
             self.note(f"{counted(self.lost, 'block')} lost so far: this machine is too slow")
         if self.source.hint != self.hint:
             self.hint = self.source.hint
-            if self.hint:
-                self.note(self.hint)
+            self.note(self.hint or "the input is fine again")
         if reader_left(self.file):
             raise BrokenPipeError
 

@@ -9,18 +9,24 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from speech_lstm.audio.microphone import InputDevice
 from speech_lstm.live.journal import Command, Journal
 from speech_lstm.recognition.prediction import Prediction
 
 WAIT_SECONDS = 0.05  # from look to look at what is still running when the stream has ended
 
 
+class Named(Protocol):
+    """A device, a file or a pipe."""
+
+    @property
+    def name(self) -> str: ...
+
+
 class Source(AbstractContextManager[Any], Protocol):
     """What is listened to: open in a with block, it yields 1-D float32 blocks at 16 kHz."""
 
     @property
-    def device(self) -> InputDevice: ...
+    def device(self) -> Named: ...
     @property
     def overruns(self) -> int: ...
     @property
