@@ -165,7 +165,7 @@ def test_what_can_not_be_is_refused_before_it_listens(
 
 
 def test_what_is_no_command_can_not_be_waited_for() -> None:
-    with pytest.raises(ActionError, match="^--on _silence_: no command of the model; its commands are yes, no$"):
+    with pytest.raises(ActionError, match=r"^--on _silence_: no command of the model; its commands are yes, no$"):
         check_words(["no", SILENCE], ("yes", "no", UNKNOWN, SILENCE))
 
 

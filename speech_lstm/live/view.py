@@ -118,7 +118,7 @@ class LiveView:
         """The meter and, of so many lines, the spectrogram with the words below it."""
         lines: list[Text | Line] = [*self.meter.rows(width, ascii_only)]
         if strip:
-            coloured = console.color_system not in (None, "standard") and not console.no_color
+            coloured = console.color_system in ("256", "truecolor") and not console.no_color
             lines += self.strip.lines(width, strip, coloured, ascii_only)
             lines.append(self._words(width))
         return lines
