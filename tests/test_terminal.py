@@ -12,7 +12,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from speech_lstm.audio.microphone import InputDevice
+from speech_lstm.audio.devices import InputDevice
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.errors import MicrophoneError
 from speech_lstm.recognition.prediction import Prediction

@@ -7,11 +7,10 @@ import math
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -20,7 +19,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from speech_lstm.audio.microphone import InputDevice
+from speech_lstm.audio.inputs import Input
 from speech_lstm.config import SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.recognition.prediction import Prediction
 
@@ -37,16 +36,6 @@ SPLIT_WIDTH = 72  # characters; a narrower terminal shows no bars
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-class Source(AbstractContextManager[Any], Protocol):
-    """What `listen` needs of a microphone: open in a with block, it yields 1-D float32 blocks at 16 kHz."""
-
-    @property
-    def device(self) -> InputDevice: ...
-    @property
-    def overruns(self) -> int: ...
-    def __iter__(self) -> Iterator[np.ndarray]: ...
-
-
 class Hears(Protocol):
     """What `listen` needs of a detector."""
 
@@ -57,7 +46,7 @@ class Hears(Protocol):
     def __call__(self, block: np.ndarray) -> Sequence[Prediction]: ...
 
 
-def listen(microphone: Source, detector: Hears, console: Console | None = None) -> None:
+def listen(microphone: Input, detector: Hears, console: Console | None = None) -> None:
     """Open `microphone` and show what `detector` finds in it until Ctrl-C or the end of its blocks.
 
     In a terminal that is the live view; elsewhere one line for each command on the console's file (standard
@@ -99,10 +88,10 @@ class Log:
         return line + (f"; {_count(overruns, 'block')} lost" if overruns else "")
 
 
-def _print(microphone: Source, detector: Hears, console: Console, log: Log) -> None:
+def _print(microphone: Input, detector: Hears, console: Console, log: Log) -> None:
     """One line for each command, such as `  12.3 s  yes  0.97`."""
     print(f"listening to {microphone.device.name}; Ctrl-C ends", file=sys.stderr, flush=True)
-    lost = 0
+    lost, hint = 0, ""
     for block in microphone:
         for found in detector(block):
             log.add(found, detector.seconds)
@@ -112,9 +101,13 @@ def _print(microphone: Source, detector: Hears, console: Console, log: Log) -> N
             lost = microphone.overruns
             note = f"{detector.seconds:6.1f} s  {_count(lost, 'block')} lost so far: this machine is too slow"
             print(note, file=sys.stderr, flush=True)
+        if microphone.hint != hint:
+            hint = microphone.hint
+            note = f"{detector.seconds:6.1f} s  {hint or 'the input is fine again'}"
+            print(note, file=sys.stderr, flush=True)
 
 
-def _show(microphone: Source, detector: Hears, console: Console, log: Log) -> None:
+def _show(microphone: Input, detector: Hears, console: Console, log: Log) -> None:
     """The live view, on a screen of its own that is gone afterwards."""
     if isinstance(console.file, io.TextIOWrapper):
         console.file.reconfigure(errors="replace")  # a name in letters that the terminal's encoding lacks
@@ -174,7 +167,7 @@ class Meter:
 class LiveView:
     """The whole screen: the meter, the probabilities, the commands, and one line about the rest."""
 
-    def __init__(self, microphone: Source, detector: Hears, log: Log) -> None:
+    def __init__(self, microphone: Input, detector: Hears, log: Log) -> None:
         self.meter = Meter()
         self._microphone = microphone
         self._detector = detector
@@ -189,6 +182,8 @@ class LiveView:
             left = width - COMMANDS_WIDTH
             scores = self._scores(left - 4, rows, options.ascii_only)
             panels.insert(0, Layout(_panel(scores, "probability"), size=left))
+        if hint := self._microphone.hint:
+            meter[1] = Text(hint, "bold red")  # in the place of the scale
         layout, middle = Layout(), Layout()
         middle.split_row(*panels)
         layout.split_column(Layout(_panel(meter, self._title()), size=4), middle, Layout(self._status(width), size=1))
