@@ -14,7 +14,8 @@ import pytest
 import soundfile
 from virtual_microphone import ROOT, VirtualMicrophone, missing, python, without_microphone
 
-from speech_lstm.audio.microphone import InputDevice, Microphone, device_table, find_device
+from speech_lstm.audio.devices import InputDevice, device_table, find_device
+from speech_lstm.audio.microphone import Microphone
 from speech_lstm.errors import MicrophoneError
 
 needs_sound_server = pytest.mark.skipif(bool(missing()), reason=f"{', '.join(missing())} is missing")
@@ -244,7 +245,7 @@ def test_a_machine_without_a_microphone_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_installed_is_named(how: str, advice: str) -> None:
-    code = f"{how}\nfrom speech_lstm.audio.microphone import list_devices\nlist_devices()"
+    code = f"{how}\nfrom speech_lstm.audio.devices import list_devices\nlist_devices()"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=SLOW)
     last = run.stderr.splitlines()[-1]
     assert last.startswith("speech_lstm.errors.MicrophoneError: the microphone needs")

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from speech_lstm.audio.microphone import InputDevice
+from speech_lstm.audio.devices import InputDevice
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.recognition.prediction import Prediction
 

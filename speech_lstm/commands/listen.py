@@ -8,18 +8,20 @@ import sys
 from typing import TYPE_CHECKING
 
 from speech_lstm.errors import ActionError
-from speech_lstm.flags import add_model_flags, load_plugins, seconds
+from speech_lstm.flags import add_input_flags, add_model_flags, load_plugins, seconds
 
 if TYPE_CHECKING:
-    from speech_lstm.live.listening import Action, Display, Hears, Source
+    from speech_lstm.audio.inputs import Input
+    from speech_lstm.live.listening import Action, Display, Hears
     from speech_lstm.recognition.recognizer import Recognizer
 
 HELP = "recognise commands from a microphone"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
+    add_input_flags(parser)
     parser.add_argument(
-        "--device", metavar="NAME|INDEX", help="input device, see `speech-lstm devices` (the default)"
+        "--auto-level", choices=("true", "false"), default="true", help="raise quiet speech (%(default)s)"
     )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--plain", action="store_true", help="print a line for each command, in a terminal too")
@@ -46,10 +48,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from speech_lstm.audio.microphone import Microphone
+    from speech_lstm.audio.inputs import Levelled, find_input
+    from speech_lstm.audio.level import Level
 
     # Before torch is imported: a wrong device, program or address is told at once.
-    microphone = Microphone(arguments.device)
+    source = find_input(arguments.device, arguments.input, arguments.raw)
+    microphone = Levelled(source, Level(arguments.auto_level == "true"))
     actions = actions_of(arguments)
     load_plugins(arguments)
     from speech_lstm.live.listening import listen
@@ -92,7 +96,7 @@ def check_words(words: list[str], labels: tuple[str, ...]) -> None:
         raise ActionError(f"--on {strange[0]}: no command of the model; its commands are {', '.join(commands)}")
 
 
-def display_of(arguments: argparse.Namespace, source: Source, detector: Hears, model: Recognizer) -> Display:
+def display_of(arguments: argparse.Namespace, source: Input, detector: Hears, model: Recognizer) -> Display:
     """Lines of JSON or text where they are asked for or the output is no terminal, else the live view."""
     from speech_lstm.live.lines import JsonLines, Lines
 

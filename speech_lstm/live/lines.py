@@ -9,14 +9,15 @@ from typing import Self, TextIO
 
 import numpy as np
 
+from speech_lstm.audio.inputs import Input
 from speech_lstm.live.journal import Command, Journal, counted
-from speech_lstm.live.listening import Hears, Source
+from speech_lstm.live.listening import Hears
 
 
 class Lines:
     """A line for each command on `file`, at once, and what else there is to say on standard error."""
 
-    def __init__(self, source: Source, detector: Hears, file: TextIO | None = None) -> None:
+    def __init__(self, source: Input, detector: Hears, file: TextIO | None = None) -> None:
         self.journal = Journal(source.device.name)
         self.source, self.detector, self.file = source, detector, file or sys.stdout
         self.lost = 0

@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Protocol
 
 import numpy as np
 
+from speech_lstm.audio.inputs import Input
 from speech_lstm.live.journal import Command, Journal
 from speech_lstm.recognition.prediction import Prediction
 
 WAIT_SECONDS = 0.05  # from look to look at what is still running when the stream has ended
-
-
-class Named(Protocol):
-    """A device, a file or a pipe."""
-
-    @property
-    def name(self) -> str: ...
-
-
-class Source(AbstractContextManager[Any], Protocol):
-    """What is listened to: open in a with block, it yields 1-D float32 blocks at 16 kHz."""
-
-    @property
-    def device(self) -> Named: ...
-    @property
-    def overruns(self) -> int: ...
-    @property
-    def hint(self) -> str:
-        """What the user could do about the sound, in a few words; empty when it is good."""
-        ...
-
-    def __iter__(self) -> Iterator[np.ndarray]: ...
 
 
 class Hears(Protocol):
@@ -80,7 +59,7 @@ class Action(AbstractContextManager[Any], Protocol):
         ...
 
 
-def listen(source: Source, detector: Hears, display: Display, actions: Sequence[Action] = ()) -> None:
+def listen(source: Input, detector: Hears, display: Display, actions: Sequence[Action] = ()) -> None:
     """Open `source` and hand on what `detector` finds in it until Ctrl-C or the end of its blocks.
 
     When the blocks end, what the actions began is waited for; at Ctrl-C it is ended. Raises what the source and

@@ -16,10 +16,11 @@ from rich.control import Control
 from rich.segment import Segment
 from rich.text import Text
 
+from speech_lstm.audio.inputs import Input
 from speech_lstm.config import SILENCE, UNKNOWN, DetectionConfig
 from speech_lstm.live.box import Line, box, fitted
 from speech_lstm.live.journal import Command, Journal, counted
-from speech_lstm.live.listening import Hears, Source
+from speech_lstm.live.listening import Hears
 from speech_lstm.live.meter import Meter, draw_bar
 from speech_lstm.live.strip import Strip
 
@@ -39,7 +40,7 @@ class LiveView:
     """
 
     def __init__(
-        self, source: Source, detector: Hears, detection: DetectionConfig, console: Console | None = None
+        self, source: Input, detector: Hears, detection: DetectionConfig, console: Console | None = None
     ) -> None:
         self.journal = Journal(source.device.name)
         self.meter, self.strip = Meter(), Strip()
