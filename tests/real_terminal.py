@@ -1,0 +1,56 @@
+"""A terminal to run a program in and to look at: tmux with a server of its own."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class Terminal:
+    """Context manager; runs `command`, then prints its exit status and stays. `kind` is its TERM."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: dict[str, str],
+        width: int = 80,
+        height: int = 24,
+        kind: str = "screen-256color",
+    ) -> None:
+        self.environment = environment
+        self.start = f"TERM={kind} {shlex.join(command)}; echo status $?; exec sleep 600"
+        self.size = ("-x", str(width), "-y", str(height))
+
+    def __enter__(self) -> Self:
+        self.folder = tempfile.TemporaryDirectory(prefix="tmux-")  # the path of a socket has at most 108 characters
+        self.tmux("new-session", "-d", *self.size, self.start)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.tmux("kill-server")
+        self.folder.cleanup()
+
+    def tmux(self, *arguments: str) -> str:
+        command = ["tmux", "-u", "-S", str(Path(self.folder.name) / "tmux"), "-f", "/dev/null", *arguments]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True).stdout
+
+    def screen(self) -> str:
+        """What it shows."""
+        return self.tmux("capture-pane", "-p")
+
+    def colours(self) -> str:
+        """The same with the escape sequences of its colours."""
+        return self.tmux("capture-pane", "-e", "-p")
+
+    def press(self, keys: str) -> None:
+        self.tmux("send-keys", keys)
+
+    def resize(self, width: int, height: int) -> None:
+        self.tmux("resize-window", "-x", str(width), "-y", str(height))
