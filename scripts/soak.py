@@ -30,9 +30,7 @@ ROOT = Path(__file__).parents[1]
 EVERY = 5.0  # seconds of the stream from one look at memory and latency to the next
 WARM = 60.0  # seconds after which memory is called that of the beginning
 WORD_SECONDS = (1.5, 3.0)  # from word to word
-Run = dict[
-    str, list[float]
-]  # what was noted, value by value; seconds but for memory (MB), lost and commands (counts)
+Run = dict[str, list[float]]  # what was noted: in seconds, memory in MB, counts of lost blocks and of commands
 NOISE = 0.05  # of the background recordings' amplitude
 
 

@@ -130,6 +130,7 @@ def test_devices_are_listed(virtual: VirtualMicrophone) -> None:
     assert [line.split() for line in lines] == [
         ["0", "pulse", "32", "44100", "Hz"],
         ["*", "1", "default", "32", "44100", "Hz"],
+        ["2", "Monitor", "of", "Null", "Output", "(virtual_mic.monitor)", "1", "48000", "Hz"],
     ]
 
 

@@ -35,7 +35,7 @@ def commands_of(screen: str) -> list[str]:
     return re.findall(r"\d s +\d\d:\d\d:\d\d +\d+% +(\w+)", screen)[::-1]
 
 
-def test_the_view_and_what_it_says_when_the_device_goes_away(words: Path) -> None:
+def test_the_view_while_the_device_goes_away_and_comes_back(words: Path) -> None:
     with VirtualMicrophone() as virtual:
         environment = virtual.environment | {"LC_ALL": "C.UTF-8"}
         with Terminal(LISTEN, environment) as terminal:
@@ -62,10 +62,15 @@ def test_the_view_and_what_it_says_when_the_device_goes_away(words: Path) -> Non
             virtual.kill()
             wait_for(lambda: "it is waited for" in terminal.screen())
             assert terminal.screen().splitlines()[12].startswith("╰─ default: the device ")
+            virtual.start()
+            wait_for(lambda: "it is waited for" not in terminal.screen())
+            virtual.play(words)
+            wait_for(lambda: len(commands_of(terminal.screen())) == 4)
             terminal.press("C-c")
             wait_for(lambda: "status" in terminal.screen())
             after = terminal.screen()
-    assert re.search(r"^\d+\.\d s heard, 2 commands: yes 1, stop 1\nstatus 0$", after, re.MULTILINE)
+    # Above it tmux itself shows lines of the other screen, after the change of size.
+    assert re.search(r"^\d+\.\d s heard, 4 commands: yes 2, stop 2\nstatus 0$", after, re.MULTILINE)
 
 
 def test_without_colour_and_with_what_a_program_says(virtual: VirtualMicrophone, words: Path) -> None:

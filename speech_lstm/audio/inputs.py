@@ -25,7 +25,6 @@ from speech_lstm.errors import ConfigError, RecordingError
 BLOCK_SECONDS = 0.1
 POLL_SECONDS = 0.5  # Ctrl-C is heard while nothing comes in
 WAITING_BLOCKS = 10  # a pipe that is faster than we waits in turn
-END = np.zeros(SAMPLE_RATE, np.float32)  # after the end of a file or pipe, so that its last word becomes certain
 
 
 class Named(Protocol):
@@ -69,7 +68,7 @@ class Played:
     def __init__(self, path: Path) -> None:
         self.device = Origin(printable(str(path)))
         blocks = stream_recording(path, BLOCK_SECONDS)
-        self._blocks = chain([next(blocks)], blocks, [END])  # what can't be read is told before anything is started
+        self._blocks = chain([next(blocks)], blocks)  # what can't be read is told before anything is started
 
     def __enter__(self) -> Self:
         return self
@@ -122,9 +121,8 @@ class Piped:
             if isinstance(block, RecordingError):
                 raise block
             if block is None:
-                break
+                return
             yield block
-        yield END
 
     def _read(self) -> None:
         """In the thread: blocks, then None or what went wrong."""

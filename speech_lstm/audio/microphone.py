@@ -78,20 +78,21 @@ class Microphone:
     def __iter__(self) -> Iterator[np.ndarray]:
         if self._stream is None:
             raise MicrophoneError("the microphone is not open; use it in a with block")
-        patience = FIRST_BLOCK_SECONDS
+        patience, came = FIRST_BLOCK_SECONDS, 0.0
         while True:
             block = self._next_block(patience)
-            if block is None and patience == FIRST_BLOCK_SECONDS:
+            if block is None and not came:
                 raise MicrophoneError(
                     f"{self.device.name}: the device {self._trouble(patience)}; see that it is connected and the "
                     "sound server runs, then start again"
                 )
             if block is None:
                 self.hint = f"{self.device.name}: the device {self._trouble(patience)}; it is waited for"
-                yield from self._absence()
+                yield from self._absence(came)
                 self.hint = ""
+                patience = FIRST_BLOCK_SECONDS
                 continue
-            patience = STALL_SECONDS
+            patience, came = STALL_SECONDS, time.monotonic()
             resampled = self._resampler.resample_chunk(block)
             if len(resampled):  # the first ones fill the resampler's filter
                 yield resampled
@@ -110,11 +111,11 @@ class Microphone:
     def _trouble(self, patience: float) -> str:
         return "went away" if not self._stream.active else f"gave no sound for {patience:g} s"
 
-    def _absence(self) -> Iterator[np.ndarray]:
-        """Silence, in real time, until the device is open again."""
+    def _absence(self, since: float) -> Iterator[np.ndarray]:
+        """Silence, from the time `since` on and in real time, until the device is open again."""
         opener = threading.Thread(target=self._reopen, daemon=True)  # PortAudio can hang; Ctrl-C must not
         opener.start()
-        given = time.monotonic()
+        given = since
         while opener.is_alive():
             opener.join(self.block_seconds)
             count = int((time.monotonic() - given) * SAMPLE_RATE)
@@ -133,6 +134,8 @@ class Microphone:
             except (MicrophoneError, sounddevice().PortAudioError):
                 continue
             break
+        if self._ended.is_set():  # it opened too late
+            self._close()
 
     def _receive(self, samples: np.ndarray, count: int, time: Any, status: Any) -> None:
         """Called from PortAudio's thread with float32 [count, channels], which is only valid meanwhile."""
@@ -184,7 +187,8 @@ class Microphone:
         return stream
 
     def _close(self) -> None:
-        _close(self._stream)
+        if self._stream is not None:
+            _close(self._stream)
         self._stream = self._resampler = None  # where closing hangs, the stream keeps this object alive
 
 
