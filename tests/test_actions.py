@@ -98,6 +98,25 @@ def test_programs_run_on_words_and_none_is_left_behind(words: bytes, tmp_path: P
     wait_for(lambda: not any(map(alive, children)))
 
 
+def test_what_its_starter_ignores_does_not_end_it(words: bytes) -> None:
+    command = ["nohup", *PIPED]
+    process = subprocess.Popen(
+        command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(words)
+        process.stdin.flush()
+        assert b"  yes  " in process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        output, _ = process.communicate(timeout=SLOW)  # it hears the end
+        assert b"  stop  " in output
+        assert process.returncode == 0
+    finally:
+        process.kill()
+
+
 def test_lines_of_json_for_a_pipe_that_closes(words: bytes) -> None:
     with Listening("--jsonl") as heard:
         heard.hear(words)
