@@ -156,12 +156,14 @@ class DetectionConfig(Settings):
     """How a stream of posteriors becomes commands. It travels in the model file."""
 
     thresholds: dict[str, float] = field(default_factory=dict)  # of a command's posterior; THRESHOLD where none is
+    false_accepts_per_hour: float = 0.0  # the rate that the thresholds were calibrated for; 0: not calibrated
 
     def __post_init__(self) -> None:
         if not isinstance(self.thresholds, dict):
             raise ConfigError("thresholds must be a table of a number for each word")
         for word, value in self.thresholds.items():
             check(f"the threshold of {word!r}", value, float, {"low": 0, "high": 1})
+        check("false_accepts_per_hour", self.false_accepts_per_hour, float, {"low": 0, "high": 3600})
 
     def threshold(self, word: str) -> float:
         """The posterior from which a command in a stream counts."""
