@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from speech_lstm.audio.augment import Augment
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.checkpoint import Model, save_model
+from speech_lstm.checkpoint import Model, load_model, save_model
 from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig, listed
 from speech_lstm.corpus.speech_commands import Task
 from speech_lstm.errors import ConfigError
@@ -70,6 +71,8 @@ class Trainer:
         torch.manual_seed(settings.seed)
         labels = material.task.labels
         network = Network(config.features, config.network, len(labels))
+        if settings.start:
+            start_from(Path(settings.start), network, config, labels)
         averaged = copy.deepcopy(network).requires_grad_(False).to(self.device)
         self.network = network.to(self.device)
         self.model = Model(averaged, config.features, config.network, labels)  # what is scored and kept
@@ -147,10 +150,12 @@ class Trainer:
         """This process's share of a batch, augmented: the recordings float32 [share, samples], and their features
         [share, frames, size]."""
         share = self.share
+        batches = self.material.batches
         draws = self.augment.draw(len(first), seed).rows(share.start, share.stop)
         silent = torch.from_numpy(first[share] == NONE).to(self.device)
-        waveforms = self.material.batches.waveforms(first[share], second[share])
-        waveforms = self.augment.waveforms(waveforms, silent, draws)
+        unknown = batches.labels(first[share], second[share]) == batches.unknown_label
+        draws = self.augment.shift_more(draws, unknown.to(self.device))
+        waveforms = self.augment.waveforms(batches.waveforms(first[share], second[share]), silent, draws)
         return waveforms, self.augment.features(self.front_end(waveforms), draws)
 
     @torch.no_grad()
@@ -213,6 +218,20 @@ class Trainer:
         if self.processes.count == 1:
             return interrupted.is_set()
         return bool(self.processes.total(torch.tensor(float(interrupted.is_set()), device=self.device)))
+
+
+def start_from(path: Path, network: Network, config: Config, labels: tuple[str, ...]) -> None:
+    """Give a network the weights of a model file; raises ModelError, and ConfigError where it is another network."""
+    model = load_model(path)
+    if (model.features, model.config) != (config.features, config.network):
+        raise ConfigError(
+            f"start: {path} has other features or another network than this run; give the settings of its own "
+            "config.toml with --config"
+        )
+    weights = model.network.state_dict()
+    if model.labels != labels:
+        weights = {name: weight for name, weight in weights.items() if not name.startswith("head.")}
+    network.load_state_dict(weights, strict=False)
 
 
 def loss_and_accuracy(answers: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
