@@ -77,6 +77,19 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     add_plugin_flag(parser)
 
 
+def add_input_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the commands that listen."""
+    parser.add_argument(
+        "--device", metavar="NAME|INDEX", help="input device, see `speech-lstm devices` (the default)"
+    )
+    parser.add_argument(
+        "--input", metavar="FILE|-", help="instead of a device: a file played in real time, or standard input (WAV)"
+    )
+    parser.add_argument(
+        "--raw", type=whole, metavar="RATE", help="standard input is raw 16-bit mono samples of so many a second"
+    )
+
+
 def add_plugin_flag(parser: argparse.ArgumentParser) -> None:
     """The flag of the commands that make or read a network."""
     parser.add_argument(

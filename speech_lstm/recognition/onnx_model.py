@@ -32,11 +32,19 @@ class OnnxModel:
 
     def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The probability of every label in windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
-        answers = [np.zeros((0, len(self.labels)), np.float32)]
+        return self.answers(windows, "probabilities")
+
+    def logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the soft-max of the posteriors is taken of: windows float32 [n, CLIP_SAMPLES] → [n, labels]."""
+        return self.answers(windows, "logits")
+
+    def answers(self, windows: NDArray[np.float32], output: str) -> NDArray[np.float32]:
+        """One of the outputs for windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
+        found = [np.zeros((0, len(self.labels)), np.float32)]
         for start in range(0, len(windows), BATCH):
             batch = np.ascontiguousarray(windows[start : start + BATCH], np.float32)  # windows may overlap in memory
-            answers += self.session.run(["probabilities"], {"waveforms": batch})
-        return np.concatenate(answers)
+            found += self.session.run([output], {"waveforms": batch})
+        return np.concatenate(found)
 
     def scorer(self, hop: int) -> Scorer:
         """What scores the windows of a stream, `hop` samples apart: a multiple of the front end's hop.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from speech_lstm.audio.sources import printable
 
@@ -16,6 +17,11 @@ class Prediction:
     start: float  # seconds from the beginning of the recording
     end: float  # seconds
     scores: dict[str, float]
+
+    def fields(self, name: str) -> dict[str, Any]:
+        """The answer for programs: what a line of JSON holds."""
+        place = {"file": name, "start": self.start, "end": self.end}
+        return place | {"label": self.label, "probability": self.probability, "scores": self.scores}
 
     def line(self, name: str, top: int = 1) -> str:
         """The answer for people: the recording, the time, and the likeliest labels."""

@@ -45,7 +45,7 @@ class Recognizer:
 
             self.scores = TorchModel(model, device)
         self.labels, self.detection = self.scores.labels, self.scores.detection
-        self.posteriors = self.scores.posteriors
+        self.posteriors, self.logits = self.scores.posteriors, self.scores.logits
 
     @property
     def torch_model(self) -> TorchModel:
