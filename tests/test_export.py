@@ -310,7 +310,7 @@ def test_metadata_tell_everything_that_recognition_needs() -> None:
         assert json.loads(told["precision"]) == precision
         assert json.loads(told["labels"]) == list(model.labels)
         assert json.loads(told["rate"]) == 16_000
-        assert json.loads(told["detection"]) == {"thresholds": {"yes": 0.4}}
+        assert DetectionConfig(**json.loads(told["detection"])) == facts["detection"]
         assert json.loads(told["training"]) == facts["training"]
         assert FeatureConfig(**json.loads(told["features"])) == model.features
         assert NetworkConfig(**json.loads(told["network"])).cell == "lstm"
