@@ -84,8 +84,7 @@ class Level:
 
     def _raised(self, frames: np.ndarray) -> np.ndarray:
         """frames [n, FRAME] with the gain, which runs in a straight line from frame to frame."""
-        levels = 10 * np.log10(np.square(frames, dtype=np.float64).mean(axis=1) + 1e-12)
-        gains = [self.gain, *(self._next_gain(level) for level in levels)]
+        gains = [self.gain, *(self._next_gain(level) for level in frame_levels(frames.reshape(-1)))]
         if not any(gains):
             return frames
         factors = 10 ** (np.array(gains) / 20)
@@ -106,6 +105,12 @@ class Level:
                 seconds = FRAME / SAMPLE_RATE
                 self.gain += max(-FALL * seconds, min(RISE * seconds, wanted - self.gain))
         return self.gain
+
+
+def frame_levels(samples: np.ndarray) -> np.ndarray:
+    """The level of each whole frame of 20 ms of samples [n], in dB of full scale: float64 [n // FRAME]."""
+    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
+    return 10 * np.log10(np.square(frames, dtype=np.float64).mean(axis=1) + 1e-12)
 
 
 class Hints:

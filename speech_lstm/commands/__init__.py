@@ -3,4 +3,4 @@
 A module imports what it needs when it runs, so that `--help` answers at once.
 """
 
-NAMES = ("download", "train", "cells", "evaluate", "classify", "gates", "gradients", "listen", "devices")
+NAMES = ("download", "train", "cells", "evaluate", "classify", "gates", "gradients", "listen", "record", "devices")
