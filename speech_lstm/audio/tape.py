@@ -132,10 +132,10 @@ def judged(clip: np.ndarray, levels: np.ndarray, floor: float) -> Take:
     """The take of a word whose frames have these levels, in a room with that floor, dBFS."""
     level = float(np.percentile(levels, 90))
     fault = ""
-    if len(levels) > LONGEST:
-        fault = "longer than a second: say only the word, and then be quiet for a moment"
-    elif np.count_nonzero(np.abs(clip) >= CLIPPED_AT) >= TOO_CLIPPED:
+    if np.count_nonzero(np.abs(clip) >= CLIPPED_AT) >= TOO_CLIPPED:
         fault = "clipped: speak more softly, farther away, or turn the microphone's level down"
+    elif len(levels) > LONGEST:
+        fault = "longer than a second: say only the word, and then be quiet for a moment"
     elif level < TOO_QUIET:
         fault = "too quiet: come closer or turn the microphone's level up"
     elif level - floor < SHORT_OF_ROOM:
