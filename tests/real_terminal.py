@@ -12,23 +12,15 @@ from typing import Self
 
 
 class Terminal:
-    """Context manager; runs `command`, then prints its exit status and stays. `kind` is its TERM."""
+    """Context manager, 80×24 with 256 colours; runs `command`, then prints its exit status and stays."""
 
-    def __init__(
-        self,
-        command: Sequence[str],
-        environment: dict[str, str],
-        width: int = 80,
-        height: int = 24,
-        kind: str = "screen-256color",
-    ) -> None:
+    def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
         self.environment = environment
-        self.start = f"TERM={kind} {shlex.join(command)}; echo status $?; exec sleep 600"
-        self.size = ("-x", str(width), "-y", str(height))
+        self.start = f"TERM=screen-256color {shlex.join(command)}; echo status $?; exec sleep 600"
 
     def __enter__(self) -> Self:
         self.folder = tempfile.TemporaryDirectory(prefix="tmux-")  # the path of a socket has at most 108 characters
-        self.tmux("new-session", "-d", *self.size, self.start)
+        self.tmux("new-session", "-d", "-x", "80", "-y", "24", self.start)
         return self
 
     def __exit__(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, DetectionConfig
 from speech_lstm.live.journal import Journal
 from speech_lstm.live.meter import Meter, draw_bar
 from speech_lstm.live.strip import COLUMN_MS, SHADES, Strip
-from speech_lstm.live.view import LiveView, only_ascii
+from speech_lstm.live.view import LiveView, fits, only_ascii
 from speech_lstm.recognition.prediction import Prediction
 
 
@@ -153,6 +155,18 @@ def test_a_locale_that_knows_only_ascii(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert only_ascii() == plain
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs POSIX terminals")
+def test_it_needs_a_terminal_that_is_not_dumb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    outer, inner = os.openpty()
+    with os.fdopen(inner, "w") as terminal, (tmp_path / "file").open("w") as file:
+        monkeypatch.setenv("TERM", "xterm-256color")
+        assert fits(terminal)
+        assert not fits(file)
+        monkeypatch.setenv("TERM", "dumb")
+        assert not fits(terminal)
+    os.close(outer)
 
 
 def test_the_spectrogram_shows_where_a_tone_lies() -> None:

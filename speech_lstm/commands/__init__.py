@@ -3,4 +3,18 @@
 A module imports what it needs when it runs, so that `--help` answers at once.
 """
 
-NAMES = ("download", "train", "cells", "evaluate", "classify", "gates", "gradients", "listen", "record", "devices")
+NAMES = (
+    "download",
+    "train",
+    "cells",
+    "evaluate",
+    "classify",
+    "gates",
+    "gradients",
+    "listen",
+    "record",
+    "devices",
+    "make-stream",
+    "stream-test",
+    "calibrate",
+)

@@ -65,8 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
     check_words([word for word, _ in arguments.on], model.labels)
     detector = Detector(model, arguments.threshold)
     for name in ("SIGTERM", "SIGHUP"):  # they end it as Ctrl-C does: nothing that it began is left behind
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
+        number = getattr(signal, name, None)  # Windows has only one of them
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as after nohup
+            signal.signal(number, signal.default_int_handler)
     listen(microphone, detector, display_of(arguments, microphone, detector, model), actions)
     return 0
 

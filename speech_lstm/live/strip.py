@@ -24,11 +24,8 @@ RANGE = 9.0  # from the darkest to the brightest, natural logarithm of power: 39
 FAINTEST = -1.0  # the brightest is at least this, so that a silent room stays dark
 SHADES = " ░▒▓█"
 ASCII_SHADES = " .:*#"
-# From black through purple and orange to light yellow, ever brighter: it is read without telling hues apart.
-COLOURS = (
-    *("#000004", "#150e37", "#3b0f70", "#641a80", "#8c2981", "#b73779"),
-    *("#de4968", "#f7705c", "#fe9f6d", "#fecf92", "#fcfdbf"),
-)
+# Of the usual 256, from black through purple and orange to white, ever brighter: read without telling hues apart.
+COLOURS = (16, 53, 89, 125, 161, 203, 209, 215, 222, 230)
 
 
 class Strip:
@@ -83,4 +80,4 @@ class Strip:
 @cache
 def two_colours(above: int, below: int) -> Style:
     """Of a character whose upper half has one colour and whose lower half has the other."""
-    return Style.from_color(Color.parse(COLOURS[above]), Color.parse(COLOURS[below]))
+    return Style.from_color(Color.from_ansi(COLOURS[above]), Color.from_ansi(COLOURS[below]))

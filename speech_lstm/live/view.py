@@ -119,7 +119,7 @@ class LiveView:
         """The meter and, of so many lines, the spectrogram with the words below it."""
         lines: list[Text | Line] = [*self.meter.rows(width, ascii_only)]
         if strip:
-            coloured = console.color_system not in (None, "standard") and not console.no_color
+            coloured = console.color_system in ("256", "truecolor") and not console.no_color
             lines += self.strip.lines(width, strip, coloured, ascii_only)
             lines.append(self._words(width))
         return lines
@@ -158,19 +158,28 @@ class LiveView:
         if len(ordered) > rows:
             ordered = sorted(ordered, key=lambda item: -item[1])[:rows]
         name_width = min(max(map(len, scores), default=0), width // 2)
-        room = max(1, width - name_width - 6)
-        lines = []
-        for label, score in ordered:
-            command = label not in (SILENCE, UNKNOWN)
-            threshold = self._detection.threshold(label)
-            style = "bold" if score >= (threshold if command else 0.5) else "dim"
-            bar = Text(draw_bar(score, room, ascii_only), "green" if command else "cyan")
-            if command:
-                at = min(room - 1, int(threshold * room))
-                bar = Text.assemble(bar[:at], ("|" if ascii_only else "│", "bold yellow"), bar[at + 1 :])
-            name = (f"{label[:name_width]:{name_width}} ", style)
-            lines.append(Text.assemble(name, bar, (f" {score:4.0%}", style)))
-        return lines
+        return [
+            Text.assemble(
+                (f"{label[:name_width]:{name_width}} ", style := self._style(label, score)),
+                self._bar(label, score, max(1, width - name_width - 6), ascii_only),
+                (f" {score:4.0%}", style),
+            )
+            for label, score in ordered
+        ]
+
+    def _style(self, label: str, score: float) -> str:
+        return "bold" if score >= self._detection.threshold(label) else "dim"
+
+    def _bar(self, label: str, score: float, room: int, ascii_only: bool) -> Text:
+        """A bar with the threshold marked: for a command."""
+        bar = draw_bar(score, room, ascii_only)
+        if label in (SILENCE, UNKNOWN):
+            return Text(bar, "cyan")
+        threshold = self._detection.threshold(label)
+        at = min(room - 1, int(threshold * room))
+        style = "black on green" if score >= threshold else "bold yellow"
+        mark = ("|" if ascii_only else "│", style)
+        return Text.assemble((bar[:at], "green"), mark, (bar[at + 1 :], "green"))
 
     def _commands(self, rows: int) -> list[Text]:
         """The newest commands, the last one on top."""

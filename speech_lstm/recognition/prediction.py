@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from speech_lstm.audio.sources import printable
 
@@ -33,13 +30,3 @@ class Prediction:
             likeliest = [(self.label, self.probability)]
         labels = "  ".join(f"{label} {100 * score:.1f} %" for label, score in likeliest)
         return f"{printable(name)}  {self.start:.2f}–{self.end:.2f} s  {labels}"
-
-
-class Scorer(Protocol):
-    """What a detector asks of a recogniser."""
-
-    labels: tuple[str, ...]
-
-    def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The probability of every label in windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
-        ...

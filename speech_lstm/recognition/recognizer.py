@@ -15,17 +15,19 @@ from numpy.typing import NDArray
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.audio.recording import Source, find_clip, fit_clip, read_recording, stream_recording, to_mono_16k
 from speech_lstm.checkpoint import Model, load_model
-from speech_lstm.config import SAMPLE_RATE, THRESHOLD
+from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, DetectionConfig
 from speech_lstm.errors import ModelError, RecordingError
 from speech_lstm.recognition.detector import Detector
+from speech_lstm.recognition.posteriors import Stream
 from speech_lstm.recognition.prediction import Prediction
+from speech_lstm.recognition.scorers import BATCH, CarriedScorer, WindowScorer
+from speech_lstm.recognition.trigger import HOP_SECONDS
 
 if TYPE_CHECKING:
     from speech_lstm.insight.inside import Inside
 
 MODEL_NAME = "commands8.safetensors"
 ONE_WORD_SECONDS = 1.2  # a recording up to this long holds one word; a longer one is searched for commands
-BATCH = 64  # windows at a time, so that a long recording takes little memory
 
 
 class Recognizer:
@@ -62,13 +64,16 @@ class Recognizer:
         ]
 
     def commands(
-        self, recording: Source | NDArray[Any], rate: int | None = None, threshold: float = THRESHOLD
+        self, recording: Source | NDArray[Any], rate: int | None = None, threshold: float | None = None
     ) -> Iterator[Prediction]:
-        """Find the commands in a recording of any length, in the order of their times; memory stays bounded."""
+        """Find the commands in a recording of any length, in the order of their times; memory stays bounded.
+
+        `threshold` takes the place of those in the model file, for all words.
+        """
         return self.search(self.blocks(recording, rate), threshold)
 
     def answers(
-        self, recording: Source | NDArray[Any], rate: int | None = None, threshold: float = THRESHOLD
+        self, recording: Source | NDArray[Any], rate: int | None = None, threshold: float | None = None
     ) -> Iterator[Prediction]:
         """One answer for a recording of one word (up to 1.2 s), the commands of a longer one."""
         blocks = iter(self.blocks(recording, rate))
@@ -87,12 +92,27 @@ class Recognizer:
 
         return look_inside(self, *find_clip(self.blocks(recording, rate), start))
 
-    def search(self, blocks: Iterable[NDArray[np.float32]], threshold: float) -> Iterator[Prediction]:
+    def search(self, blocks: Iterable[NDArray[np.float32]], threshold: float | None) -> Iterator[Prediction]:
         """The commands in blocks of samples that follow each other."""
         detector = Detector(self, threshold)
         for block in blocks:
             yield from detector(block)
         yield from detector.finish()
+
+    @property
+    def detection(self) -> DetectionConfig:
+        """How a stream is decided."""
+        return self.model.detection
+
+    def stream(self, hop_seconds: float = HOP_SECONDS, gated: bool = True) -> Stream:
+        """A stream of samples → rows of posteriors, one for each hop, a multiple of the front end's and at most 1 s.
+
+        A network that reads in one direction carries its state from hop to hop; of another, windows are read anew.
+        """
+        grid = self.model.features.hop
+        hop = min(max(1, round(hop_seconds * SAMPLE_RATE / grid)), CLIP_SAMPLES // grid) * grid
+        kind = WindowScorer if self.model.config.bidirectional else CarriedScorer
+        return Stream(kind(self.model, self.front_end, self.device, hop), gated)
 
     def blocks(self, recording: Any, rate: int | None) -> Iterable[NDArray[np.float32]]:
         """The recording in blocks of mono float32 at 16 kHz."""
