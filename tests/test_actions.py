@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -126,7 +127,8 @@ def test_lines_of_json_for_a_pipe_that_closes(words: bytes) -> None:
         assert (answer["file"], answer["label"]) == ("standard input", "yes")
         assert answer["start"] < answer["end"]
         heard.process.stdout.close()
-        heard.hear(words[-2 * SAMPLE_RATE :])  # silence: it ends though there is nothing more to say
+        with contextlib.suppress(BrokenPipeError):  # it may have ended before all of the words were heard
+            heard.hear(words[-2 * SAMPLE_RATE :])  # silence: it ends though there is nothing more to say
         assert heard.process.wait(SLOW) == 0
         assert heard.errors.empty()
 
@@ -170,13 +172,11 @@ def test_the_same_json_goes_to_a_broker(words: bytes, tmp_path: Path) -> None:
         ),
         (["--on", "_silence_", "true"], "--on _silence_: no command of the model; "),
         (["--on", "yes", "no-such-program -x"], "--on yes: the program 'no-such-program' is not there; "),
-        (["--on", "yes", "echo 'hi"], "--on yes: \"echo 'hi\" can't be divided into words"),
         (["--shell"], "--shell is for the commands of --on; give --on WORD COMMAND"),
         (
             ["--mqtt", "mqtt://127.0.0.1:1/home"],
             "mqtt://127.0.0.1:1/home: no MQTT broker answers (connection refused); ",
         ),
-        (["--mqtt", "home"], "--mqtt: the address must be mqtt://"),
     ],
 )
 def test_what_can_not_be_is_refused_before_it_listens(flags: Sequence[str], says: str) -> None:

@@ -109,9 +109,21 @@ def test_calibration_shares_the_false_accepts_out(rate: float, matched: int) -> 
 
 
 def test_no_threshold_is_high_enough() -> None:
-    sure = scripted([("yes", 100.0, 1.0)], [Event("yes", 10.0, 10.5)])
+    sure = scripted([("yes", 100.0, 1.0)], [Event("yes", 10.0, 10.5), Event("no", 20.0, 20.5)])
     with pytest.raises(CalibrationError, match=r"even thresholds of 0\.99\d* give 1 false accepts in 1 h"):
         calibrate(sure, DetectionConfig(), 0.5, progress=False)
+
+
+def test_a_command_that_nobody_says_gets_no_threshold() -> None:
+    with pytest.raises(CalibrationError, match="in 1 h nobody says no; take a longer stream"):
+        calibrate(scripted(PEAKS, EVENTS[:20]), DetectionConfig(), 0.5, progress=False)
+
+
+@pytest.mark.parametrize("own", [0.0, 0.05, 1.0])
+def test_the_curve_of_thresholds_outside_of_it(own: float) -> None:
+    curve = trade_off(scripted(PEAKS[:8], EVENTS), DetectionConfig({"yes": own, "no": own}), progress=False)
+    assert set(curve.thresholds[curve.operating]) == {own}
+    assert (np.diff(curve.thresholds[:, 0]) > 0).all()
 
 
 counts = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4)), min_size=3, max_size=3)
@@ -231,10 +243,10 @@ def test_calibrate_writes_thresholds_that_classify_uses(
 ) -> None:
     out = tmp_path / "calibrated.safetensors"
     before = hashlib.sha256(model_file.read_bytes()).hexdigest()
-    flags = ("--hours", 0.02, "--false-accepts-per-hour", 100, "--snr-low-db", 20)
+    flags = ("--hours", 0.05, "--false-accepts-per-hour", 60, "--snr-low-db", 20)
     status, told, err = call(capsys, "calibrate", model_file, "--data", demo, *flags, "--out", out)
     assert status == 0
-    assert "the stream is too short to know the rate: 100 an hour are 2.0" in err
+    assert "the stream is too short to know the rate: 60 an hour are 3.0" in err
     assert hashlib.sha256(model_file.read_bytes()).hexdigest() == before
     was, now = load_model(model_file), load_model(out)
     assert now.detection.thresholds.keys() == set(COMMANDS_8)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speech_lstm.config import COMMANDS_8, SILENCE, UNKNOWN
-from speech_lstm.flags import add_plugin_flag, decibels, load_plugins, names, positive
+from speech_lstm.flags import add_plugin_flag, decibels, load_plugins, names, positive, whole
 
 if TYPE_CHECKING:
     from speech_lstm.streams.truth import Event
@@ -40,7 +40,7 @@ def add_stream_flags(parser: argparse.ArgumentParser, split: str) -> None:
     parser.add_argument(
         "--split", default=split, choices=("training", "validation", "testing"), help="whose speakers (%(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same stream (%(default)s)")
+    parser.add_argument("--seed", type=whole, default=1, help="the same seed gives the same stream (%(default)s)")
     parser.add_argument(
         "--snr-low-db", type=decibels, default=0.0, metavar="DB", help="lowest signal-to-noise ratio (%(default)s)"
     )

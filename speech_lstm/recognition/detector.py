@@ -12,6 +12,7 @@ from speech_lstm.recognition.posteriors import Rows, Stream
 from speech_lstm.recognition.prediction import Prediction
 from speech_lstm.recognition.trigger import HOP_SECONDS, Firing, Trigger
 
+PIECE = 5 * SAMPLE_RATE  # samples heard at once, so that a long block takes little memory
 GRAIN = SAMPLE_RATE // 50  # samples: of a command's start and end
 LOUD_SHARE = 0.1  # of the loudest grain's amplitude: what counts as a part of a word
 OVER_NOISE = 2.0  # times the amplitude of the quietest tenth: the same where there is noise
@@ -63,9 +64,13 @@ class Detector:
 
     def __call__(self, block: NDArray[np.float32]) -> list[Prediction]:
         """Hear float32 [samples]; returns the commands that are now certain."""
-        self.heard += len(block)
-        self.recent = np.concatenate([self.recent, block])
-        found = self.decide(self.stream(block))
+        return [command for at in range(0, len(block), PIECE) for command in self.hear(block[at : at + PIECE])]
+
+    def hear(self, piece: NDArray[np.float32]) -> list[Prediction]:
+        """Hear a part of a block."""
+        self.heard += len(piece)
+        self.recent = np.concatenate([self.recent, piece])
+        found = self.decide(self.stream(piece))
         self.recent = self.recent[-CLIP_SAMPLES - self.stream.hop :].copy()
         return found
 

@@ -126,14 +126,18 @@ class Recognizer:
             raise RecordingError("samples need their rate, such as rate=16000")
         return to_mono_16k(np.asarray(recording), rate)  # of torch's tensors too
 
-    @torch.inference_mode()
     def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The probability of every label in windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
+        return torch.from_numpy(self.logits(windows)).softmax(1).numpy()
+
+    @torch.inference_mode()
+    def logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the soft-max of the posteriors is taken of: windows float32 [n, CLIP_SAMPLES] → [n, labels]."""
         answers = [np.zeros((0, len(self.labels)), np.float32)]
         for start in range(0, len(windows), BATCH):
             # A copy: windows may overlap in memory, and torch wants to be able to write.
             batch = torch.from_numpy(np.array(windows[start : start + BATCH], np.float32)).to(self.device)
-            answers.append(self.model.network(self.front_end(batch)).softmax(1).cpu().numpy())
+            answers.append(self.model.network(self.front_end(batch)).cpu().numpy())
         return np.concatenate(answers)
 
     def prediction(self, scores: NDArray[np.float32], start: float, end: float) -> Prediction:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_lstm.config import DetectionConfig
+from speech_lstm.corpus.speech_commands import listing
 from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.streams.score import Rate, StreamScore
 from speech_lstm.streams.tradeoff import (
@@ -57,8 +58,14 @@ def calibrate(scored: Scored, detection: DetectionConfig, rate: float, progress:
 
     First all words are tried at one threshold after another; from those curves the best share of the false accepts
     for each word follows. As words also stand in each other's way, what comes out is decided anew, with a smaller
-    number to share out as long as there are too many. Raises CalibrationError where no threshold is high enough.
+    number to share out as long as there are too many. Raises CalibrationError where no threshold is high enough, and
+    for a stream in which a command is not said.
     """
+    said = {event.word for event in scored.events}
+    if silent := [word for word in scored.commands if word not in said]:
+        raise CalibrationError(
+            f"in {scored.hours:g} h nobody says {listing(silent)}; take a longer stream with --hours"
+        )
     grid = np.round(sigmoid(np.arange(logit(LOWEST), logit(HIGHEST), LOGIT_STEP)), 4)
     curve = sweep(scored, detection, np.repeat(grid[:, None], len(scored.commands), 1), progress=progress)
     most = int(rate * scored.hours)

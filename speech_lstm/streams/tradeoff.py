@@ -109,8 +109,8 @@ def trade_off(scored: Scored, detection: DetectionConfig, progress: bool = True)
     """Move the thresholds of all words together, by the same amount on the scale of logits, from where nearly
     everything fires to where nothing does."""
     own = logit(np.array([detection.threshold(word) for word in scored.commands]))
-    down = int(np.ceil((own.max() - logit(LOWEST)) / LOGIT_STEP))
-    up = int(np.ceil((logit(HIGHEST) - own.min()) / LOGIT_STEP))
+    down = max(0, int(np.ceil((own.max() - logit(LOWEST)) / LOGIT_STEP)))
+    up = max(0, int(np.ceil((logit(HIGHEST) - own.min()) / LOGIT_STEP)))
     thresholds = sigmoid(own + LOGIT_STEP * np.arange(-down, up + 1)[:, None])
     thresholds[down] = [detection.threshold(word) for word in scored.commands]
     return sweep(scored, detection, thresholds, down, progress)

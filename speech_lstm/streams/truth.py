@@ -43,7 +43,7 @@ def write_truth(file: TextIO, events: Iterable[Event]) -> None:
     writer.writerow(COLUMNS)
     for event in events:
         end = "" if event.end is None else f"{event.end:.5f}"
-        snr = "" if event.snr_db is None else f"{event.snr_db:.1f}"
+        snr = "" if event.snr_db is None else f"{event.snr_db:.2f}"
         writer.writerow((event.word, f"{event.start:.5f}", end, snr, event.file))
 
 
