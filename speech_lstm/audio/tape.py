@@ -17,6 +17,7 @@ from speech_lstm.errors import RecordingError
 KEPT = 12 * SAMPLE_RATE  # samples; longer than the search for a word takes
 ROOM = 2 * SAMPLE_RATE  # samples before the search, from which the noise floor is known
 PATIENCE = 6.0  # seconds without a word after which the search ends
+PATIENCE_AT_END = 1.0  # seconds
 ABOVE_FLOOR = 12.0  # dB; what is louder than the room by this is speech
 QUIETEST_FLOOR = -75.0  # dBFS; in digital silence a whisper of noise is no word
 ONSET = 3  # frames: 60 ms of sound are a word, shorter is a click
@@ -59,8 +60,9 @@ class Tape:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._closing = True
-        self._thread.join(1.0)  # until its next block
+        self._thread.join(PATIENCE_AT_END)  # until its next block
         self.source.__exit__(kind, error, traceback)
+        self._thread.join(PATIENCE_AT_END)
 
     def _run(self) -> None:
         end: Exception = RecordingError(f"{self.source.device.name}: it has ended")
