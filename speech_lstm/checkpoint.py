@@ -16,6 +16,7 @@ from torch import Tensor
 from speech_lstm.config import DetectionConfig, FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError, ModelError
 from speech_lstm.files import atomic_path
+from speech_lstm.header import Header, check_version
 from speech_lstm.network import Network
 from speech_lstm.recurrent.cell import UnknownCellError
 
@@ -34,34 +35,25 @@ class Model:
     detection: DetectionConfig = field(default_factory=DetectionConfig)
     training: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def header(self) -> Header:
+        """What a file says of the model beside its weights."""
+        return Header(self.labels, self.features, self.config, self.detection, self.training)
+
 
 def save_model(path: Path, model: Model) -> None:
     """Write a model file, whole or not at all; raises OutputError where it can't be written."""
-    header = {
-        "labels": list(model.labels),
-        "features": model.features.to_dict(),
-        "network": model.config.to_dict(),
-        "detection": model.detection.to_dict(),
-        "training": model.training,
-    }
-    write_tensors(path, model.network.state_dict(), KIND, FORMAT_VERSION, header)
+    write_tensors(path, model.network.state_dict(), KIND, FORMAT_VERSION, model.header.to_dict())
 
 
 def load_model(path: Path, device: str | torch.device = "cpu") -> Model:
     """Read a model file, ready to recognise; raises ModelError, in one line, for a file that isn't whole."""
-    tensors, header = read_tensors(path, KIND, FORMAT_VERSION)
-    try:
-        features = FeatureConfig.from_dict(header["features"])
-        config = NetworkConfig.from_dict(header["network"])
-        detection = DetectionConfig.from_dict(header["detection"])
-        labels, training = labels_of(header["labels"]), dict(header["training"])
-        if strange := sorted(set(detection.thresholds) - set(labels)):
-            raise ConfigError(f"a threshold for {strange[0]!r}, which is no label")
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
-        raise ModelError(f"{path}: the header of the model is damaged ({error}); train or download it anew") from None
+    tensors, values = read_tensors(path, KIND, FORMAT_VERSION)
+    header = Header.from_dict(path, values)
+    config = header.network
     try:
         with torch.device("meta"):  # only shapes: a damaged header must not claim memory
-            network = Network(features, config, len(labels))
+            network = Network(header.features, config, len(header.labels))
     except UnknownCellError as error:
         raise ModelError(f"{path}: its cell {config.cell!r} is not known here; {error.advice}") from None
     except ConfigError as error:  # such as sizes that the cell can't have
@@ -70,16 +62,8 @@ def load_model(path: Path, device: str | torch.device = "cpu") -> Model:
     # What was read is a view of the file; the copy stays as it is when another file is written over that one.
     network.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
     network.requires_grad_(False)
-    return Model(network.to(device).eval(), features, config, labels, detection, training)
-
-
-def labels_of(names: Any) -> tuple[str, ...]:
-    """The labels of a header; raises ConfigError unless they are a list of different names."""
-    if not isinstance(names, list) or not all(isinstance(name, str) and name.isprintable() for name in names):
-        raise ConfigError("its labels are not a list of names")
-    if not names or "" in names or len(set(names)) != len(names):
-        raise ConfigError("its labels are none, empty or not all different")
-    return tuple(names)
+    network.to(device).eval()
+    return Model(network, header.features, config, header.labels, header.detection, header.training)
 
 
 def check_tensors(path: Path, tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
@@ -123,17 +107,7 @@ def read_tensors(path: Path, kind: str, version: int) -> tuple[dict[str, Tensor]
             metadata = file.metadata() or {}
             if metadata.get("kind") != kind:
                 raise ModelError(f"{path}: a safetensors file, but not a {kind}")
-            found = metadata.get("version", "")
-            if not found.isdecimal():
-                raise ModelError(f"{path}: its header has no format version; it is damaged")
-            if int(found) > version:
-                raise ModelError(
-                    f"{path}: format {found} is newer than this program reads (format {version}); upgrade speech-lstm"
-                )
-            if int(found) < version:
-                raise ModelError(
-                    f"{path}: format {found} is older than this program reads; train or download it anew"
-                )
+            check_version(path, metadata.get("version", ""), version)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         header = json.loads(metadata["header"])
         if not isinstance(header, dict):

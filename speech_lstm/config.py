@@ -156,12 +156,14 @@ class DetectionConfig(Settings):
     """How a stream of posteriors becomes commands. It travels in the model file."""
 
     thresholds: dict[str, float] = field(default_factory=dict)  # of a command's posterior; THRESHOLD where none is
+    false_accepts_per_hour: float = 0.0  # the rate that the thresholds were calibrated for; 0: not calibrated
 
     def __post_init__(self) -> None:
         if not isinstance(self.thresholds, dict):
             raise ConfigError("thresholds must be a table of a number for each word")
         for word, value in self.thresholds.items():
             check(f"the threshold of {word!r}", value, float, {"low": 0, "high": 1})
+        check("false_accepts_per_hour", self.false_accepts_per_hour, float, {"low": 0, "high": 3600})
 
     def threshold(self, word: str) -> float:
         """The posterior from which a command in a stream counts."""
@@ -173,6 +175,12 @@ class AugmentConfig(Settings):
     """Random changes of the training recordings; 0 switches an item off."""
 
     shift_ms: float = setting(100.0, "time shift, up to ± this many ms", 0, 1000)
+    unknown_shift_ms: float = setting(
+        0.0,
+        "time shift of _unknown_ recordings, where that is more: a window of a stream may hold a part of a word",
+        0,
+        1000,
+    )
     speed: float = setting(0.15, "speed and pitch, up to ± this share", 0, 0.5)
     level_db: float = setting(10.0, "level, up to ± this many dB", 0, 60)
     noise: float = setting(0.8, "share of the recordings that get background noise", 0, 1)
@@ -191,6 +199,8 @@ class AugmentConfig(Settings):
         super().__post_init__()
         if self.snr_low_db > self.snr_high_db:
             raise ConfigError("snr_low_db must not be above snr_high_db")
+        if self.unknown_shift_ms and not self.shift_ms:
+            raise ConfigError("unknown_shift_ms widens shift_ms, which is 0; raise that")
 
 
 @dataclass(frozen=True)
@@ -225,6 +235,9 @@ class TrainingConfig(Settings):
     warmup: float = setting(0.05, "share of the steps in which the learning rate rises", 0, 1)
     weight_decay: float = setting(0.01, "decoupled weight decay of AdamW", 0, 10)
     label_smoothing: float = setting(0.1, "label smoothing", 0, 0.99)
+    start: str = setting(
+        "", "a model of the same features and network whose weights the run starts from; other labels get a new head"
+    )
     teachers: str = setting(
         "", "models of the same labels, separated by commas, whose mean answer is learnt beside the labels"
     )

@@ -32,3 +32,7 @@ class ModelError(SpeechLSTMError):
 
 class MicrophoneError(SpeechLSTMError):
     """An audio input that is not there, refuses, or went away."""
+
+
+class ActionError(SpeechLSTMError):
+    """Something that can't happen when a word is heard: no such word, program or broker."""

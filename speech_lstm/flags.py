@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from speech_lstm.config import KINDS, THRESHOLD, Config, Settings, listed
+from speech_lstm.config import KINDS, Config, Settings, listed
 from speech_lstm.errors import ConfigError
 from speech_lstm.files import reason
 
@@ -70,11 +70,24 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold",
         type=probability,
-        default=THRESHOLD,
         metavar="P",
-        help="probability from which a command in a stream or a long recording counts (%(default)s)",
+        help="probability from which any command in a stream or a long recording counts "
+        "(that of each word in the model file)",
     )
     add_plugin_flag(parser)
+
+
+def add_input_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the commands that listen."""
+    parser.add_argument(
+        "--device", metavar="NAME|INDEX", help="input device, see `speech-lstm devices` (the default)"
+    )
+    parser.add_argument(
+        "--input", metavar="FILE|-", help="instead of a device: a file played in real time, or standard input (WAV)"
+    )
+    parser.add_argument(
+        "--raw", type=whole, metavar="RATE", help="standard input is raw 16-bit mono samples of so many a second"
+    )
 
 
 def add_plugin_flag(parser: argparse.ArgumentParser) -> None:
@@ -125,6 +138,28 @@ def seconds(text: str) -> float:
         value = math.nan
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time in seconds from 0 up")
+    return value
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
+def decibels(text: str) -> float:
+    """A ratio from -30 to 100 dB."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not -30 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of dB from -30 to 100")
     return value
 
 

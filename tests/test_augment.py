@@ -12,6 +12,7 @@ from torch import Tensor
 
 from speech_lstm.audio.augment import Augment, Draws, decibels, inside, level, splice
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, AugmentConfig, FeatureConfig
+from speech_lstm.errors import ConfigError
 
 OFF = AugmentConfig(shift_ms=0, speed=0, level_db=0, noise=0, time_masks=0, frequency_masks=0)
 TIME = torch.arange(CLIP_SAMPLES) / SAMPLE_RATE
@@ -121,6 +122,19 @@ def test_a_shift_moves_an_impulse_by_its_samples() -> None:
     after = process.waveforms(waveforms, none_silent(3), still(3, shift=shift))
     assert (after != 0).sum(1).tolist() == [1, 1, 1]
     assert after.argmax(1).tolist() == [3400, 5000, 5123]
+
+
+def test_unknown_recordings_can_be_shifted_further() -> None:
+    process = augment(replace(OFF, shift_ms=100, unknown_shift_ms=500))
+    draws = process.draw(1000, 3)
+    unknown = torch.arange(1000) % 2 == 0
+    shift = process.shift_more(draws, unknown).shift
+    assert torch.equal(shift[~unknown], draws.shift[~unknown])
+    assert torch.allclose(shift[unknown], 5 * draws.shift[unknown], atol=3)
+    assert 7_800 < shift.abs().max() <= 8_000
+    assert augment(replace(OFF, shift_ms=100)).shift_more(draws, unknown) is draws
+    with pytest.raises(ConfigError, match="unknown_shift_ms widens shift_ms, which is 0"):
+        replace(OFF, unknown_shift_ms=100)
 
 
 def test_what_moves_in_from_outside_is_silence() -> None:

@@ -147,6 +147,10 @@ HEADERS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda h: h.update(detection={"thresholds": {"yes": 1.5}}),
         "'yes' is 1.5; it must",
     ),
+    "a rate below nothing": (
+        lambda h: h.update(detection={"false_accepts_per_hour": -1.0}),
+        "false_accepts_per_hour is -1.0; it must",
+    ),
     "no training": (lambda h: h.pop("training"), "'training'"),
     "empty labels": (lambda h: h.update(labels=[]), "labels are none"),
     "text for labels": (lambda h: h.update(labels="yes"), "labels are not a list"),

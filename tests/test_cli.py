@@ -188,7 +188,9 @@ def test_evaluate_counts_every_clip(
     right = sum(answer.label == name.split("/")[0] for answer, name in zip(answers, commands, strict=True))
     assert np.trace(np.array(scores["confusion"])[:8, :8]) == right
     assert f"of {scores['count']} recordings" in out
-    assert {path.name for path in plots.iterdir()} == {"confusion.png", "labels.png"}
+    assert {path.name for path in plots.iterdir()} == {
+        *("confusion.png", "labels.png", "calibration.png", "open_set.png")
+    }
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in plots.iterdir())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ import pytest
 import soundfile
 from virtual_microphone import ROOT, VirtualMicrophone, missing, python, without_microphone
 
-from speech_lstm.audio.microphone import InputDevice, Microphone, device_table, find_device
+from speech_lstm.audio.devices import InputDevice, device_table, find_device
+from speech_lstm.audio.microphone import Microphone
 from speech_lstm.errors import MicrophoneError
 
 needs_sound_server = pytest.mark.skipif(bool(missing()), reason=f"{', '.join(missing())} is missing")
@@ -27,6 +29,8 @@ DEVICES = [
     InputDevice(5, "default", 32, 44_100.0, True),
     InputDevice(7, "7", 1, 16_000.0, False),
     InputDevice(8, "Pulse", 1, 8_000.0, False),
+    InputDevice(9, "Analogue Stereo", 2, 44_100.0, False, "alsa_input.pci.analogue"),
+    InputDevice(10, "Monitor of Analogue Stereo", 2, 48_000.0, False, "alsa_output.pci.analogue.monitor"),
 ]
 
 CAPTURE = """
@@ -64,6 +68,32 @@ try:
             print("block")
 except MicrophoneError as error:
     print("error", error)
+print("still here", file=sys.stderr)
+"""
+
+WAIT = """
+import select, sys, time
+import numpy as np
+from speech_lstm.audio.microphone import Microphone
+heard, hint, loud, start = 0, "", False, None
+try:
+    with Microphone(sys.argv[1] or None) as source:
+        for block in source:
+            if not start:
+                start = time.monotonic()
+                print("open")
+            heard += len(block) / 16_000
+            if source.hint != hint:
+                hint, loud = source.hint, False
+                print(hint or "back")
+            if not loud and not hint and np.abs(block).max() > 0.05:
+                loud = True
+                print("sound")
+            if select.select([sys.stdin], [], [], 0)[0]:
+                print(time.monotonic() - start - heard)
+                break
+except KeyboardInterrupt:
+    pass
 print("still here", file=sys.stderr)
 """
 
@@ -117,6 +147,10 @@ def virtual() -> Iterator[VirtualMicrophone]:
         ("pulse", 4),  # the whole name of two: the first
         ("7", 7),  # a name before an index
         (" USB Microphone: Audio (hw:1,0) ", 3),
+        ("analogue stereo", 9),  # the whole name of one, a part of another
+        ("monitor of analogue", 10),
+        ("alsa_output.pci.analogue.monitor", 10),
+        ("Analogue Stereo (alsa_input.pci.analogue)", 9),  # as the table shows it
     ],
 )
 def test_a_device_is_found_by_index_name_or_part_of_it(wanted: str | int | None, index: int) -> None:
@@ -134,7 +168,7 @@ def test_a_wrong_device_is_answered_with_what_there_is(wanted: str | int) -> Non
 
 
 def test_a_part_of_several_names_is_answered_with_those() -> None:
-    with pytest.raises(MicrophoneError, match=r"'audio \(hw|'hw:' is part of 2 names; choose one of 0 'HDA"):
+    with pytest.raises(MicrophoneError, match=r"'hw:' is part of 2 names; choose one of 0 'HDA"):
         find_device("hw:", DEVICES)
 
 
@@ -164,6 +198,25 @@ def test_a_sine_keeps_its_frequency_and_level(virtual: VirtualMicrophone, tmp_pa
 
 
 @needs_sound_server
+@pytest.mark.parametrize(("wanted", "frequency"), [("virtual_mic.monitor", 997), ("other.monitor", 1500)])
+def test_the_source_that_is_named_is_heard(tmp_path: Path, wanted: str, frequency: int) -> None:
+    phase = 2 * np.pi * np.arange(4 * 48_000) / 48_000
+    for sink, tone in (("virtual_mic", 997), ("other", 1500)):
+        soundfile.write(tmp_path / f"{sink}.wav", 0.5 * np.sin(tone * phase), 48_000)
+    with VirtualMicrophone(others={"other": 22_050}) as virtual:
+        playing = [virtual.start_playing(tmp_path / f"{sink}.wav", sink) for sink in ("virtual_mic", "other")]
+        process = python(CAPTURE, virtual.environment, wanted, "1.2", str(tmp_path / "heard.npy"))
+        output, errors = process.communicate(timeout=SLOW)
+        for player in playing:
+            player.kill()
+            player.wait()
+    assert process.returncode == 0, errors
+    assert json.loads(output) == ["Monitor of Null Output", 1, 0]
+    heard = np.load(tmp_path / "heard.npy")[3200:19_200]
+    assert np.abs(np.fft.rfft(heard * np.hanning(len(heard)))).argmax() == frequency
+
+
+@needs_sound_server
 def test_the_channels_of_the_device_are_averaged(tmp_path: Path) -> None:
     rate = 48_000
     phase = 2 * np.pi * np.arange(4 * rate) / rate
@@ -187,25 +240,53 @@ def test_the_channels_of_the_device_are_averaged(tmp_path: Path) -> None:
 def test_a_wrong_name_is_told_in_a_real_process(virtual: VirtualMicrophone) -> None:
     process = python(CAPTURE, virtual.environment, "webcam", "1", "unused")
     _, errors = process.communicate(timeout=SLOW)
-    assert "there is no input device 'webcam'; choose one of 0 'pulse', 1 'default'" in errors.splitlines()[-1]
+    assert (
+        "there is no input device 'webcam'; choose one of 0 'pulse', 1 'default', 2 'Mon" in errors.splitlines()[-1]
+    )
 
 
 @needs_sound_server
-@pytest.mark.parametrize(
-    ("trouble", "what"), [("kill", "went away|gave no sound for 2 s"), ("stop", "gave no sound for 2 s")]
-)
-def test_a_device_that_leaves_while_listening_is_told(trouble: str, what: str) -> None:
+@pytest.mark.parametrize("device", ["", "virtual_mic.monitor"])
+def test_a_device_that_leaves_is_waited_for_and_heard_again(tmp_path: Path, device: str) -> None:
+    rate = 48_000
+    soundfile.write(tmp_path / "sine.wav", 0.5 * np.sin(2 * np.pi * 997 * np.arange(20 * rate) / rate), rate)
     with VirtualMicrophone() as virtual:
-        process = python(LISTEN, virtual.environment)
+        process = python(WAIT, virtual.environment, device)
         assert process.stdout is not None
-        assert process.stdout.readline() == "block\n"
-        getattr(virtual, trouble)()
-        output, errors = process.communicate(timeout=SLOW)
-    last = output.splitlines()[-1]
-    # On a busy machine the silence of a device that went away may be noticed first.
-    assert re.match(rf"error default: the device ({what}); see that it is connected", last)
+        assert process.stdout.readline() == "open\n"
+        playing = virtual.start_playing(tmp_path / "sine.wav")
+        assert process.stdout.readline() == "sound\n"
+        virtual.kill()
+        playing.wait()
+        # On a busy machine the silence of a device that went away may be noticed first.
+        assert re.match(r".+: the device (went away|gave no sound for 2 s); it is waited", process.stdout.readline())
+        virtual.start()
+        assert process.stdout.readline() == "back\n"
+        playing = virtual.start_playing(tmp_path / "sine.wav")
+        assert process.stdout.readline() == "sound\n"
+        virtual.stop()
+        assert "gave no sound for 2 s; it is waited for" in process.stdout.readline()
+        virtual.go_on()
+        assert process.stdout.readline() == "back\n"
+        output, errors = process.communicate("end\n", timeout=SLOW)
+        playing.kill()
+    late = float(output.split()[-1])  # seconds by which the stream and the clock differ
+    assert abs(late) < 1.0
     assert errors == "still here\n"  # and nothing of what ALSA and PortAudio have to say
     assert process.returncode == 0
+
+
+@needs_sound_server
+def test_it_ends_while_a_device_that_hangs_is_waited_for() -> None:
+    with VirtualMicrophone() as virtual:
+        process = python(WAIT, virtual.environment, "")
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        virtual.stop()
+        assert "it is waited for" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert errors == "still here\n"
 
 
 @needs_sound_server
@@ -213,7 +294,7 @@ def test_a_device_that_refuses_is_told() -> None:
     with VirtualMicrophone() as virtual:
         process = python(LISTEN, virtual.environment, "wait")
         assert process.stdout is not None
-        assert process.stdout.readline() == "devices 2\n"
+        assert process.stdout.readline() == "devices 3\n"
         virtual.kill()
         output, errors = process.communicate("now\n", timeout=SLOW)
     assert output.startswith("error default: the device refuses to open (")
@@ -244,7 +325,7 @@ def test_a_machine_without_a_microphone_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_installed_is_named(how: str, advice: str) -> None:
-    code = f"{how}\nfrom speech_lstm.audio.microphone import list_devices\nlist_devices()"
+    code = f"{how}\nfrom speech_lstm.audio.devices import list_devices\nlist_devices()"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=SLOW)
     last = run.stderr.splitlines()[-1]
     assert last.startswith("speech_lstm.errors.MicrophoneError: the microphone needs")
@@ -267,7 +348,8 @@ def test_the_table_of_devices() -> None:
     heading, *lines = device_table(DEVICES).splitlines()
     assert {len(line) for line in (heading, *lines)} == {len(heading)}
     assert lines[3].split() == ["*", "5", "default", "32", "44100", "Hz"]
-    assert [line[1] for line in lines] == [" ", " ", " ", "*", " ", " "]
+    assert [line[1] for line in lines] == [*"   *    "]
+    assert lines[6].lstrip().startswith("9  Analogue Stereo (alsa_input.pci.analogue)  ")
     with pytest.raises(MicrophoneError, match="no microphone found"):
         device_table([])
 

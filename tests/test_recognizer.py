@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import tracemalloc
-from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import speech_lstm
 from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import CLIP_SAMPLES, COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.errors import ModelError, RecordingError
-from speech_lstm.recognition.detector import REFRACTORY_SECONDS, Detector
 from speech_lstm.recognition.prediction import Prediction
 from speech_lstm.recognition.recognizer import Recognizer, load
 
@@ -161,7 +156,7 @@ def test_commands_are_found_in_order(
     found = list(recognizer.commands(samples, SAMPLE_RATE, threshold=0.5))
     assert [command.label for command in found] == words
     for command, middle in zip(found, middles, strict=True):
-        assert command.start < middle < command.end
+        assert middle - 0.5 <= command.start < command.end <= middle + 0.5  # inside the recording of the word
         assert command.end - command.start <= 1
         assert command.probability == command.scores[command.label] >= 0.5
     path = tmp_path / "long.flac"
@@ -213,119 +208,6 @@ def test_a_long_recording_takes_little_memory(
     tracemalloc.stop()
     assert found == expected
     assert peak < 25e6
-
-
-# --- the detector by itself --------------------------------------------------------------------------------------
-
-
-class Pitch:
-    """A recogniser that can be followed by hand: loud enough is a command, `high` or `low` by its zero crossings."""
-
-    labels = ("low", "high", UNKNOWN, SILENCE)
-
-    def posteriors(self, windows: Samples) -> Samples:
-        return np.array([self.posterior(np.array(window)) for window in windows], np.float32).reshape(-1, 4)
-
-    def posterior(self, window: Samples) -> list[float]:
-        command = min(0.98, float(np.square(window).sum()) / 3000)
-        crossings = int((window[1:] * window[:-1] < 0).sum())
-        return [0, command, 0, 1 - command] if crossings > 500 else [command, 0, 0, 1 - command]
-
-
-def tone(hertz: float, seconds: float = 0.5) -> Samples:
-    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    return np.sin(2 * np.pi * hertz * time).astype(np.float32)
-
-
-STREAM = np.concatenate([GAP, tone(200), GAP, GAP, tone(2000), GAP, GAP, tone(200, 0.4), GAP, GAP, tone(1500)])
-
-
-def heard(detector: Detector, blocks: Iterator[Samples] | list[Samples]) -> list[Prediction]:
-    return [command for block in blocks for command in detector(block)] + detector.finish()
-
-
-@settings(max_examples=40, deadline=None)
-@given(cuts=st.lists(st.integers(0, len(STREAM)), max_size=30))
-def test_the_block_size_changes_nothing(cuts: list[int]) -> None:
-    want = heard(Detector(Pitch(), 0.5), [STREAM])
-    assert [command.label for command in want] == ["low", "high", "low", "high"]
-    assert heard(Detector(Pitch(), 0.5), np.split(STREAM, sorted(cuts))) == want
-
-
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(size=st.integers(100, 40_000))
-def test_the_block_size_changes_nothing_for_a_network(
-    recognizer: Recognizer, spoken: dict[str, Path], size: int
-) -> None:
-    samples, _ = sentence(spoken, ["go", "left", "no"])
-    want = heard(Detector(recognizer, 0.5), [samples])
-    found = heard(Detector(recognizer, 0.5), [samples[at : at + size] for at in range(0, len(samples), size)])
-    assert len(found) == len(want) == 3
-    assert all(map(close, found, want))
-
-
-def test_a_command_is_reported_soon_after_it_ended() -> None:
-    detector, block = Detector(Pitch(), 0.5), SAMPLE_RATE // 10
-    reported = [detector.seconds for at in range(0, len(STREAM), block) for _ in detector(STREAM[at : at + block])]
-    assert reported == pytest.approx([1.2, 2.7, 4.1], abs=0.4)  # the tones end after 1.0, 2.5 and 3.9 s
-
-
-def test_one_long_sound_is_not_a_command_again_and_again() -> None:
-    found = heard(Detector(Pitch(), 0.5), [np.concatenate([GAP, tone(300, 3.0), GAP])])
-    starts = [command.start for command in found]
-    assert all(later - earlier > REFRACTORY_SECONDS / 2 for earlier, later in pairwise(starts))
-    assert len(found) <= 3
-
-
-def test_below_the_threshold_nothing_is_reported() -> None:
-    assert heard(Detector(Pitch(), 0.99), [STREAM]) == []
-    assert heard(Detector(Pitch(), 0.5), [STREAM * 0.1]) == []
-
-
-def test_unknown_and_silence_are_no_commands() -> None:
-    class Sure:
-        labels = ("yes", UNKNOWN, SILENCE)
-
-        def posteriors(self, windows: Samples) -> Samples:
-            return np.tile(np.array([0.0, 1.0, 0.0], np.float32), (len(windows), 1))
-
-    assert heard(Detector(Sure(), 0.5), [STREAM]) == []
-
-
-def test_the_newest_scores_and_the_time_are_at_hand() -> None:
-    detector = Detector(Pitch(), 0.5)
-    assert (detector.seconds, set(detector.scores.values())) == (0.0, {0.0})
-    detector(STREAM[:SAMPLE_RATE])
-    assert detector.seconds == 1.0
-    assert tuple(detector.scores) == Pitch.labels
-    assert sum(detector.scores.values()) == pytest.approx(1)
-
-
-def test_a_reset_detector_is_a_new_one() -> None:
-    detector = Detector(Pitch(), 0.5)
-    first = heard(detector, [STREAM])
-    detector.reset()
-    assert heard(detector, [STREAM]) == first
-
-
-def test_a_stream_of_hours_takes_little_memory() -> None:
-    class Never:
-        labels = ("yes", SILENCE)
-
-        def posteriors(self, windows: Samples) -> Samples:
-            return np.zeros((len(windows), 2), np.float32)
-
-    detector, block = Detector(Never()), np.zeros(SAMPLE_RATE // 10, np.float32)
-    for _ in range(30):
-        detector(block)
-    tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    for _ in range(3000):
-        detector(block)
-    after = tracemalloc.get_traced_memory()[0]
-    tracemalloc.stop()
-    assert after - before < 200_000
-    assert len(detector.buffer) <= CLIP_SAMPLES + detector.hop
 
 
 # --- loading -----------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import optuna
 import postgresql_server
 import pytest
@@ -24,6 +25,7 @@ from speech_lstm.study.packing import pack, unpack
 from speech_lstm.study.results import results_of
 from speech_lstm.study.slots import Slot, filled, proposal, slot_of
 from speech_lstm.study.storage import StudyError, connected, find_stored, open_storage
+from speech_lstm.training.trainer import Diverged, Trainer
 
 SLOW = 120  # seconds; a loaded machine takes long to import torch
 NAME = "tiny"
@@ -199,9 +201,26 @@ def test_more_trials_are_added(
     assert {slot: after[slot].number for slot in before} == {slot: trial.number for slot, trial in before.items()}
 
 
-def test_numbers_are_packed_and_unpacked() -> None:
-    import numpy as np
+def test_a_training_that_diverges_is_kept_as_one_that_knows_nothing(
+    finished: tuple[Path, str], demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(trainer: Trainer) -> None:
+        raise Diverged("the loss became nan")
 
+    monkeypatch.setattr(Trainer, "run", diverge)
+    url = f"sqlite:///{tmp_path}/study.sqlite"
+    with pytest.raises(SystemExit) as caught:
+        main([*words(finished[0], demo, url), "--trials", "1"])
+    assert caught.value.code == 0
+    results = results_of(find_stored(open_storage(url), NAME))
+    assert len(results.trainings) == 4
+    for training in results.trainings:
+        assert training.kept["diverged"]
+        assert training.value == training.accuracy == 0
+        assert not training.right(results.truth).any()
+
+
+def test_numbers_are_packed_and_unpacked() -> None:
     numbers = np.array([0, 3, 65_535, 11] * 50)
     assert (unpack(pack(numbers)) == numbers).all()
     assert len(pack(numbers)) < 60

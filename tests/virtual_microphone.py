@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -40,17 +41,17 @@ def missing() -> list[str]:
 
 
 class VirtualMicrophone:
-    """Context manager; `channels` is that of the sink."""
+    """Context manager; `channels` is that of the sink, `others` are more sinks with their rates."""
 
-    def __init__(self, channels: int = 1) -> None:
-        self.channels = channels
+    def __init__(self, channels: int = 1, others: Mapping[str, int] | None = None) -> None:
+        self.channels, self.others = channels, others or {}
 
     def __enter__(self) -> Self:
         # Not in pytest's folder: the path of a socket has at most 108 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="mic-"))
         try:
             self.environment = self._configure()
-            self._start()
+            self.start()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -71,12 +72,16 @@ class VirtualMicrophone:
         for path in paths:
             subprocess.run(["paplay", "--device=virtual_mic", path], env=self.environment, check=True)
 
-    def start_playing(self, path: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(["paplay", "--device=virtual_mic", path], env=self.environment)
+    def start_playing(self, path: Path, sink: str = "virtual_mic") -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["paplay", f"--device={sink}", path], env=self.environment)
 
     def stop(self) -> None:
         """Stop the server as if it hung."""
         self.server.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let a stopped server go on."""
+        self.server.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End the server at once, as if the device were pulled out."""
@@ -101,11 +106,14 @@ class VirtualMicrophone:
             "OMP_NUM_THREADS": "1",
         }
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the server, at first or after it was killed."""
         log = self.folder / "log"
         command = ["pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1"]
         command += ["--realtime=no", "--high-priority=no", "--log-target=stderr"]
         command += ["-L", f"module-null-sink sink_name=virtual_mic rate=48000 channels={self.channels} norewinds=1"]
+        for name, rate in self.others.items():
+            command += ["-L", f"module-null-sink sink_name={name} rate={rate} channels=1 norewinds=1"]
         command += ["-L", f"module-native-protocol-unix socket={self.folder}/native"]
         with log.open("wb") as stderr:
             self.server = subprocess.Popen(command, env=self.environment, stderr=stderr)
@@ -131,10 +139,11 @@ def without_microphone(folder: Path) -> dict[str, str]:
 
 
 def python(code: str, environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
-    """Start Python on `code` with unbuffered, captured output."""
+    """Start Python on `code` with unbuffered, captured output and a pipe to write to."""
     return subprocess.Popen(
         [sys.executable, "-u", "-c", code, *arguments],
         env=environment,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

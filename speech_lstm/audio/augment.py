@@ -6,7 +6,7 @@ process's share of them, so that several processes see what one would have seen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -87,6 +87,14 @@ class Augment:
         )
         device = self.time.device
         return Draws(**{item.name: getattr(draws, item.name).to(device) for item in fields(draws)})
+
+    def shift_more(self, draws: Draws, unknown: Tensor) -> Draws:
+        """The same draws, but for the rows that are `unknown`, bool [batch], which go up to `unknown_shift_ms`."""
+        config = self.config
+        if config.unknown_shift_ms <= config.shift_ms:
+            return draws
+        further = (draws.shift * (config.unknown_shift_ms / config.shift_ms)).round()
+        return replace(draws, shift=torch.where(unknown, further, draws.shift))
 
     def waveforms(self, waveforms: Tensor, silent: Tensor, draws: Draws) -> Tensor:
         """Changed copies of waveforms float32 [batch, samples]; rows that are `silent` [batch] are noise."""

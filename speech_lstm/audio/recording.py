@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import soundfile
@@ -22,6 +22,16 @@ AUDIO_SUFFIXES = frozenset(
 MOST_CHANNELS = 64
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz; beyond them a header is wrong rather than rare
 VALUES_PER_READ = 1 << 18  # samples × channels decoded at once: 1 MiB, whatever the file
+
+
+class Sound(Protocol):
+    """What is decoded of an open sound."""
+
+    channels: Any
+    samplerate: Any
+    frames: Any
+
+    def read(self, frames: int, dtype: str, always_2d: bool) -> np.ndarray: ...
 
 
 def stream_recording(source: Source, block_seconds: float = 30.0) -> Iterator[np.ndarray]:
@@ -201,29 +211,38 @@ def _search(folder: Path) -> list[Path]:
 def _pieces(source: Source) -> Iterator[np.ndarray]:
     """The recording as 1-D float32 pieces at 16 kHz, as they come from the decoder."""
     name = shown_name(source)
-    frames = given = 0
     with opened(source, name) as sound:
-        _check_format(name, sound.channels, sound.samplerate)
-        resampler = _resampler(sound.samplerate)
-        while len(block := _decode(sound, name, frames)):
-            piece = _mono(block, name, frames, sound.samplerate)
-            frames += len(block)
-            if resampler is not None:
-                piece = resampler.resample_chunk(piece)
-            given += len(piece)
-            if len(piece):
-                yield piece
         unknown = sound.frames > 1 << 60 or sound.format == "MP3"  # from a pipe; estimated from the bit rate
-        if frames < sound.frames and not unknown:
-            raise RecordingError(
-                f"{name}: is truncated or damaged: its header promises {sound.frames} samples, "
-                f"{frames} could be read; copy or record it again"
-            )
+        yield from decoded(sound, name, VALUES_PER_READ, 0 if unknown else sound.frames)
+
+
+def decoded(sound: Sound, name: str, values: int, promised: int = 0) -> Iterator[np.ndarray]:
+    """An open sound as 1-D float32 pieces at 16 kHz, channels averaged, `values` (samples × channels) at a time.
+
+    Raises RecordingError, in which it is called `name`, for what can't be used and where fewer frames come than
+    are `promised`.
+    """
+    frames = given = 0
+    _check_format(name, sound.channels, sound.samplerate)
+    resampler = _resampler(sound.samplerate)
+    while len(block := decode(sound, name, frames, values)):
+        piece = _mono(block, name, frames, sound.samplerate)
+        frames += len(block)
         if resampler is not None:
-            piece = resampler.resample_chunk(np.zeros(0, np.float32), last=True)
-            given += len(piece)
-            if len(piece):
-                yield piece
+            piece = resampler.resample_chunk(piece)
+        given += len(piece)
+        if len(piece):
+            yield piece
+    if frames < promised:
+        raise RecordingError(
+            f"{name}: is truncated or damaged: its header promises {promised} samples, "
+            f"{frames} could be read; copy or record it again"
+        )
+    if resampler is not None:
+        piece = resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+        given += len(piece)
+        if len(piece):
+            yield piece
     if not given:
         raise RecordingError(f"{name}: has no samples, only a header" if not frames else f"{name}: is too short")
 
@@ -236,9 +255,9 @@ def _resampler(rate: int) -> Any:
     return soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
 
 
-def _decode(sound: soundfile.SoundFile, name: str, done: int) -> np.ndarray:
+def decode(sound: Sound, name: str, done: int, values: int) -> np.ndarray:
     """The next float32 [frames, channels] after `done` frames; none at the end."""
-    count = min(VALUES_PER_READ // sound.channels, sound.frames - done)  # libsndfile clears what it can't fill
+    count = min(max(1, values // sound.channels), sound.frames - done)  # libsndfile clears what it can't fill
     try:
         return sound.read(count, dtype="float32", always_2d=True)
     except soundfile.SoundFileError as error:

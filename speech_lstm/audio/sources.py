@@ -61,7 +61,7 @@ def _seekable(source: Source, name: str, stack: contextlib.ExitStack) -> BinaryI
     """The bytes of `source` as a file that can seek, as libsndfile needs; from a pipe by way of the disk."""
     if isinstance(source, (str, os.PathLike)):
         if os.fspath(source) == "-":
-            return _spooled(_standard_input(), stack)
+            return _spooled(standard_input(), stack)
         if not os.fspath(source):
             raise RecordingError("an empty name is given where a recording is wanted")
         file: BinaryIO = stack.enter_context(Path(source).open("rb"))  # noqa: SIM115
@@ -74,7 +74,8 @@ def _seekable(source: Source, name: str, stack: contextlib.ExitStack) -> BinaryI
     return source if source.seekable() else _spooled(source, stack)
 
 
-def _standard_input() -> BinaryIO:
+def standard_input() -> BinaryIO:
+    """The bytes of standard input; raises RecordingError where there are none to come."""
     stream = getattr(sys.stdin, "buffer", None)
     if stream is None or stream.closed:
         raise RecordingError(f"{STDIN}: there is none; give a file")

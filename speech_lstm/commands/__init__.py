@@ -3,4 +3,20 @@
 A module imports what it needs when it runs, so that `--help` answers at once.
 """
 
-NAMES = ("download", "train", "cells", "evaluate", "classify", "gates", "gradients", "study", "listen", "devices")
+NAMES = (
+    "download",
+    "train",
+    "cells",
+    "evaluate",
+    "export",
+    "classify",
+    "gates",
+    "gradients",
+    "study",
+    "listen",
+    "record",
+    "devices",
+    "make-stream",
+    "stream-test",
+    "calibrate",
+)

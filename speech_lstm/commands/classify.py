@@ -5,13 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING
 
 from speech_lstm.errors import FAILED
 from speech_lstm.flags import add_model_flags, load_plugins, whole
-
-if TYPE_CHECKING:
-    from speech_lstm.recognition.prediction import Prediction
 
 HELP = "say which command recordings hold"
 
@@ -41,7 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
         name, silent = str(path), not arguments.jsonl
         try:
             for answer in model.answers(path, threshold=arguments.threshold):
-                print(jsonl(name, answer) if arguments.jsonl else answer.line(name, arguments.top), flush=True)
+                line = json.dumps(answer.fields(name)) if arguments.jsonl else answer.line(name, arguments.top)
+                print(line, flush=True)
                 silent = False
             if silent:
                 print(f"{printable(name)}  no command")
@@ -53,9 +50,3 @@ def run(arguments: argparse.Namespace) -> int:
     if damaged:
         print(f"speech-lstm: {damaged} of {len(paths)} recordings could not be read", file=sys.stderr)
     return FAILED if damaged else 0
-
-
-def jsonl(name: str, answer: Prediction) -> str:
-    """One answer as a line of JSON."""
-    place = {"file": name, "start": answer.start, "end": answer.end}
-    return json.dumps(place | {"label": answer.label, "probability": answer.probability, "scores": answer.scores})

@@ -12,7 +12,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from speech_lstm.audio.microphone import device_table, list_devices
+    from speech_lstm.audio.devices import device_table, list_devices
 
     print(device_table(list_devices()))
     return 0

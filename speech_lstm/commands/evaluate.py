@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speech_lstm.flags import add_plugin_flag, load_plugins
+
+if TYPE_CHECKING:
+    from speech_lstm.training.scoring import Scores
 
 HELP = "score a model on a split of a folder of recordings"
 
@@ -16,7 +20,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="the corpus")
     parser.add_argument("--split", default="testing", choices=("training", "validation", "testing"), help="(testing)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every number to this file")
-    parser.add_argument("--plots", type=Path, metavar="DIR", help="write confusion.png and labels.png to this folder")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="write the figures to this folder")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
     parser.add_argument("--strict", action="store_true", help="end at the first damaged recording")
     add_plugin_flag(parser)
@@ -39,9 +43,23 @@ def run(arguments: argparse.Namespace) -> int:
         write_json(arguments.json, scores.to_dict())
         print(f"\nnumbers in {arguments.json}")
     if arguments.plots:
-        from speech_lstm.insight.figures import confusion_figure, recall_figure, save_figure
-
-        save_figure(confusion_figure(scores.evaluation), arguments.plots / "confusion.png")
-        save_figure(recall_figure(scores.evaluation), arguments.plots / "labels.png")
-        print(f"\npictures {arguments.plots / 'confusion.png'} and {arguments.plots / 'labels.png'}")
+        written = draw(scores, arguments.plots)
+        print(f"\npictures {', '.join(map(str, written))}")
     return 0
+
+
+def draw(scores: Scores, folder: Path) -> list[Path]:
+    """Write the figures; returns their paths."""
+    from speech_lstm.insight.calibration_figures import calibration_figure, open_set_figure
+    from speech_lstm.insight.figures import confusion_figure, recall_figure, save_figure
+
+    figures = {
+        "confusion.png": confusion_figure(scores.evaluation),
+        "labels.png": recall_figure(scores.evaluation),
+        "calibration.png": calibration_figure(scores.calibration),
+    }
+    if scores.open_sets:
+        figures["open_set.png"] = open_set_figure(scores.open_sets)
+    for name, figure in figures.items():
+        save_figure(figure, folder / name)
+    return [folder / name for name in figures]

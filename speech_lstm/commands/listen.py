@@ -3,28 +3,113 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
+from typing import TYPE_CHECKING
 
-from speech_lstm.flags import add_model_flags, load_plugins
+from speech_lstm.errors import ActionError
+from speech_lstm.flags import add_input_flags, add_model_flags, load_plugins, seconds
+
+if TYPE_CHECKING:
+    from speech_lstm.audio.inputs import Input
+    from speech_lstm.live.listening import Action, Display, Hears
+    from speech_lstm.recognition.recognizer import Recognizer
 
 HELP = "recognise commands from a microphone"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
+    add_input_flags(parser)
     parser.add_argument(
-        "--device", metavar="NAME|INDEX", help="input device, see `speech-lstm devices` (the default)"
+        "--auto-level", choices=("true", "false"), default="true", help="raise quiet speech (%(default)s)"
     )
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--plain", action="store_true", help="print a line for each command, in a terminal too")
+    shown.add_argument("--jsonl", action="store_true", help="print one JSON object a line")
+    actions = parser.add_argument_group("actions", "What happens when a command is heard; see docs/actions.md.")
+    actions.add_argument(
+        "--on",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("WORD", "COMMAND"),
+        help="run a program when the word is heard; can be given several times",
+    )
+    actions.add_argument("--shell", action="store_true", help="let /bin/sh run those commands")
+    actions.add_argument(
+        "--every",
+        type=seconds,
+        default=1.0,
+        metavar="SECONDS",
+        help="start a program no more often than this (%(default)s)",
+    )
+    actions.add_argument("--mqtt", metavar="mqtt://HOST/TOPIC", help="publish every command, as JSON, to a broker")
     add_model_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from speech_lstm.audio.microphone import Microphone
+    from speech_lstm.audio.inputs import Levelled, find_input
+    from speech_lstm.audio.level import Level
 
-    microphone = Microphone(arguments.device)  # before torch is imported: a wrong device is told at once
+    # Before torch is imported: a wrong device, program or address is told at once.
+    source = find_input(arguments.device, arguments.input, arguments.raw)
+    microphone = Levelled(source, Level(arguments.auto_level == "true"))
+    actions = actions_of(arguments)
     load_plugins(arguments)
+    from speech_lstm.live.listening import listen
     from speech_lstm.recognition.detector import Detector
     from speech_lstm.recognition.recognizer import load, one_thread
-    from speech_lstm.recognition.terminal import listen
 
     one_thread()
-    listen(microphone, Detector(load(arguments.model), arguments.threshold))
+    model = load(arguments.model)
+    check_words([word for word, _ in arguments.on], model.labels)
+    detector = Detector(model, arguments.threshold)
+    for name in ("SIGTERM", "SIGHUP"):  # they end it as Ctrl-C does: nothing that it began is left behind
+        number = getattr(signal, name, None)  # Windows has only one of them
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as after nohup
+            signal.signal(number, signal.default_int_handler)
+    listen(microphone, detector, display_of(arguments, microphone, detector, model), actions)
     return 0
+
+
+def actions_of(arguments: argparse.Namespace) -> list[Action]:
+    """What the flags ask to happen; raises ActionError for what can't be."""
+    from speech_lstm.live.programs import Program
+
+    if arguments.shell and not arguments.on:
+        raise ActionError("--shell is for the commands of --on; give --on WORD COMMAND")
+    actions: list[Action] = [
+        Program(word, command, arguments.shell, arguments.every) for word, command in arguments.on
+    ]
+    if arguments.mqtt is not None:
+        from speech_lstm.live.mqtt import Publisher
+
+        actions.append(Publisher(arguments.mqtt))
+    return actions
+
+
+def check_words(words: list[str], labels: tuple[str, ...]) -> None:
+    """Raise ActionError for a word that the model never reports."""
+    from speech_lstm.config import SILENCE, UNKNOWN
+
+    commands = [label for label in labels if label not in (SILENCE, UNKNOWN)]
+    if strange := [word for word in words if word not in commands]:
+        raise ActionError(f"--on {strange[0]}: no command of the model; its commands are {', '.join(commands)}")
+
+
+def display_of(arguments: argparse.Namespace, source: Input, detector: Hears, model: Recognizer) -> Display:
+    """Lines of JSON or text where they are asked for or the output is no terminal, else the live view."""
+    from speech_lstm.live.lines import JsonLines, Lines
+
+    if arguments.jsonl:
+        return JsonLines(source, detector)
+    from speech_lstm.live.view import LiveView, fits
+
+    if arguments.plain or not fits(sys.stdout):
+        return Lines(source, detector)
+    from speech_lstm.config import DetectionConfig
+
+    detection = model.model.detection
+    if arguments.threshold is not None:
+        detection = DetectionConfig(dict.fromkeys(model.labels, arguments.threshold))
+    return LiveView(source, detector, detection)

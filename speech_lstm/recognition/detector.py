@@ -1,107 +1,107 @@
-"""A stream of audio → commands with their times: a one-second window is scored again and again."""
+"""A stream of audio → commands with their times."""
 
 from __future__ import annotations
 
-from collections import deque
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, THRESHOLD, UNKNOWN
-from speech_lstm.recognition.prediction import Prediction, Scorer
+from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, DetectionConfig
+from speech_lstm.recognition.posteriors import Rows, Stream
+from speech_lstm.recognition.prediction import Prediction
+from speech_lstm.recognition.trigger import HOP_SECONDS, Firing, Trigger
 
-HOP_SECONDS = 0.1  # from window to window
-SMOOTHED = 3  # windows whose posteriors are averaged: a word fills about five
-REFRACTORY_SECONDS = 0.8  # after a command, in which nothing else is reported: one word is one command
-FRAME = SAMPLE_RATE // 50  # samples: the grain of a command's start and end
-LOUD_SHARE = 0.15  # of the loudest frame's amplitude: what counts as a part of the word
-# Silence put before and after the stream, so that a word at its edge has full windows. No more than a quarter of a
-# window: noise that sets in from digital silence can sound like a word.
-MARGIN = CLIP_SAMPLES // 4
+PIECE = 5 * SAMPLE_RATE  # samples heard at once, so that a long block takes little memory
+GRAIN = SAMPLE_RATE // 50  # samples: of a command's start and end
+LOUD_SHARE = 0.1  # of the loudest grain's amplitude: what counts as a part of a word
+OVER_NOISE = 2.0  # times the amplitude of the quietest tenth: the same where there is noise
+PAUSE = 8  # grains, 160 ms: a longer one lies between words, not inside one
+WORD_SHARE = 0.2  # of the most energy in one stretch: with less it is no word
+
+
+class Recognises(Protocol):
+    """What a detector asks of a recogniser."""
+
+    labels: tuple[str, ...]
+
+    @property
+    def detection(self) -> DetectionConfig: ...
+    def stream(self, hop_seconds: float = HOP_SECONDS) -> Stream: ...
 
 
 class Detector:
-    """Call it with blocks of 16 kHz mono samples, of any size; it returns what became certain with each.
+    """Call it with blocks of 16 kHz mono samples, of any size; it returns the commands decided on with each.
 
-    A command is reported when its smoothed posterior, having passed the threshold, stops rising. The answers
-    depend on the samples alone, not on how they were cut into blocks.
+    The answers depend on the samples alone, not on how they were cut into blocks.
     """
 
-    def __init__(self, recognizer: Scorer, threshold: float = THRESHOLD, hop_seconds: float = HOP_SECONDS) -> None:
-        self.recognizer, self.threshold = recognizer, threshold
-        self.hop = round(hop_seconds * SAMPLE_RATE)
-        self.commands = [i for i, label in enumerate(recognizer.labels) if label not in (SILENCE, UNKNOWN)]
+    def __init__(
+        self, recognizer: Recognises, threshold: float | None = None, hop_seconds: float = HOP_SECONDS
+    ) -> None:
+        """`threshold` takes the place of those in the recogniser's model file, for all words."""
+        self.stream = recognizer.stream(hop_seconds)
+        self.trigger = Trigger(recognizer.labels, recognizer.detection, threshold, self.stream.hop / SAMPLE_RATE)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything heard."""
-        self.buffer = np.zeros(MARGIN, np.float32)
+        self.stream.reset()
+        self.trigger.reset()
+        self.recent = np.zeros(0, np.float32)  # the last samples, in which the next command lies
         self.heard = 0  # samples of the stream
-        self.offset = -MARGIN  # place in the stream of the buffer's first sample
-        self.recent: deque[NDArray[np.float32]] = deque(maxlen=SMOOTHED)
-        self.candidate: Prediction | None = None
-        self.quiet_until = 0.0
-        self.scores = dict.fromkeys(self.recognizer.labels, 0.0)
+        self.end = 0.0  # seconds: that of the last command
 
     @property
     def seconds(self) -> float:
         """How much audio was heard."""
         return self.heard / SAMPLE_RATE
 
+    @property
+    def scores(self) -> dict[str, float]:
+        """The smoothed probability of each label at the end of what was heard."""
+        return dict(zip(self.trigger.labels, self.trigger.scores.tolist(), strict=True))
+
     def __call__(self, block: NDArray[np.float32]) -> list[Prediction]:
         """Hear float32 [samples]; returns the commands that are now certain."""
-        self.heard += len(block)
-        return self.advance(block)
+        return [command for at in range(0, len(block), PIECE) for command in self.hear(block[at : at + PIECE])]
+
+    def hear(self, piece: NDArray[np.float32]) -> list[Prediction]:
+        """Hear a part of a block."""
+        self.heard += len(piece)
+        self.recent = np.concatenate([self.recent, piece])
+        found = self.decide(self.stream(piece))
+        self.recent = self.recent[-CLIP_SAMPLES - self.stream.hop :].copy()
+        return found
 
     def finish(self) -> list[Prediction]:
         """The stream has ended: the commands that were still open. Hear nothing after it but a `reset`."""
-        found = self.advance(np.zeros(MARGIN + self.hop, np.float32))
-        if self.candidate is not None:
-            found.append(self.candidate)
-            self.candidate = None
-        return found
+        return self.decide(self.stream.finish())
 
-    def advance(self, block: NDArray[np.float32]) -> list[Prediction]:
-        """Score every window that is complete with these samples."""
-        self.buffer = np.concatenate([self.buffer, block])
-        count = max(0, (len(self.buffer) - CLIP_SAMPLES) // self.hop + 1)
-        if not count:
-            return []
-        windows = np.lib.stride_tricks.sliding_window_view(self.buffer, CLIP_SAMPLES)[:: self.hop][:count]
-        found = []
-        for window, posterior in zip(windows, self.recognizer.posteriors(windows), strict=True):
-            found += self.consider(window, posterior)
-            self.offset += self.hop
-        self.buffer = self.buffer[count * self.hop :].copy()
-        return found
+    def decide(self, rows: Rows) -> list[Prediction]:
+        """The commands decided on with these rows."""
+        return [self.prediction(firing) for firing in self.trigger(rows.times, rows.posteriors)]
 
-    def consider(self, window: NDArray[np.float32], posterior: NDArray[np.float32]) -> list[Prediction]:
-        """Take one more window into account."""
-        self.recent.append(posterior)
-        smoothed = np.mean(self.recent, axis=0)
-        self.scores = {label: float(p) for label, p in zip(self.recognizer.labels, smoothed, strict=True)}
-        best = max(self.commands, key=lambda i: smoothed[i])
-        candidate = self.candidate
-        if candidate and smoothed[best] <= candidate.probability:
-            self.candidate = None
-            self.quiet_until = candidate.end + REFRACTORY_SECONDS
-            return [candidate]
-        begin, end = (self.offset / SAMPLE_RATE + edge for edge in loud_stretch(window))
-        likeliest = smoothed[best] == smoothed.max()
-        if likeliest and smoothed[best] >= self.threshold and (begin + end) / 2 >= self.quiet_until:
-            self.candidate = Prediction(
-                self.recognizer.labels[best],
-                float(smoothed[best]),
-                max(0.0, begin),
-                min(self.seconds, end),
-                self.scores,
-            )
-        return []
+    def prediction(self, firing: Firing) -> Prediction:
+        """The command with the time of its word: the last in the window, and after the command before."""
+        offset = self.heard - len(self.recent)
+        stop = min(self.heard, round(firing.time * SAMPLE_RATE))
+        begin = max(offset, stop - CLIP_SAMPLES, round(self.end * SAMPLE_RATE))
+        first, last = find_word(self.recent[begin - offset : stop - offset])
+        start, self.end = (begin + first) / SAMPLE_RATE, (begin + last) / SAMPLE_RATE
+        scores = dict(zip(self.trigger.labels, firing.scores.tolist(), strict=True))
+        return Prediction(firing.label, firing.probability, start, self.end, scores)
 
 
-def loud_stretch(window: NDArray[np.float32]) -> tuple[float, float]:
-    """Where the sound lies in a window float32 [samples], in seconds: from the first to the last loud frame."""
-    frames = window[: len(window) // FRAME * FRAME].reshape(-1, FRAME)
-    levels = np.sqrt(np.square(frames).mean(1))
-    loud = np.flatnonzero(levels >= LOUD_SHARE * levels.max())
-    return float(loud[0]) * FRAME / SAMPLE_RATE, float(loud[-1] + 1) * FRAME / SAMPLE_RATE
+def find_word(samples: NDArray[np.float32]) -> tuple[int, int]:
+    """Where the last word lies in float32 [samples]: its first sample and the one after its last."""
+    if len(samples) < GRAIN:
+        return 0, len(samples)
+    grains = samples[: len(samples) // GRAIN * GRAIN].reshape(-1, GRAIN)
+    levels = np.sqrt(np.square(grains).mean(1))
+    noise = min(OVER_NOISE * np.percentile(levels, 10), levels.max() / 2)  # there may be no pause at all
+    loud = np.flatnonzero(levels >= max(LOUD_SHARE * levels.max(), noise))
+    stretches = np.split(loud, np.flatnonzero(np.diff(loud) > PAUSE) + 1)
+    energies = np.array([np.square(levels[stretch]).sum() for stretch in stretches])
+    last = stretches[np.flatnonzero(energies >= WORD_SHARE * energies.max())[-1]]
+    return int(last[0]) * GRAIN, int(last[-1] + 1) * GRAIN

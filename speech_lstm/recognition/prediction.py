@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from speech_lstm.audio.sources import printable
 
@@ -21,6 +18,11 @@ class Prediction:
     end: float  # seconds
     scores: dict[str, float]
 
+    def fields(self, name: str) -> dict[str, Any]:
+        """The answer for programs: what a line of JSON holds."""
+        place = {"file": name, "start": self.start, "end": self.end}
+        return place | {"label": self.label, "probability": self.probability, "scores": self.scores}
+
     def line(self, name: str, top: int = 1) -> str:
         """The answer for people: the recording, the time, and the likeliest labels."""
         likeliest = sorted(self.scores.items(), key=lambda item: -item[1])[:top]
@@ -28,13 +30,3 @@ class Prediction:
             likeliest = [(self.label, self.probability)]
         labels = "  ".join(f"{label} {100 * score:.1f} %" for label, score in likeliest)
         return f"{printable(name)}  {self.start:.2f}–{self.end:.2f} s  {labels}"
-
-
-class Scorer(Protocol):
-    """What a detector asks of a recogniser."""
-
-    labels: tuple[str, ...]
-
-    def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The probability of every label in windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
-        ...

@@ -3,39 +3,68 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.audio.recording import Source, find_clip, fit_clip, read_recording, stream_recording, to_mono_16k
-from speech_lstm.checkpoint import Model, load_model
-from speech_lstm.config import SAMPLE_RATE, THRESHOLD
+from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
 from speech_lstm.errors import ModelError, RecordingError
 from speech_lstm.recognition.detector import Detector
+from speech_lstm.recognition.onnx_model import OnnxModel
+from speech_lstm.recognition.posteriors import Stream
 from speech_lstm.recognition.prediction import Prediction
+from speech_lstm.recognition.trigger import HOP_SECONDS
 
 if TYPE_CHECKING:
+    import torch
+
+    from speech_lstm.audio.mfcc import FrontEnd
+    from speech_lstm.checkpoint import Model
     from speech_lstm.insight.inside import Inside
+    from speech_lstm.recognition.torch_model import TorchModel
 
 MODEL_NAME = "commands8.safetensors"
 ONE_WORD_SECONDS = 1.2  # a recording up to this long holds one word; a longer one is searched for commands
-BATCH = 64  # windows at a time, so that a long recording takes little memory
 
 
 class Recognizer:
-    """A model that is ready to hear recordings."""
+    """A model that is ready to hear recordings, in either form: torch is imported for the one that it needs."""
 
-    def __init__(self, model: Model, device: str | torch.device = "cpu") -> None:
-        self.model = model
-        self.device = torch.device(device)
-        self.labels = model.labels
-        self.front_end = FrontEnd(model.features).to(self.device)
+    def __init__(self, model: Model | OnnxModel, device: str | torch.device = "cpu") -> None:
+        self.scores: OnnxModel | TorchModel
+        if isinstance(model, OnnxModel):
+            self.scores = model
+        else:
+            from speech_lstm.recognition.torch_model import TorchModel
+
+            self.scores = TorchModel(model, device)
+        self.labels, self.detection = self.scores.labels, self.scores.detection
+        self.posteriors, self.logits = self.scores.posteriors, self.scores.logits
+
+    @property
+    def torch_model(self) -> TorchModel:
+        """What computes the answers, for whoever looks inside; raises ModelError for the ONNX form."""
+        if isinstance(self.scores, OnnxModel):
+            raise ModelError(f"{self.scores.path}: can't be looked into; name the model file that it was made of")
+        return self.scores
+
+    @property
+    def model(self) -> Model:
+        return self.torch_model.model
+
+    @property
+    def front_end(self) -> FrontEnd:
+        return self.torch_model.front_end
+
+    @property
+    def device(self) -> torch.device:
+        return self.torch_model.device
 
     @overload
     def classify(self, recording: list[Any] | tuple[Any, ...], rate: int | None = None) -> list[Prediction]: ...
@@ -62,13 +91,16 @@ class Recognizer:
         ]
 
     def commands(
-        self, recording: Source | NDArray[Any], rate: int | None = None, threshold: float = THRESHOLD
+        self, recording: Source | NDArray[Any], rate: int | None = None, threshold: float | None = None
     ) -> Iterator[Prediction]:
-        """Find the commands in a recording of any length, in the order of their times; memory stays bounded."""
+        """Find the commands in a recording of any length, in the order of their times; memory stays bounded.
+
+        `threshold` takes the place of those in the model file, for all words.
+        """
         return self.search(self.blocks(recording, rate), threshold)
 
     def answers(
-        self, recording: Source | NDArray[Any], rate: int | None = None, threshold: float = THRESHOLD
+        self, recording: Source | NDArray[Any], rate: int | None = None, threshold: float | None = None
     ) -> Iterator[Prediction]:
         """One answer for a recording of one word (up to 1.2 s), the commands of a longer one."""
         blocks = iter(self.blocks(recording, rate))
@@ -87,12 +119,21 @@ class Recognizer:
 
         return look_inside(self, *find_clip(self.blocks(recording, rate), start))
 
-    def search(self, blocks: Iterable[NDArray[np.float32]], threshold: float) -> Iterator[Prediction]:
+    def search(self, blocks: Iterable[NDArray[np.float32]], threshold: float | None) -> Iterator[Prediction]:
         """The commands in blocks of samples that follow each other."""
         detector = Detector(self, threshold)
         for block in blocks:
             yield from detector(block)
         yield from detector.finish()
+
+    def stream(self, hop_seconds: float = HOP_SECONDS, gated: bool = True) -> Stream:
+        """A stream of samples → rows of posteriors, one for each hop.
+
+        That is a multiple of the front end's hop, and at most 1 s.
+        """
+        grid = self.scores.features.hop
+        hop = min(max(1, round(hop_seconds * SAMPLE_RATE / grid)), CLIP_SAMPLES // grid) * grid
+        return Stream(self.scores.scorer(hop), gated)
 
     def blocks(self, recording: Any, rate: int | None) -> Iterable[NDArray[np.float32]]:
         """The recording in blocks of mono float32 at 16 kHz."""
@@ -106,16 +147,6 @@ class Recognizer:
             raise RecordingError("samples need their rate, such as rate=16000")
         return to_mono_16k(np.asarray(recording), rate)  # of torch's tensors too
 
-    @torch.inference_mode()
-    def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The probability of every label in windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
-        answers = [np.zeros((0, len(self.labels)), np.float32)]
-        for start in range(0, len(windows), BATCH):
-            # A copy: windows may overlap in memory, and torch wants to be able to write.
-            batch = torch.from_numpy(np.array(windows[start : start + BATCH], np.float32)).to(self.device)
-            answers.append(self.model.network(self.front_end(batch)).softmax(1).cpu().numpy())
-        return np.concatenate(answers)
-
     def prediction(self, scores: NDArray[np.float32], start: float, end: float) -> Prediction:
         """The answer for one row of posteriors."""
         best = int(scores.argmax())
@@ -124,8 +155,16 @@ class Recognizer:
 
 
 def load(path: str | os.PathLike[str] | None = None, device: str | torch.device = "cpu") -> Recognizer:
-    """Load a model file, or the one that comes with the package; raises ModelError."""
-    return Recognizer(load_model(Path(path) if path is not None else carried_model(), device), device)
+    """Load a model file, or the one that comes with the package; raises ModelError.
+
+    A name that ends in .onnx is that of an exported one, which needs no torch and runs on the processor.
+    """
+    file = Path(path) if path is not None else carried_model()
+    if file.suffix == ".onnx":
+        return Recognizer(OnnxModel(file))
+    from speech_lstm.checkpoint import load_model
+
+    return Recognizer(load_model(file, device), device)
 
 
 def carried_model() -> Path:
@@ -140,4 +179,6 @@ def carried_model() -> Path:
 
 def one_thread() -> None:
     """Compute on one thread: for one window at a time a second one costs more in waiting than it does."""
-    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # which torch reads when it is imported
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)

@@ -66,12 +66,13 @@ class Frame:
 
     `x` [directions, batch, blocks · hidden] holds the input products W·x + b, in the order of `Cell.inputs`;
     for a cell with `bare_input` the input itself, `hidden` wide, follows them. `below` [directions, batch,
-    hidden] is the memory that the layer below handed up. `index` counts the steps from 0.
+    hidden] is the memory that the layer below handed up. `index` counts the steps from 0; it is a tensor where the
+    step is written down for a loop outside torch.
     """
 
     x: Tensor
     below: Tensor | None
-    index: int
+    index: int | Tensor
     tap: Tap = untapped
 
 

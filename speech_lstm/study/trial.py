@@ -22,10 +22,10 @@ from speech_lstm.study.packing import NONE, pack
 from speech_lstm.study.recordings import StudyRecordings
 from speech_lstm.training.distributed import Processes
 from speech_lstm.training.record import Record
-from speech_lstm.training.scoring import ScoredSet, probabilities
-from speech_lstm.training.trainer import Diverged, Trainer
+from speech_lstm.training.scoring import ScoredSet, logits
+from speech_lstm.training.trainer import Diverged, Trainer, loss_and_accuracy
 
-LEAST = 1e-12  # a right label of less costs no more, as in the trainer's validation
+HOPELESS = 100.0  # nats, of a network that never answered: more than any that did
 ROUNDS = 20  # of the latency
 PACKAGES = ("torch", "torchaudio", "numpy", "optuna")
 
@@ -75,11 +75,10 @@ def trained(config: Config, recordings: StudyRecordings, device: torch.device) -
 def answers(model: Model | None, scored: ScoredSet, device: torch.device) -> dict[str, Any]:
     """Accuracy, loss in nats, and the answer to each clip."""
     if model is None:
-        given, loss = np.full(len(scored.truth), NONE), float(-np.log(LEAST))
+        given, loss = np.full(len(scored.truth), NONE), HOPELESS
     else:
-        found = probabilities(model, scored.waveforms, device)
-        right = found[np.arange(len(found)), scored.truth]
-        given, loss = found.argmax(1), float(-np.log(np.maximum(right, LEAST)).mean())
+        found = logits(model, scored.waveforms, device)
+        given, loss = found.argmax(1), loss_and_accuracy(found, scored.truth)[0]
     return {"accuracy": float((given == scored.truth).mean()), "loss": loss, "answers": pack(given)}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from speech_lstm.checkpoint import Model
 from speech_lstm.config import SILENCE, UNKNOWN, listed
@@ -19,7 +20,9 @@ from speech_lstm.corpus.noise import noise_of, silences
 from speech_lstm.corpus.speech_commands import UNKNOWN_SEED, Clip, Corpus, Split, Task, scan, scored_clips
 from speech_lstm.recognition.recognizer import Recognizer
 from speech_lstm.training import report
+from speech_lstm.training.calibration import Calibration, calibration
 from speech_lstm.training.evaluation import Evaluation, Share, evaluate_scores
+from speech_lstm.training.open_set import OpenSet, open_set
 
 BATCH = 256
 
@@ -61,18 +64,18 @@ def gathered(pairs: Sequence[tuple[Clip, str]], memory: Memory, task: Task) -> S
     )
 
 
-def probabilities(
+def logits(
     model: Model, waveforms: NDArray[np.int16], device: torch.device, progress: bool = False
 ) -> NDArray[np.float32]:
-    """The posterior of every label for int16 waveforms [n, samples]: float32 [n, labels], rows add up to 1."""
+    """What the model says to int16 waveforms [n, samples], before the soft-max: float32 [n, labels]."""
     from tqdm import tqdm
 
     model.network.eval()
     recognizer = Recognizer(model, device)
-    starts = range(0, len(waveforms), BATCH)
+    starts = range(0, max(1, len(waveforms)), BATCH)  # none too is a batch
     return np.concatenate(
         [
-            recognizer.posteriors(np.divide(waveforms[start : start + BATCH], 32768, dtype=np.float32))
+            recognizer.logits(np.divide(waveforms[start : start + BATCH], 32768, dtype=np.float32))
             for start in tqdm(starts, desc="scoring", unit="batch", disable=not progress, delay=2)
         ]
     )
@@ -90,26 +93,29 @@ class Scores:
 
     split: Split
     evaluation: Evaluation
+    calibration: Calibration
     unseen: Evaluation | None  # of the words that were held out of training, in all splits
+    open_sets: tuple[OpenSet, ...]  # commands of the split against its unknown words, and against the held-out ones
     notes: tuple[str, ...]  # what was left out, for people
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, in the types that JSON has."""
         unseen = self.unseen.to_dict() if self.unseen else None
         facts = {"split": self.split, "unknown_seed": UNKNOWN_SEED, "notes": list(self.notes)}
-        return {**facts, **self.evaluation.to_dict(), "unseen_words": unseen}
+        known = {"calibration": self.calibration.to_dict(), "open_set": [item.to_dict() for item in self.open_sets]}
+        return {**facts, **self.evaluation.to_dict(), "unseen_words": unseen, **known}
 
     def table(self) -> str:
         """A report for the terminal."""
-        text = self.evaluation.table()
+        parts = [self.evaluation.table()]
         if self.unseen and (accepted := self.unseen.unknown_accepted):
             refused = Share(accepted.of - accepted.hits, accepted.of)
-            text += (
-                f"\n\nwords never heard in training: {refused.hits} of {refused.of} recordings refused, "
-                f"{report.percent(refused.share)} (95 % interval {report.span(refused.interval or (0.0, 1.0))})\n"
+            told = (
+                f"words never heard in training: {refused.hits} of {refused.of} recordings refused, "
+                f"{report.percent(refused.share)} (95 % interval {report.span(refused.interval or (0.0, 1.0))})"
             )
-            text += "\n".join(report.word_lines(self.unseen, 30))
-        return text
+            parts.append("\n".join([told, *report.word_lines(self.unseen, 30)]))
+        return "\n\n".join([*parts, self.calibration.table(), *(item.table() for item in self.open_sets)])
 
 
 def evaluate_model(
@@ -119,16 +125,29 @@ def evaluate_model(
     corpus = scan(data, strict)
     memory = load_memory(data, [clip.name for clip in corpus.clips], progress, strict)
     task = Task(model.labels)
-    evaluation = score(model, scored_set(corpus, memory, task, split), device, progress)
-    held_out = listed(model.training.get("config", {}).get("corpus", {}).get("hold_out", ""))
-    unseen_clips = [(clip, UNKNOWN) for clip in corpus.clips if clip.word in held_out]
-    unseen = None
-    if unseen_clips and UNKNOWN in task.labels:
-        unseen = score(model, gathered(unseen_clips, memory, task), device)
-    return Scores(split, evaluation, unseen, (*corpus.notes, *memory.notes))
+    scored = scored_set(corpus, memory, task, split)
+    answers = logits(model, scored.waveforms, device, progress)
+    evaluation = evaluated(model, scored, answers)
+    others, unseen = {}, None
+    if UNKNOWN in task.labels:
+        others["unknown words"] = answers[scored.truth == task.labels.index(UNKNOWN)]
+        held_out = listed(model.training.get("config", {}).get("corpus", {}).get("hold_out", ""))
+        never_heard = gathered([(clip, UNKNOWN) for clip in corpus.clips if clip.word in held_out], memory, task)
+        if never_heard.names:
+            others["words never heard"] = logits(model, never_heard.waveforms, device)
+            unseen = evaluated(model, never_heard, others["words never heard"])
+    compared = (open_set(task.labels, answers, scored.truth, theirs, words) for words, theirs in others.items())
+    return Scores(
+        split,
+        evaluation,
+        calibration(softmax(answers.astype(np.float64), axis=1), scored.truth),
+        unseen,
+        tuple(item for item in compared if item),
+        (*corpus.notes, *memory.notes),
+    )
 
 
-def score(model: Model, scored: ScoredSet, device: torch.device, progress: bool = False) -> Evaluation:
-    """Put recordings before a model and count its answers."""
-    answers = probabilities(model, scored.waveforms, device, progress)
-    return evaluate_scores(model.labels, scored.names, scored.truth, answers, scored.words)
+def evaluated(model: Model, scored: ScoredSet, answers: NDArray[np.float32]) -> Evaluation:
+    """Count the answers, logits [n, labels], of a model."""
+    posteriors = softmax(answers.astype(np.float64), axis=1)
+    return evaluate_scores(model.labels, scored.names, scored.truth, posteriors, scored.words)

@@ -11,17 +11,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from scipy.special import log_softmax
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from speech_lstm.audio.augment import Augment
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.checkpoint import Model, save_model
+from speech_lstm.checkpoint import Model, load_model, save_model
 from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig, listed
 from speech_lstm.corpus.speech_commands import Task
 from speech_lstm.errors import ConfigError
@@ -29,9 +31,10 @@ from speech_lstm.network import Network
 from speech_lstm.training.batches import NONE, Batches
 from speech_lstm.training.distributed import Processes
 from speech_lstm.training.record import STATE, Record
-from speech_lstm.training.scoring import ScoredSet, probabilities
+from speech_lstm.training.scoring import ScoredSet, logits
 from speech_lstm.training.state import Progress, State
 from speech_lstm.training.teachers import Teachers
+from speech_lstm.training.temperature import calibrated
 
 STEP_SEEDS = 1_000_003  # a prime above the steps of any run, so that runs with near seeds share no step's seed
 
@@ -72,6 +75,8 @@ class Trainer:
         torch.manual_seed(settings.seed)
         labels = material.task.labels
         network = Network(config.features, config.network, len(labels))
+        if settings.start:
+            start_from(Path(settings.start), network, config, labels)
         averaged = copy.deepcopy(network).requires_grad_(False).to(self.device)
         self.network = network.to(self.device)
         self.model = Model(averaged, config.features, config.network, labels)  # what is scored and kept
@@ -149,10 +154,12 @@ class Trainer:
         """This process's share of a batch, augmented: the recordings float32 [share, samples], and their features
         [share, frames, size]."""
         share = self.share
+        batches = self.material.batches
         draws = self.augment.draw(len(first), seed).rows(share.start, share.stop)
         silent = torch.from_numpy(first[share] == NONE).to(self.device)
-        waveforms = self.material.batches.waveforms(first[share], second[share])
-        waveforms = self.augment.waveforms(waveforms, silent, draws)
+        unknown = batches.labels(first[share], second[share]) == batches.unknown_label
+        draws = self.augment.shift_more(draws, unknown.to(self.device))
+        waveforms = self.augment.waveforms(batches.waveforms(first[share], second[share]), silent, draws)
         return waveforms, self.augment.features(self.front_end(waveforms), draws)
 
     @torch.no_grad()
@@ -165,9 +172,10 @@ class Trainer:
     def end_epoch(self, epoch: int) -> None:
         """Score the averaged weights on the validation split, write the record, keep the best model."""
         progress, batches = self.progress, self.material.batches
-        scores = torch.zeros(2, dtype=torch.float64, device=self.device)
-        if self.processes.first:
-            scores = torch.tensor(self.validate(), dtype=torch.float64, device=self.device)
+        validation = self.material.validation
+        answers = logits(self.model, validation.waveforms, self.device) if self.processes.first else None
+        found = (0.0, 0.0) if answers is None else loss_and_accuracy(answers, validation.truth)
+        scores = torch.tensor(found, dtype=torch.float64, device=self.device)
         loss, accuracy = self.processes.same(scores).tolist()
         finite(loss, epoch)
         entry = {
@@ -183,17 +191,11 @@ class Trainer:
         better = (accuracy, -loss) > progress.best
         if better:
             progress.best, progress.best_epoch = (accuracy, -loss), epoch
-        if self.processes.first:
+        if answers is not None:
             self.record.epoch(entry, better)
+            kept = calibrated(self.kept_model(), answers, validation.truth)  # the run goes on with what it was
             for name in ("last", "best") if better else ("last",):
-                save_model(self.record.path(f"{name}.safetensors"), self.kept_model())
-
-    def validate(self) -> tuple[float, float]:
-        """Loss and accuracy of the averaged weights on the validation split."""
-        scored = self.material.validation
-        answers = probabilities(self.model, scored.waveforms, self.device)
-        right = answers[np.arange(len(answers)), scored.truth]
-        return float(-np.log(np.maximum(right, 1e-12)).mean()), float((answers.argmax(1) == scored.truth).mean())
+                save_model(self.record.path(f"{name}.safetensors"), kept)
 
     def kept_model(self) -> Model:
         """The model with the facts of its training, for the file."""
@@ -220,6 +222,26 @@ class Trainer:
         if self.processes.count == 1:
             return interrupted.is_set()
         return bool(self.processes.total(torch.tensor(float(interrupted.is_set()), device=self.device)))
+
+
+def start_from(path: Path, network: Network, config: Config, labels: tuple[str, ...]) -> None:
+    """Give a network the weights of a model file; raises ModelError, and ConfigError where it is another network."""
+    model = load_model(path)
+    if (model.features, model.config) != (config.features, config.network):
+        raise ConfigError(
+            f"start: {path} has other features or another network than this run; give the settings of its own "
+            "config.toml with --config"
+        )
+    weights = model.network.state_dict()
+    if model.labels != labels:
+        weights = {name: weight for name, weight in weights.items() if not name.startswith("head.")}
+    network.load_state_dict(weights, strict=False)
+
+
+def loss_and_accuracy(answers: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Mean cross-entropy, in nats, and accuracy of logits [n, labels] whose right labels are `truth` [n]."""
+    logs = log_softmax(answers.astype(np.float64), axis=1)
+    return float(-logs[np.arange(len(truth)), truth].mean()), float((answers.argmax(axis=1) == truth).mean())
 
 
 def finite(loss: float, epoch: int) -> float:

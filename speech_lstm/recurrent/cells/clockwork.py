@@ -58,7 +58,6 @@ class Clockwork(Cell):
     def step(self, frame: Frame, state: State, weights: Weights) -> State:
         h = state[0]
         new = weights.product["recurrent"](frame.x, h).tanh()
-        active = sum(frame.index % (1 << module) == 0 for module in range(self.config.clocks)) * self.module
-        clock = torch.zeros_like(h)
-        clock[..., :active] = 1
+        periods = 1 << torch.arange(self.hidden, device=h.device) // self.module
+        clock = (frame.index % periods == 0).to(h.dtype).expand_as(h)
         return (torch.where(frame.tap("clock", clock) > 0, new, h),)

@@ -1,0 +1,44 @@
+"""Write a model as an ONNX file, proved equal."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+
+from speech_lstm.errors import ConfigError
+from speech_lstm.flags import add_plugin_flag, load_plugins
+
+HELP = "write a model as an ONNX file that needs no torch"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL")
+    parser.add_argument("--format", default="onnx", choices=("onnx",), help="(%(default)s)")
+    parser.add_argument("--int8", action="store_true", help="keep each weight in 8 bits: a quarter of the size")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="(MODEL.onnx or MODEL.int8.onnx)")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="a corpus: compare the accuracy on its testing split too"
+    )
+    parser.add_argument(
+        "--streaming",
+        action="store_true",
+        help="write FILE.stream.onnx too, which goes frame by frame: for a network that reads in one direction",
+    )
+    add_plugin_flag(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    for package in ("onnx", "onnxruntime"):
+        if find_spec(package) is None:
+            raise ConfigError(f"the export needs the package {package}: pip install 'speech-lstm[export]'")
+    load_plugins(arguments)
+    from speech_lstm.checkpoint import load_model
+    from speech_lstm.export.files import export
+    from speech_lstm.recognition.recognizer import one_thread
+
+    one_thread()
+    model = load_model(arguments.model)
+    out = arguments.out or arguments.model.with_suffix(".int8.onnx" if arguments.int8 else ".onnx")
+    print(export(model, out, arguments.int8, arguments.streaming, arguments.data))
+    return 0

@@ -1,0 +1,64 @@
+"""Measure detection on a long recording whose words are known."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from speech_lstm.flags import add_plugin_flag, load_plugins, probability
+
+HELP = "measure detection on a long recording whose words are known"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL")
+    parser.add_argument("recording", type=Path, metavar="RECORDING")
+    parser.add_argument(
+        "--truth", type=Path, metavar="FILE", help="what is said when: CSV with word,start (RECORDING with .csv)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every number to this file")
+    parser.add_argument(
+        "--plots", type=Path, metavar="DIR", help="write tradeoff.png and tradeoff_words.png to this folder"
+    )
+    parser.add_argument(
+        "--threshold",
+        type=probability,
+        metavar="P",
+        help="probability from which any command counts (that of each word in the model file)",
+    )
+    add_plugin_flag(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    load_plugins(arguments)
+    from dataclasses import replace
+
+    from speech_lstm.files import write_json
+    from speech_lstm.recognition.recognizer import load, one_thread
+    from speech_lstm.streams.hearing import hear_recording
+    from speech_lstm.streams.report import table
+    from speech_lstm.streams.score import StreamScore
+    from speech_lstm.streams.tradeoff import trade_off
+    from speech_lstm.streams.writing import truth_path
+
+    one_thread()
+    recognizer = load(arguments.model)
+    scored = hear_recording(recognizer, arguments.recording, arguments.truth or truth_path(arguments.recording))
+    detection = recognizer.detection
+    if arguments.threshold is not None:
+        detection = replace(detection, thresholds=dict.fromkeys(scored.commands, arguments.threshold))
+    score = StreamScore(scored.hours, scored.commands, scored.events, scored.decide(detection))
+    curve = trade_off(scored, detection)
+    print(table(score, curve, detection))
+    if arguments.json:
+        facts = {"recording": arguments.recording, "thresholds": {w: detection.threshold(w) for w in scored.commands}}
+        write_json(arguments.json, facts | score.to_dict() | {"trade_off": curve.to_dict()})
+        print(f"\nnumbers in {arguments.json}")
+    if arguments.plots:
+        from speech_lstm.insight.figures import save_figure
+        from speech_lstm.streams.figures import total_figure, word_figure
+
+        save_figure(total_figure(curve), arguments.plots / "tradeoff.png")
+        save_figure(word_figure(curve), arguments.plots / "tradeoff_words.png")
+        print(f"\npictures {arguments.plots / 'tradeoff.png'} and {arguments.plots / 'tradeoff_words.png'}")
+    return 0

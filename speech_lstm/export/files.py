@@ -1,0 +1,107 @@
+"""The export from beginning to end: built, compared with torch, and written only if it gives the same."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from speech_lstm.checkpoint import Model
+from speech_lstm.config import CLIP_SAMPLES
+from speech_lstm.errors import ConfigError
+from speech_lstm.export.graph import Floats
+from speech_lstm.export.model import recording_model, stream_model
+from speech_lstm.export.parity import (
+    Answer,
+    answer_of,
+    compare_accuracy,
+    compare_recordings,
+    compare_stream,
+    milliseconds,
+)
+from speech_lstm.files import atomic_path
+from speech_lstm.onnx_file import STREAM_SUFFIX, open_session
+from speech_lstm.recognition.onnx_model import beginning
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+
+def export(model: Model, out: Path, int8: bool = False, streaming: bool = False, data: Path | None = None) -> str:
+    """Write a model as ONNX to `out`, and with `streaming` its frame-by-frame form beside it; a report for people.
+
+    With `data` the accuracy on the testing split of the corpus there is compared too. Raises ParityError, and
+    leaves no file, where float32 doesn't give the same logits and answers or accuracy is lost; ConfigError for a
+    network that can't be exported; OutputError where a file can't be written.
+    """
+    if out.suffix != ".onnx":
+        raise ConfigError(f"{out}: the name of an ONNX file must end in .onnx, by which it is known")
+    contents = {out: recording_model(model, int8)}
+    if streaming:
+        contents[out.with_suffix(STREAM_SUFFIX)] = stream_model(model, int8)
+    lines = report(model, out, contents[out], int8, data)
+    for path, content in list(contents.items())[1:]:
+        lines += ["", *stream_report(model, path, content, int8)]
+    with ExitStack() as stack:  # all of them or none
+        for path, content in contents.items():
+            stack.enter_context(atomic_path(path)).write_bytes(content)
+    return "\n".join(lines)
+
+
+def report(model: Model, path: Path, content: bytes, int8: bool, data: Path | None) -> list[str]:
+    """What the file for whole recordings does beside torch; raises ParityError."""
+    answer = answer_with(open_session(path, content))
+    parity = compare_recordings(model, answer)
+    if not int8:
+        parity.check()
+    lines = [f"{path}  {size(content)}", f"  {parity.line()}"]
+    if data is not None:
+        accuracy = compare_accuracy(model, answer, data)
+        accuracy.check()
+        lines.append(f"  {accuracy.line()}")
+    elif int8:
+        lines.append("  what int8 costs in accuracy was not measured: name a corpus with --data")
+    ours, torch = milliseconds(answer, answer_of(model))
+    return [*lines, f"  one second on one thread: {ours:.2f} ms, torch {torch:.2f} ms"]
+
+
+def stream_report(model: Model, path: Path, content: bytes, int8: bool) -> list[str]:
+    """What the frame-by-frame file does beside torch; raises ParityError."""
+    session = open_session(path, content)
+    parity = compare_stream(model, stream_with(session))
+    if not int8:
+        parity.check()
+    stream, hop = stream_with(session), model.features.hop
+    stream(np.zeros((1, CLIP_SAMPLES), np.float32))
+    (time,) = milliseconds(lambda waveforms: stream(waveforms[:, :hop]))
+    lines = [f"{path}  {size(content)}", f"  {parity.line()}"]
+    return [*lines, f"  one frame more on one thread: {time:.2f} ms"]
+
+
+def size(content: bytes) -> str:
+    return f"{len(content) / 1e6:.2f} MB"
+
+
+def answer_with(session: InferenceSession) -> Answer:
+    """The logits as ONNX Runtime computes them."""
+
+    def answer(waveforms: Floats) -> Floats:
+        logits: Floats = session.run(["logits"], {"waveforms": waveforms})[0]
+        return logits
+
+    return answer
+
+
+def stream_with(session: InferenceSession) -> Answer:
+    """The logits [1, labels] after samples [1, n], which follow those of the call before."""
+    state: dict[str, Any] = beginning(session)
+    names = ["logits", *(f"next.{name}" for name in state)]
+
+    def stream(samples: Floats) -> Floats:
+        logits, *after = session.run(names, {"samples": samples} | state)
+        state.update(zip(state, after, strict=True))
+        return logits
+
+    return stream

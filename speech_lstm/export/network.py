@@ -1,0 +1,96 @@
+"""A network as ONNX nodes: features of every frame in, logits out, in one pass over a recording or frame by frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from speech_lstm.audio.mfcc import FrontEnd
+from speech_lstm.export.front_end import log_mel
+from speech_lstm.export.graph import Floats, Graph
+from speech_lstm.export.loop import Names, write_loop
+from speech_lstm.export.native import operator, write_operator
+from speech_lstm.network import Attention, InputBatchNorm, InputLayerNorm, Last, Network
+from speech_lstm.recurrent.layer import Layer
+from speech_lstm.recurrent.stack import Stack
+
+
+@dataclass
+class Memory:
+    """The state that a frame-by-frame graph is given and gives, layer by layer; empty for whole recordings."""
+
+    index: str | None = None
+    before: list[tuple[str, ...]] = field(default_factory=list)
+    after: list[tuple[str, ...]] = field(default_factory=list)
+
+
+def write_features(graph: Graph, waveforms: str, front_end: FrontEnd, network: Network) -> str:
+    """Waveforms [batch, samples] → normalised features [batch, frames, size].
+
+    The running averages of a batch normalisation are plain numbers by now: they go into the DCT.
+    """
+    logs, normalise = log_mel(graph, waveforms, front_end), network.normalise
+    dct = None if front_end.dct is None else array(front_end.dct)
+    scale = shift = None
+    if isinstance(normalise, InputBatchNorm):
+        scale = array(normalise.weight * torch.rsqrt(normalise.variance + normalise.epsilon))
+        shift = array(normalise.bias) - array(normalise.mean) * scale
+    if dct is not None:
+        logs = graph("MatMul", logs, dct if scale is None else dct * scale)
+    elif scale is not None:
+        logs = graph("Mul", logs, scale)
+    if isinstance(normalise, InputLayerNorm):
+        weights = array(normalise.weight), array(normalise.bias)
+        return graph("LayerNormalization", logs, *weights, axis=-1, epsilon=normalise.eps)
+    return logs if shift is None else graph("Add", logs, shift)
+
+
+def write_stack(graph: Graph, features: str, stack: Stack, memory: Memory) -> str:
+    """Features [batch, frames, inputs] → hidden states [batch, frames, size], forward direction first."""
+    if stack.embed is not None:
+        features = graph.dense(features, array(stack.embed.weight.T), array(stack.embed.bias))
+    track = Names(graph("Transpose", features, perm=[1, 0, 2]))
+    for i in range(stack.depth):
+        before = memory.before[i] if memory.before else None
+        track, after = write_layer(graph, stack.layer(i), track, before, memory.index)
+        memory.after.append(after)
+    return graph("Transpose", track.hidden, perm=[1, 0, 2])
+
+
+def write_layer(
+    graph: Graph, layer: Layer, track: Names, before: tuple[str, ...] | None, index: str | None
+) -> tuple[Names, tuple[str, ...]]:
+    """A layer by ONNX's own operator where there is one, else as a loop over its cell's step."""
+    if (found := operator(layer)) is not None:
+        hidden, after = write_operator(graph, layer, found, track.hidden, before)
+        return Names(hidden), after
+    return write_loop(graph, layer, track, before, index)
+
+
+def write_head(graph: Graph, hidden: str, network: Network) -> str:
+    """Hidden states [batch, frames, size] → logits [batch, labels]."""
+    pooled = write_pooling(graph, hidden, network)
+    return graph.dense(pooled, array(network.head.weight.T), array(network.head.bias))
+
+
+def write_pooling(graph: Graph, hidden: str, network: Network) -> str:
+    """Hidden states [batch, frames, size] → one vector for each recording."""
+    pooling = network.pooling
+    if isinstance(pooling, Attention):
+        scores = graph("Add", graph("MatMul", hidden, array(pooling.score.weight.T)), array(pooling.score.bias))
+        shares = graph("Transpose", graph("Softmax", scores, axis=1), perm=[0, 2, 1])
+        return graph("Reshape", graph("MatMul", shares, hidden), [0, -1])
+    if isinstance(pooling, Last):
+        size = pooling.forward_size
+        last = graph("Gather", hidden, np.array(-1), axis=1)
+        if network.stack.size == size:
+            return last
+        first = graph("Gather", hidden, np.array(0), axis=1)
+        return graph("Concat", graph.slice(last, 1, 0, size), graph.slice(first, 1, size), axis=1)
+    return graph("ReduceMean", hidden, [1], keepdims=0)
+
+
+def array(tensor: torch.Tensor) -> Floats:
+    return tensor.detach().cpu().contiguous().numpy()

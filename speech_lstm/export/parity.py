@@ -1,0 +1,195 @@
+"""Whether an ONNX file gives what the model gives: logits and answers, accuracy, size and time side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain, cycle
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from speech_lstm.audio.mfcc import FrontEnd
+from speech_lstm.checkpoint import Model
+from speech_lstm.config import CLIP_SAMPLES
+from speech_lstm.errors import FAILED, SpeechLSTMError
+from speech_lstm.export.graph import Floats
+
+TOLERANCE = 1e-4  # of a logit; of its size, where that is above 1: float32 has seven digits
+LOST_POINTS = 0.2  # percentage points of accuracy that int8 may cost
+DEMO = Path(__file__).parents[2] / "data" / "demo"  # in the repository; an installed package hasn't got it
+BATCHES = (1, 2, 5)
+LENGTHS = (0.0, 0.5, 1.0, 1.77)  # seconds; none stands for a single frame
+LEVELS = (1.0, 0.1, 1e-3, 0.0)  # of noise, the last one digital silence
+TIMED = 50  # runs; the fastest counts
+BATCH = 64
+
+Answer = Callable[[Floats], Floats]  # waveforms [batch, samples] → logits [batch, labels]
+
+
+class ParityError(SpeechLSTMError):
+    """An export that doesn't do what the model does: a failure of ours."""
+
+    exit_status = FAILED
+
+
+@dataclass(frozen=True)
+class Parity:
+    """What a comparison found."""
+
+    difference: float  # the largest of two logits; of their size, where that is above 1
+    agreed: int  # recordings with the same likeliest label
+    recordings: int
+    described: str  # what was heard
+
+    def line(self) -> str:
+        return (
+            f"largest difference of logits {self.difference:.1e}, same answer for {self.agreed:,} of "
+            f"{self.recordings:,}: {self.described}"
+        )
+
+    def check(self) -> None:
+        """Raise ParityError unless everything agrees, as it must in float32."""
+        if not self.difference <= TOLERANCE or self.agreed < self.recordings:  # NaN is a difference
+            raise ParityError(f"the export does not do what the model does, and was not written: {self.line()}")
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Right answers on the testing split of a corpus."""
+
+    torch: int
+    onnx: int
+    recordings: int
+
+    def line(self) -> str:
+        torch, onnx = (100 * right / self.recordings for right in (self.torch, self.onnx))
+        return (
+            f"accuracy {onnx:.2f} %, {self.onnx:,} of {self.recordings:,} recordings of the testing split; "
+            f"of the model {torch:.2f} %, {self.torch:,}"
+        )
+
+    def check(self) -> None:
+        """Raise ParityError where the export lost too much."""
+        if 100 * (self.torch - self.onnx) / self.recordings > LOST_POINTS:
+            raise ParityError(
+                f"the export loses more than {LOST_POINTS} points and was not written: {self.line()}; "
+                "leave out --int8"
+            )
+
+
+def compare(pairs: Iterator[tuple[Floats, Floats]], described: str) -> Parity:
+    """Pairs of logits [batch, labels] that should be the same."""
+    difference, agreed, recordings = 0.0, 0, 0
+    for want, found in pairs:
+        off = np.abs(found - want) / np.maximum(1, np.abs(want))
+        difference = float(np.max([difference, off.max(initial=0)]))  # max() of Python would lose a NaN
+        agreed += int((found.argmax(1) == want.argmax(1)).sum())
+        recordings += len(want)
+    return Parity(difference, agreed, recordings, described)
+
+
+def compare_recordings(model: Model, answer: Answer) -> Parity:
+    """Over the carried recordings, where they are, and noise of several levels, batches and lengths."""
+    torch_answer = answer_of(model)
+    carried = carried_recordings()
+
+    def pairs() -> Iterator[tuple[Floats, Floats]]:
+        for start in range(0, len(carried), BATCH):
+            batch = carried[start : start + BATCH]
+            yield torch_answer(batch), answer(batch)
+        for batch in noise(model.features.window):
+            yield torch_answer(batch), answer(batch)
+
+    found = f"{len(carried):,} recordings and " if len(carried) else ""
+    return compare(pairs(), f"{found}noise of {len(LEVELS)} levels in batches of 1 to 5 and of 1 frame to 1.8 s")
+
+
+def compare_stream(model: Model, stream: Answer) -> Parity:
+    """Over one stream of recordings or noise in pieces of several sizes. `stream` gives the logits after samples
+    [1, n] that follow those of the call before."""
+    front_end, network = FrontEnd(model.features), model.network
+    carried, hop = carried_recordings()[::8], model.features.hop
+    samples = carried.reshape(1, -1) if len(carried) else next(noise(8 * CLIP_SAMPLES))
+    with torch.inference_mode():
+        hidden = network.stack(network.normalise(front_end(torch.from_numpy(samples))))[0]
+
+    def pairs() -> Iterator[tuple[Floats, Floats]]:
+        heard = 0
+        for size in chain([model.features.window], cycle([hop, CLIP_SAMPLES, 10 * hop + 1, 3 * hop])):
+            piece = samples[:, heard : heard + size]
+            if piece.shape[1] < size:
+                return
+            heard += size
+            frames = front_end.frames(heard)
+            last_second = hidden[:, max(0, frames - front_end.frames(CLIP_SAMPLES)) : frames]
+            with torch.inference_mode():
+                yield network.head(network.pooling(last_second)).numpy(), stream(piece)
+
+    return compare(pairs(), f"{samples.size / CLIP_SAMPLES:.0f} s in pieces of 1 frame to 1 s")
+
+
+def compare_accuracy(model: Model, answer: Answer, data: Path) -> Accuracy:
+    """On the testing split of the corpus in `data`; raises CorpusError."""
+    from tqdm import tqdm
+
+    from speech_lstm.corpus.memory import load_memory
+    from speech_lstm.corpus.speech_commands import Task, scan
+    from speech_lstm.training.scoring import scored_set
+
+    corpus = scan(data)
+    memory = load_memory(data, [clip.name for clip in corpus.clips], True)
+    scored = scored_set(corpus, memory, Task(model.labels), "testing")
+    right = np.zeros(2, int)
+    for start in tqdm(range(0, len(scored.truth), BATCH), desc="scoring", unit="batch", delay=2):
+        waveforms = np.divide(scored.waveforms[start : start + BATCH], 32768, dtype=np.float32)
+        truth = scored.truth[start : start + BATCH]
+        right += [(each(waveforms).argmax(1) == truth).sum() for each in (answer_of(model), answer)]
+    return Accuracy(int(right[0]), int(right[1]), len(scored.truth))
+
+
+def answer_of(model: Model) -> Answer:
+    """The logits as torch computes them."""
+    front_end = FrontEnd(model.features)
+
+    @torch.inference_mode()
+    def answer(waveforms: Floats) -> Floats:
+        logits: Floats = model.network(front_end(torch.from_numpy(waveforms))).numpy()
+        return logits
+
+    return answer
+
+
+def milliseconds(*answers: Answer) -> list[float]:
+    """How long each takes for one recording of a second: the fastest of some runs by turns, after a few more. Other
+    work on the machine makes a run slower, nothing makes it faster."""
+    waveform = next(noise(CLIP_SAMPLES))[:1]
+    times = np.zeros((TIMED, len(answers)))
+    for run in range(-5, TIMED):
+        for i, answer in enumerate(answers):
+            start = time.perf_counter()
+            answer(waveform)
+            times[run, i] = time.perf_counter() - start  # the first few are written over
+    return [1000 * float(fastest) for fastest in times.min(0)]
+
+
+def noise(shortest: int) -> Iterator[Floats]:
+    """Batches [batch, samples] of noise, each recording of another level, the first of one second or `shortest`."""
+    random = np.random.default_rng(0)
+    for seconds in LENGTHS:
+        for batch in BATCHES:
+            size = max(shortest, round(seconds * CLIP_SAMPLES))
+            waveforms = random.standard_normal((batch, size)).clip(-1, 1)
+            yield (waveforms * np.resize(LEVELS, batch)[:, None]).astype(np.float32)
+
+
+def carried_recordings() -> Floats:
+    """The recordings of the repository, a second of each: float32 [n, CLIP_SAMPLES]; none in an installed package."""
+    from speech_lstm.audio.recording import fit_clip, read_recording
+
+    paths = sorted(DEMO.rglob("*.wav")) if DEMO.is_dir() else []
+    clips: list[NDArray[np.float32]] = [fit_clip(read_recording(path)) for path in paths]
+    return np.stack(clips) if clips else np.zeros((0, CLIP_SAMPLES), np.float32)

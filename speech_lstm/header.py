@@ -1,0 +1,67 @@
+"""What a model file says of itself, whichever form it has: read and checked without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from speech_lstm.config import DetectionConfig, FeatureConfig, NetworkConfig
+from speech_lstm.errors import ConfigError, ModelError
+
+
+@dataclass(frozen=True)
+class Header:
+    """The settings and labels of a model and how it came to be."""
+
+    labels: tuple[str, ...]
+    features: FeatureConfig
+    network: NetworkConfig
+    detection: DetectionConfig
+    training: dict[str, Any]
+
+    @classmethod
+    def from_dict(cls, path: Path, values: dict[str, Any]) -> Self:
+        """The header of the file at `path`, as JSON gave it; raises ModelError, in one line, where it is damaged."""
+        try:
+            labels, detection = labels_of(values["labels"]), DetectionConfig.from_dict(values["detection"])
+            features = FeatureConfig.from_dict(values["features"])
+            network = NetworkConfig.from_dict(values["network"])
+            if strange := sorted(set(detection.thresholds) - set(labels)):
+                raise ConfigError(f"a threshold for {strange[0]!r}, which is no label")
+            return cls(labels, features, network, detection, dict(values["training"]))
+        except (KeyError, TypeError, ValueError, ConfigError) as error:
+            raise ModelError(
+                f"{path}: the header of the model is damaged ({error}); train or download it anew"
+            ) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The header in the types that JSON has."""
+        return {
+            "labels": list(self.labels),
+            "features": self.features.to_dict(),
+            "network": self.network.to_dict(),
+            "detection": self.detection.to_dict(),
+            "training": self.training,
+        }
+
+
+def labels_of(names: Any) -> tuple[str, ...]:
+    """The labels of a header; raises ConfigError unless they are a list of different names."""
+    if not isinstance(names, list) or not all(isinstance(name, str) and name.isprintable() for name in names):
+        raise ConfigError("its labels are not a list of names")
+    if not names or "" in names or len(set(names)) != len(names):
+        raise ConfigError("its labels are none, empty or not all different")
+    return tuple(names)
+
+
+def check_version(path: Path, found: str, version: int) -> None:
+    """Raise ModelError unless a file's format version is the one that is read here."""
+    if not found.isdecimal():
+        raise ModelError(f"{path}: its header has no format version; it is damaged")
+    if int(found) > version:
+        raise ModelError(
+            f"{path}: format {found} is newer than this program reads (format {version}); upgrade speech-lstm"
+        )
+    if int(found) < version:
+        raise ModelError(f"{path}: format {found} is older than this program reads; train or download it anew")

@@ -1,0 +1,112 @@
+"""Rows of posteriors → commands: the decision alone, without audio and without a network.
+
+It is quick enough to be run over hours of stored rows for one threshold after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_lstm.config import SILENCE, UNKNOWN, DetectionConfig
+
+HOP_SECONDS = 0.1  # from row to row
+SMOOTHED_SECONDS = 0.3  # of rows that are averaged
+RELEASE = 0.5  # of a word's threshold: below it a word that fired can fire again
+# A smoothed row looks back on 1.2 s. When nearly so much has passed, what made the word fire has left it: a posterior
+# that is still high is the word said again, without a fall between.
+AGAIN_SECONDS = 1.1
+REFRACTORY_SECONDS = 0.5  # after a word fired, in which it doesn't, whatever its posterior does
+LOCKOUT_SECONDS = 0.3  # after any word fired, in which none does: one utterance is one command
+
+
+class Firing(NamedTuple):
+    """A command that was decided on."""
+
+    label: str
+    probability: float  # smoothed
+    time: float  # seconds: that of the row at which it was decided
+    scores: NDArray[np.float32]  # [labels], the smoothed row
+
+
+class Trigger:
+    """Call it with rows that follow each other, any number at a time; it returns the commands decided on with them.
+
+    A word fires when its posterior, averaged over SMOOTHED_SECONDS, passes its threshold; of several the one with
+    the highest. It fires again when it has fallen below RELEASE of the threshold in between, but not within
+    REFRACTORY_SECONDS; or after AGAIN_SECONDS without a fall. `_unknown_` and `_silence_` never fire. What is
+    decided depends on the rows alone, not on how many come at a time.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        detection: DetectionConfig,
+        threshold: float | None = None,
+        hop_seconds: float = HOP_SECONDS,
+    ) -> None:
+        """`threshold` takes the place of those in `detection`, for all words."""
+        self.labels = tuple(labels)
+        self.words = np.array([i for i, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)], np.intp)
+        thresholds = [detection.threshold(labels[i]) if threshold is None else threshold for i in self.words]
+        self.thresholds = np.array(thresholds, np.float32)  # [words]
+        self.releases = np.float32(RELEASE) * self.thresholds
+        self.smoothed, self.again, self.refractory, self.lockout = (
+            max(1, round(seconds / hop_seconds))
+            for seconds in (SMOOTHED_SECONDS, AGAIN_SECONDS, REFRACTORY_SECONDS, LOCKOUT_SECONDS)
+        )
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every row."""
+        self.recent = np.zeros((0, len(self.labels)), np.float32)  # the last rows, fewer than `smoothed`
+        self.scores = np.zeros(len(self.labels), np.float32)  # [labels], the newest smoothed row
+        self.rows = 0
+        self.falls = np.zeros(len(self.words), np.int64)  # rows in which each word lay below its release
+        self.fired = np.full(len(self.words), -self.again)  # number of the row at which each word last fired
+        self.fallen = np.full(len(self.words), -1)  # what `falls` was then
+
+    def __call__(self, times: NDArray[np.float64], posteriors: NDArray[np.float32]) -> list[Firing]:
+        """Take in rows float32 [n, labels] of the times float64 [n], in seconds, one hop apart."""
+        if not len(posteriors):
+            return []
+        rows = self.smooth(posteriors)
+        heights = rows[:, self.words]
+        falls = self.falls + np.cumsum(heights < self.releases, 0)
+        found = []
+        for i in np.flatnonzero((heights >= self.thresholds).any(1)).tolist():
+            if (word := self.consider(self.rows + i, heights[i], falls[i])) is not None:
+                probability, label = float(heights[i, word]), self.labels[self.words[word]]
+                found.append(Firing(label, probability, float(times[i]), rows[i].copy()))
+        self.scores, self.falls = rows[-1].copy(), falls[-1].copy()
+        self.rows += len(rows)
+        return found
+
+    def smooth(self, posteriors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Each row's mean with the rows just before it, of which there are fewer at the beginning."""
+        known = len(self.recent)
+        rows = np.concatenate([self.recent, posteriors])
+        total = np.zeros_like(posteriors)
+        count = np.zeros((len(posteriors), 1), np.float32)
+        for back in range(self.smoothed):
+            first = max(0, back - known)  # of the new rows, that has a row so far back
+            total[first:] += rows[known + first - back : len(rows) - back]
+            count[first:] += 1
+        self.recent = rows[max(0, len(rows) - self.smoothed + 1) :].copy()
+        return total / count
+
+    def consider(self, row: int, heights: NDArray[np.float32], falls: NDArray[np.int64]) -> int | None:
+        """Which word fires at a row, given the words' smoothed posteriors there and their falls, if one does."""
+        since = row - self.fired
+        if since.min() < self.lockout:
+            return None
+        armed = ((falls > self.fallen) & (since >= self.refractory)) | (since >= self.again)
+        ready = armed & (heights >= self.thresholds)
+        if not ready.any():
+            return None
+        word = int(np.where(ready, heights, -1).argmax())
+        self.fired[word], self.fallen[word] = row, falls[word]
+        return word

@@ -1,0 +1,108 @@
+"""Detection-error trade-off: commands not matched against false accepts an hour, on a logarithmic axis."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from speech_lstm.insight.figures import BLUE, GREY, ORANGE, as_written, empty_figure, tidy
+from speech_lstm.streams.tradeoff import TradeOff
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = 4  # panels in a row
+RIGHT = 60  # false accepts an hour; to the right of it there is no room for text
+TARGET = 0.5  # false accepts an hour: what users of such systems ask for
+
+
+def total_figure(curve: TradeOff) -> Figure:
+    """The curve of all commands together."""
+    figure, axes = empty_figure(8.5, 5.6)
+    draw(axes, curve, None, 12)
+    frame(axes, curve)
+    axes.axvline(TARGET, color=GREY, linestyle=":", linewidth=1.5, zorder=1)
+    axes.annotate(
+        f"{TARGET:g} an hour",
+        (TARGET, 1),
+        (5, -4),
+        ("data", "axes fraction"),
+        "offset points",
+        va="top",
+        color="#555",
+    )
+    axes.set_xlabel("false accepts an hour, all words together", fontsize=12)
+    axes.set_ylabel("commands not matched, %", fontsize=12)
+    axes.set_title("Missed commands against false accepts", fontsize=15, fontweight="bold", pad=26)
+    facts = (
+        f"{curve.hours:.1f} h with {curve.said.sum():,} commands; line: all thresholds moved together, ◆: the model's"
+    )
+    axes.annotate(facts, (0.5, 1), (0, 9), "axes fraction", "offset points", ha="center", fontsize=11)
+    return as_written(figure)
+
+
+def word_figure(curve: TradeOff) -> Figure:
+    """A panel for each command that was said."""
+    from matplotlib.figure import Figure
+
+    words = [word for word, said in zip(curve.commands, curve.said, strict=True) if said]
+    columns = min(COLUMNS, len(words))
+    rows = math.ceil(len(words) / columns)
+    figure = Figure(figsize=(0.8 + 2.9 * columns, 1.4 + 2.3 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for panel, word in zip(panels, words, strict=False):
+        draw(panel, curve, word, 9)
+        frame(panel, curve)
+        said = curve.said[curve.commands.index(word)]
+        panel.set_title(f"{word} ({said:,} said)", fontsize=11, fontweight="bold")
+    for panel in panels[len(words) :]:
+        panel.set_visible(False)
+    figure.supxlabel("false accepts of the word an hour", fontsize=12)
+    figure.supylabel("not matched, %", fontsize=12)
+    figure.suptitle("Each word: missed against false accepts", fontsize=14, fontweight="bold")
+    return as_written(figure)
+
+
+def least(curve: TradeOff) -> float:
+    """Where a rate of none is drawn: a logarithmic axis has no zero."""
+    return 0.3 / curve.hours
+
+
+def draw(axes: Axes, curve: TradeOff, word: str | None, size: float) -> None:
+    """The curve as steps, what is not matched at most so many false accepts, and the operating point on it."""
+    rates, missed = curve.curve(word)
+    order = np.lexsort((missed, rates))
+    steps = np.maximum(rates[order], least(curve)), 100 * np.minimum.accumulate(missed[order])
+    axes.step(*steps, where="post", color=BLUE, linewidth=2.2, zorder=3)
+    rate, share = float(rates[curve.operating]), 100 * float(missed[curve.operating])
+    point = max(rate, least(curve)), share
+    axes.plot(*point, "D", color=ORANGE, markeredgecolor="white", markersize=9, zorder=5, clip_on=False)
+    right = rate > RIGHT
+    axes.annotate(
+        f"{share:.1f} % at {rate:,.1f} an hour",
+        point,
+        (-8 if right else 8, 7),
+        textcoords="offset points",
+        ha="right" if right else "left",
+        fontsize=size,
+        zorder=6,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},
+    )
+
+
+def frame(axes: Axes, curve: TradeOff) -> None:
+    """The axes: from no false accept to the most that a threshold of the curve gives."""
+    low, high = least(curve), max(10.0, 2 * curve.curve()[0].max())
+    axes.set_xscale("log")
+    axes.set_xlim(low * 0.9, min(high, 1000.0))
+    axes.set_ylim(0, 100)
+    decades = [10.0**power for power in range(-3, 4)]
+    shown = [tick for tick in decades if 3 * low < tick < min(high, 1000.0)]
+    axes.set_xticks([low, *shown], ["0", *(f"{tick:g}" for tick in shown)])
+    axes.minorticks_off()
+    axes.grid(color="#E3E3E3")
+    axes.set_axisbelow(True)
+    tidy(axes)

@@ -1,0 +1,201 @@
+"""What happens on a word, as a user asks for it: `listen` as a process that hears words on its standard input."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_listen import COMMAND, MODEL, SLOW, lines_of, spoken, wait_for
+from test_mqtt import Broker, Reader, needs_broker
+from test_programs import alive, script
+from virtual_microphone import PYTHONPATH
+
+from speech_lstm.commands.listen import check_words
+from speech_lstm.config import SAMPLE_RATE, SILENCE, UNKNOWN
+from speech_lstm.errors import ActionError
+
+LISTEN = [*COMMAND, "listen", "--model", str(MODEL)]
+PIPED = [*LISTEN, "--input", "-", "--raw", str(SAMPLE_RATE)]
+ENVIRONMENT = os.environ | {"PYTHONPATH": PYTHONPATH, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> bytes:
+    """Two words and a second of silence, as raw samples."""
+    samples = np.pad(spoken(("yes", "stop"), tmp_path / "words.wav"), (0, SAMPLE_RATE))
+    return (32767 * samples.clip(-1, 1)).astype("<i2").tobytes()
+
+
+class Listening:
+    """`listen` with these flags; a context manager whose streams are queues of lines."""
+
+    def __init__(self, *flags: str) -> None:
+        self.process = subprocess.Popen(
+            [*PIPED, *flags],
+            env=ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Listening:
+        self.errors = lines_of(self.process.stderr)
+        assert self.errors.get(timeout=SLOW) == "listening to standard input; Ctrl-C ends"
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def hear(self, samples: bytes) -> None:
+        """It hears these, and that is not the end."""
+        assert self.process.stdin is not None
+        self.process.stdin.buffer.write(samples)
+        self.process.stdin.flush()
+
+    def end(self, how: signal.Signals) -> list[str]:
+        """Send a signal; returns what it says on standard error until it has ended, with status 0."""
+        self.process.send_signal(how)
+        assert self.process.wait(SLOW) == 0
+        lines = []
+        while True:
+            try:
+                lines.append(self.errors.get(timeout=0.5))
+            except queue.Empty:
+                return lines
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_programs_run_on_words_and_none_is_left_behind(words: bytes, tmp_path: Path, how: signal.Signals) -> None:
+    facts, numbers = tmp_path / "facts", tmp_path / "numbers"
+    path = script(tmp_path, f'echo "$1 $SPEECH_LSTM_WORD $SPEECH_LSTM_PROBABILITY $SPEECH_LSTM_START" > {facts}')
+    stays = f"sh -c 'sleep 600 & echo $$ $! > {numbers}; wait'"
+    with Listening("--on", "yes", f"'{path}' lamp", "--on", "stop", stays, "--on", "stop", "false") as heard:
+        heard.hear(words)
+        output = lines_of(heard.process.stdout)
+        first, second = (output.get(timeout=SLOW).split() for _ in range(2))
+        assert (first[2], second[2]) == ("yes", "stop")
+        wait_for(lambda: facts.exists() and facts.read_text().endswith("\n"))
+        lamp, word, chance, start = facts.read_text().split()
+        assert (lamp, word) == ("lamp", "yes")
+        assert float(chance) == pytest.approx(float(first[3]), abs=0.006)
+        assert float(start) == pytest.approx(float(first[0]), abs=0.06)
+        assert heard.errors.get(timeout=SLOW).endswith(" s  stop: false failed with exit status 1")
+        wait_for(lambda: numbers.exists() and numbers.read_text().endswith("\n"))
+        children = [int(number) for number in numbers.read_text().split()]
+        assert len(children) == 2
+        assert all(map(alive, children))
+        (summary,) = heard.end(how)
+    assert "2 commands: yes 1, stop 1" in summary
+    wait_for(lambda: not any(map(alive, children)))
+
+
+def test_what_its_starter_ignores_does_not_end_it(words: bytes) -> None:
+    command = ["nohup", *PIPED]
+    process = subprocess.Popen(
+        command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(words)
+        process.stdin.flush()
+        assert b"  yes  " in process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        output, _ = process.communicate(timeout=SLOW)  # it hears the end
+        assert b"  stop  " in output
+        assert process.returncode == 0
+    finally:
+        process.kill()
+
+
+def test_lines_of_json_for_a_pipe_that_closes(words: bytes) -> None:
+    with Listening("--jsonl") as heard:
+        heard.hear(words)
+        assert heard.process.stdout is not None
+        answer = json.loads(heard.process.stdout.readline())
+        assert list(answer) == ["file", "start", "end", "label", "probability", "scores", "time"]
+        assert (answer["file"], answer["label"]) == ("standard input", "yes")
+        assert answer["start"] < answer["end"]
+        heard.process.stdout.close()
+        with contextlib.suppress(BrokenPipeError):  # it may have ended before all of the words were heard
+            heard.hear(words[-2 * SAMPLE_RATE :])  # silence: it ends though there is nothing more to say
+        assert heard.process.wait(SLOW) == 0
+        assert heard.errors.empty()
+
+
+def test_at_the_end_of_the_sound_programs_are_waited_for(words: bytes) -> None:
+    command = [*PIPED, "--jsonl", "--on", "stop", "sh -c 'sleep 0.5; echo done'"]
+    run = subprocess.run(command, input=words, env=ENVIRONMENT, capture_output=True, timeout=SLOW)
+    assert run.returncode == 0
+    assert [json.loads(line)["label"] for line in run.stdout.splitlines()] == ["yes", "stop"]
+    _, note, summary = run.stderr.decode().splitlines()
+    assert note.endswith(" s  stop: done")
+    assert summary.endswith("2 commands: yes 1, stop 1")
+
+
+@needs_broker
+def test_the_same_json_goes_to_a_broker(words: bytes, tmp_path: Path) -> None:
+    with (
+        Broker(tmp_path) as broker,
+        Reader(broker) as reader,
+        Listening("--jsonl", "--mqtt", broker.address("home/voice")) as heard,
+    ):
+        output = lines_of(heard.process.stdout)
+        heard.hear(words)
+        for label in ("yes", "stop"):
+            topic, fields, _ = reader.messages.get(timeout=SLOW)
+            assert topic == "home/voice"
+            assert fields["label"] == label
+            assert fields == json.loads(output.get(timeout=SLOW))
+        broker.process.kill()
+        heard.hear(words[-2 * SAMPLE_RATE :])
+        assert heard.errors.get(timeout=SLOW).endswith("MQTT: the broker went away; its return is waited for")
+        heard.end(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (
+            ["--on", "lamp", "true"],
+            "--on lamp: no command of the model; its commands are yes, no, up, down, left, right, ",
+        ),
+        (["--on", "_silence_", "true"], "--on _silence_: no command of the model; "),
+        (["--on", "yes", "no-such-program -x"], "--on yes: the program 'no-such-program' is not there; "),
+        (["--shell"], "--shell is for the commands of --on; give --on WORD COMMAND"),
+        (
+            ["--mqtt", "mqtt://127.0.0.1:1/home"],
+            "mqtt://127.0.0.1:1/home: no MQTT broker answers (connection refused); ",
+        ),
+    ],
+)
+def test_what_can_not_be_is_refused_before_it_listens(flags: Sequence[str], says: str) -> None:
+    run = subprocess.run(
+        [*PIPED, *flags], env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SLOW
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith(f"speech-lstm: {says}")
+    assert run.stderr.count("\n") == 1
+
+
+def test_what_is_no_command_can_not_be_waited_for() -> None:
+    with pytest.raises(ActionError, match=r"^--on _silence_: no command of the model; its commands are yes, no$"):
+        check_words(["no", SILENCE], ("yes", "no", UNKNOWN, SILENCE))
+
+
+@pytest.mark.parametrize("flags", [["--on", "yes"], ["--plain", "--jsonl"], ["--every", "-1"], ["--every", "soon"]])
+def test_flags_that_can_not_be(flags: Sequence[str]) -> None:
+    run = subprocess.run([*LISTEN, *flags], capture_output=True, text=True, timeout=SLOW)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("speech-lstm listen: ")
+    assert run.stderr.count("\n") == 1

@@ -1,0 +1,171 @@
+"""What listening prints in a pipe or a log, and what becomes of its parts however it ends."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+from told import Blocks, Told
+
+from speech_lstm.errors import MicrophoneError
+from speech_lstm.live.journal import Command
+from speech_lstm.live.lines import JsonLines, Lines
+from speech_lstm.live.listening import listen
+from speech_lstm.recognition.prediction import Prediction
+
+
+class Recorder:
+    """An action that remembers what happened to it; it is busy for so many looks after the stream's end."""
+
+    def __init__(self, busy: int = 0) -> None:
+        self.happened: list[str] = []
+        self.left = busy
+        self.told = 0
+
+    def __enter__(self) -> Recorder:
+        self.happened.append("open")
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self.happened.append("closed")
+
+    def __call__(self, command: Command) -> None:
+        self.happened.append(command.found.label)
+
+    def notes(self) -> list[str]:
+        new = self.happened[self.told :]
+        self.told = len(self.happened)
+        return [f"recorded {what}" for what in new]
+
+    @property
+    def busy(self) -> bool:
+        self.left -= 1
+        if self.left == 0:
+            self.happened.append("done")
+        return self.left >= 0
+
+
+def test_plain_lines_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    source, detector = (
+        Blocks(200, losses=(30, 30, 150), end=KeyboardInterrupt()),
+        Told({10: "yes", 123: "no", 190: "yes"}),
+    )
+    file = io.StringIO()
+    began = datetime.now()
+    listen(source, detector, Lines(source, detector, file))
+    lines = [line.split("  ") for line in file.getvalue().splitlines()]
+    assert ["  ".join(line[:-1]) for line in lines] == [
+        "   0.5 s  yes  0.97",
+        "  11.8 s  no  0.97",
+        "  18.5 s  yes  0.97",
+    ]
+    for line in lines:
+        assert abs(datetime.fromisoformat(line[-1]) - began) < timedelta(seconds=5)
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.splitlines() == [
+        "listening to USB [bold]Mikrofon[/] Gerät; Ctrl-C ends",
+        "   3.1 s  2 blocks lost so far: this machine is too slow",
+        "  15.1 s  3 blocks lost so far: this machine is too slow",
+        "20.0 s heard, 3 commands: yes 2, no 1; 3 blocks lost",
+    ]
+    assert source.entered == 0
+
+
+def test_lines_of_json() -> None:
+    source, detector = Blocks(20), Told({10: "yes", 15: "no"})
+    file = io.StringIO()
+    before = datetime.now().astimezone()
+    listen(source, detector, JsonLines(source, detector, file))
+    first, second = map(json.loads, file.getvalue().splitlines())
+    assert list(first) == ["file", "start", "end", "label", "probability", "scores", "time"]
+    assert (first["file"], first["label"], second["label"]) == ("USB [bold]Mikrofon[/] Gerät", "yes", "no")
+    assert (first["start"], first["end"], first["probability"]) == (0.5, 1.0, 0.97)
+    assert first["scores"] == detector.scores
+    said = datetime.fromisoformat(first["time"])  # it has its zone
+    assert before - timedelta(seconds=0.6) < said < before + timedelta(seconds=5)
+
+
+def test_a_hint_is_told_when_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    source, detector = Blocks(6), Told({})
+    lines = Lines(source, detector, io.StringIO())
+    with lines:
+        for block, hint in zip(source_of(source), ["", "too loud", "too loud", "", "too loud", ""], strict=True):
+            source.hint = hint
+            detector(block)
+            lines.hear(block)
+    assert capsys.readouterr().err.splitlines()[1:-1] == [
+        "   0.2 s  too loud",
+        "   0.4 s  the input is fine again",
+        "   0.5 s  too loud",
+        "   0.6 s  the input is fine again",
+    ]
+
+
+def source_of(source: Blocks) -> Iterator[np.ndarray]:
+    with source:
+        yield from source
+
+
+@pytest.mark.parametrize("how", ["end", "Ctrl-C", "a fault"])
+def test_actions_are_told_and_closed_however_it_ends(capsys: pytest.CaptureFixture[str], how: str) -> None:
+    end = {"end": None, "Ctrl-C": KeyboardInterrupt(), "a fault": MicrophoneError("gone")}[how]
+    source, detector = Blocks(5, end=end), Told({2: "go", 4: "up"})
+    action = Recorder(busy=2)
+    display = Lines(source, detector, io.StringIO())
+    if how == "a fault":
+        with pytest.raises(MicrophoneError, match="gone"):
+            listen(source, detector, display, [action])
+    else:
+        listen(source, detector, display, [action])
+    waited = ["done"] if how == "end" else []
+    assert action.happened == ["open", "go", "up", *waited, "closed"]
+    errors = capsys.readouterr().err.splitlines()
+    assert errors[-1] == "0.5 s heard, 2 commands: go 1, up 1"
+    assert [line for line in errors if "recorded" in line][:3] == [
+        "   0.1 s  recorded open",
+        "   0.2 s  recorded go",
+        "   0.4 s  recorded up",
+    ]
+    assert ("   0.5 s  recorded done" in errors) == (how == "end")
+    assert source.entered == 0
+
+
+def test_what_is_found_at_the_end_of_the_stream_counts() -> None:
+    class Late(Told):
+        def finish(self) -> list[Prediction]:
+            return [Prediction("stop", 0.9, self.seconds - 0.4, self.seconds, self.scores)]
+
+    source, detector = Blocks(5), Late({})
+    file = io.StringIO()
+    action = Recorder()
+    listen(source, detector, Lines(source, detector, file), [action])
+    assert file.getvalue().split()[2] == "stop"
+    assert action.happened == ["open", "stop", "closed"]
+
+
+def test_a_reader_that_went_away_is_noticed_without_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    reading, writing = os.pipe()
+    source, detector = Blocks(100), Told({})
+    action = Recorder()
+    with os.fdopen(writing, "w") as file:
+        os.close(reading)
+        with pytest.raises(BrokenPipeError):
+            listen(source, detector, JsonLines(source, detector, file), [action])
+    assert detector.blocks == 1
+    assert action.happened == ["open", "closed"]
+    assert "heard" not in capsys.readouterr().err  # it ends quietly
+
+
+def test_a_reader_that_is_slow_or_has_what_it_needs_is_no_reason_to_end() -> None:
+    reading, writing = os.pipe()
+    source, detector = Blocks(20), Told({3: "go"})
+    with os.fdopen(writing, "w") as file:
+        listen(source, detector, JsonLines(source, detector, file))
+    with os.fdopen(reading) as file:
+        assert json.loads(file.read())["label"] == "go"
