@@ -6,12 +6,12 @@ import math
 from collections import deque
 
 import numpy as np
-from scipy.signal import lfilter
 
 from speech_lstm.config import SAMPLE_RATE
 
 FRAME = SAMPLE_RATE // 50  # samples: 20 ms, the grain of the gain
 OFFSET_POLE = math.exp(-2 * math.pi * 10 / SAMPLE_RATE)  # high-pass at 10 Hz, below the mel bands and every voice
+OFFSET_DECAY = OFFSET_POLE ** np.arange(1, FRAME + 1)  # of what a frame begins with, at each of its samples
 
 FLOOR_FRAMES = 150  # 3 s: speech has pauses within it
 FLOOR_PERCENT = 10  # of those frames lie below the noise floor
@@ -53,7 +53,7 @@ class Level:
         """What is added now, dB."""
         self.hints = Hints()
         self._held = np.zeros(0, np.float32)
-        self._offset: np.ndarray | None = None  # the state of the high-pass
+        self._before: tuple[float, float] | None = None  # the last sample, and what the high-pass made of it
         self._levels: deque[float] = deque(maxlen=FLOOR_FRAMES)
         self._speech: deque[float] = deque(maxlen=SPEECH_FRAMES)
 
@@ -68,19 +68,22 @@ class Level:
         whole = len(self._held) // FRAME * FRAME
         if not whole:
             return np.zeros(0, np.float32)
-        samples, self._held = self._without_offset(self._held[:whole]), self._held[whole:]
+        samples, self._held = self._without_offset(self._held[:whole].reshape(-1, FRAME)), self._held[whole:]
         if self.automatic:
-            samples = self._raised(samples.reshape(-1, FRAME)).reshape(-1)
-        return samples
+            samples = self._raised(samples)
+        return samples.reshape(-1)
 
-    def _without_offset(self, samples: np.ndarray) -> np.ndarray:
-        """y = x − x⁻ + p y⁻, whose state begins as if the first frame's mean had stood for ever."""
-        if self._offset is None:
-            self._offset = np.array([-samples[:FRAME].mean()], np.float32)
-        filtered, self._offset = lfilter(
-            np.array([1, -1], np.float32), np.array([1, -OFFSET_POLE], np.float32), samples, zi=self._offset
-        )
-        return filtered
+    def _without_offset(self, frames: np.ndarray) -> np.ndarray:
+        """y = x − x⁻ + p y⁻ of frames [n, FRAME]; it begins as if the first frame's mean had stood for ever."""
+        last, output = self._before or (frames[0].mean(dtype=np.float64), 0.0)
+        steps = np.diff(frames.reshape(-1), prepend=last).reshape(frames.shape)
+        # Within a frame y[k] = p^(k+1) y⁻ + Σ p^(k−j) step[j], and p^−320 is only 3.5.
+        filtered = np.cumsum(steps / OFFSET_DECAY, axis=1) * OFFSET_DECAY
+        for frame in filtered:
+            frame += output * OFFSET_DECAY
+            output = frame[-1]
+        self._before = float(frames[-1, -1]), float(output)
+        return filtered.astype(np.float32)
 
     def _raised(self, frames: np.ndarray) -> np.ndarray:
         """frames [n, FRAME] with the gain, which runs in a straight line from frame to frame."""

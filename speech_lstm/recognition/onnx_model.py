@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,11 @@ class OnnxModel:
         self.path = path
         self.session, self.header = read_session(path, KIND)
         self.labels, self.detection, self.features = self.header.labels, self.header.detection, self.header.features
+
+    @property
+    def source(self) -> str:
+        """The digest of the model that the file was made of, see `speech_lstm.checkpoint.Model`."""
+        return str(json.loads(self.session.get_modelmeta().custom_metadata_map.get("source", '""')))
 
     def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The probability of every label in windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
