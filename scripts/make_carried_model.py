@@ -2,9 +2,9 @@
 
     python scripts/make_carried_model.py [--model FILE] [--data DIR]
 
-The ONNX form is the export in 8 bits, which `speech_lstm.load()` takes. Run it whenever the model, its thresholds or
-what the export writes changes. With --model, that file becomes the model that is carried. With --data, the export must
-not lose accuracy on the testing split of the corpus there.
+The ONNX form is the export in 8 bits, which `speech_lstm.load()` takes. Run it whenever the model, its thresholds
+or what the export writes changes. With --model, that file becomes the one that is carried. With --data, the export
+must not lose accuracy on the testing split of the corpus there.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class Strip:
 
 
 def mel_bands() -> NDArray[np.float64]:
-    """The share of each bin of a transform in each mel band, float [FFT / 2 + 1, BANDS]: triangles, as HTK has them."""
+    """The share of each bin of a transform in each mel band, float [FFT / 2 + 1, BANDS]: triangles, as in HTK."""
     low, high = 2595 * np.log10(1 + np.array([LOW_HZ, HIGH_HZ]) / 700)
     edges = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
     bins = np.fft.rfftfreq(FFT, 1 / SAMPLE_RATE)[:, None]
