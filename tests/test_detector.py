@@ -221,7 +221,7 @@ def strict_model(carried: Recognizer, tmp_path: Path) -> Path:
     """The model that comes along, which takes nothing for a command but `left`."""
     path = tmp_path / "strict.safetensors"
     thresholds = {word: 1.0 for word in COMMANDS_8 if word != "left"} | {"left": 0.5}
-    save_model(path, replace(carried.original.model, detection=DetectionConfig(thresholds)))
+    save_model(path, replace(carried.model, detection=DetectionConfig(thresholds)))
     return path
 
 

@@ -81,8 +81,7 @@ def refusal(environment: Path, *words: object) -> str:
 
 
 def test_both_archives_hold_both_models(built: Path) -> None:
-    wheel, source = zipfile.ZipFile(next(built.glob("*.whl"))), tarfile.open(next(built.glob("*.tar.gz")))
-    with wheel, source:
+    with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel, tarfile.open(next(built.glob("*.tar.gz"))) as source:
         name = source.getnames()[0].partition("/")[0]
         for model in MODELS:
             inside = source.extractfile(f"{name}/checkpoints/{model.name}")
@@ -120,7 +119,7 @@ def test_it_listens(environment: Path, long: Path) -> None:
 
 
 LIVE_VIEW = """
-import io, sys
+import sys
 import numpy as np
 from rich.console import Console
 from speech_lstm.audio.inputs import find_input
@@ -129,7 +128,8 @@ from speech_lstm.recognition.detector import Detector
 import speech_lstm
 model = speech_lstm.load()
 detector, source = Detector(model), find_input(None, sys.argv[1], None)
-view = LiveView(source, detector, model.detection, Console(file=sys.stdout, width=80, height=24, force_terminal=True))
+console = Console(width=80, height=24, force_terminal=True, color_system="256")
+view = LiveView(source, detector, model.detection, console)
 samples = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
 detector(samples)
 view.hear(samples)

@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.recognition.recognizer import carried_model, load, one_thread
 
     one_thread()
-    model = load(arguments.model or carried_model(".safetensors")).original
+    model = load(arguments.model or carried_model(".safetensors"))
     if arguments.cell_equation:
         from speech_lstm.catalogue import legend
 

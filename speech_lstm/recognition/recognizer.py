@@ -49,26 +49,18 @@ class Recognizer:
         self.labels, self.detection = self.scores.labels, self.scores.detection
         self.posteriors, self.logits = self.scores.posteriors, self.scores.logits
 
-    @property
-    def torch_model(self) -> TorchModel:
-        """What computes the answers, for whoever looks inside; raises ModelError for the ONNX form."""
-        if isinstance(self.scores, OnnxModel):
-            raise ModelError(f"{self.scores.path}: can't be looked into; name the model that it was made of")
-        return self.scores
-
     @cached_property
-    def original(self) -> Recognizer:
-        """The recogniser that can be looked into: this one, or that of the model that its ONNX form was made of.
+    def torch_model(self) -> TorchModel:
+        """What can be looked into: what computes the answers, or the model that its ONNX form was made of.
 
         That is MODEL.safetensors beside MODEL.onnx or MODEL.int8.onnx. Raises ModelError where it isn't there, and
         MissingPackageError without torch.
         """
         if not isinstance(self.scores, OnnxModel):
-            return self
+            return self.scores
         path = self.scores.path
         file = path.with_name(path.name.removesuffix(".onnx").removesuffix(".int8") + ".safetensors")
-        require("torch")
-        if file.is_file() and (found := load(file)).model.digest == self.scores.source:
+        if file.is_file() and (found := load(file).torch_model).model.digest == self.scores.source:
             return found
         raise ModelError(f"{path}: can't be looked into, for {file} is not the model that it was made of; load that")
 
@@ -132,12 +124,12 @@ class Recognizer:
         self, recording: Source | NDArray[Any], rate: int | None = None, start: float | None = None
     ) -> Inside:
         """What every gate, memory and output did with one second of a recording: the loudest, or that at `start`
-        seconds. Of a long recording only a part is held in memory. Raises RecordingError, and what `original` does.
+        seconds. Of a long recording only a part is held in memory. Raises RecordingError and what `torch_model` raises.
         """
         require("torch")
         from speech_lstm.insight.inside import look_inside
 
-        return look_inside(self.original, *find_clip(self.blocks(recording, rate), start))
+        return look_inside(self, *find_clip(self.blocks(recording, rate), start))
 
     def search(self, blocks: Iterable[NDArray[np.float32]], threshold: float | None) -> Iterator[Prediction]:
         """The commands in blocks of samples that follow each other."""
