@@ -124,7 +124,7 @@ class Recognizer:
         self, recording: Source | NDArray[Any], rate: int | None = None, start: float | None = None
     ) -> Inside:
         """What every gate, memory and output did with one second of a recording: the loudest, or that at `start`
-        seconds. Of a long recording only a part is held in memory. Raises RecordingError and what `torch_model` raises.
+        seconds. Of a long recording only a part is held in memory. Raises RecordingError, and as `torch_model` does.
         """
         require("torch")
         from speech_lstm.insight.inside import look_inside
