@@ -2,9 +2,9 @@
 
     python scripts/bench_recognition.py [--data data/demo] [--model FILE] [--rounds 20]
 
-One thread, from the samples of a second to the answer. All ways take turns, and the fastest of the rounds counts: other work
-on the machine makes a run slower, nothing makes it faster. What isn't installed is left out, with pip's line for it.
-Right is the command that was spoken, or none where there was none; the recordings are those of the testing split.
+One thread, from the samples of a second to the answer. All ways take turns, and the fastest of the rounds counts:
+other work on the machine makes a run slower, nothing makes it faster. What isn't installed is left out, with pip's
+line for it. Right is the command that was spoken, or none where there was none, in the testing split.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main() -> None:
         folder = Path(name)
         ways = installed()
         given = [options.model] if options.model else []
-        subprocess.run([sys.executable, ROOT / "scripts" / "peers.py", "prepare", folder, *given], check=True)
+        subprocess.run([sys.executable, ROOT / "scripts" / "prepare_peers.py", folder, *given], check=True)
         starts = cold_starts(ways, folder)  # before anything large is imported: a process is born with its parent's
         waveforms, truth = recordings(options.data, folder)
         hears = {way.name: way.make(folder) for way in (*ways, YARDSTICK)}

@@ -1,8 +1,8 @@
 """Ways to recognise one second of sound, each written as its own users would: for `bench_recognition.py`.
 
-    python scripts/peers.py prepare FOLDER [MODEL]    # the same weights in the form that each way reads
-    python scripts/peers.py NAME FOLDER RECORDING     # a cold start: what is heard in one recording
+    python scripts/peers.py NAME FOLDER RECORDING
 
+is a cold start: what a way hears in one recording, with the files that `prepare_peers.py` wrote into a folder.
 Nothing heavy is imported until a way is made, so that a cold start pays for what it uses alone.
 """
 
@@ -44,76 +44,13 @@ class Way:
 
 
 def main() -> None:
-    name, folder, *rest = sys.argv[1:]
-    if name == "prepare":
-        prepare(Path(folder), Path(rest[0]) if rest else None)
-        return
     import soundfile
 
-    samples, _ = soundfile.read(rest[0], dtype="float32")
+    name, folder, recording = sys.argv[1:]
+    samples, _ = soundfile.read(recording, dtype="float32")
     (way,) = (way for way in WAYS if way.name == name)
     (heard,) = way.make(Path(folder))(np.pad(samples[:RATE], (0, max(0, RATE - len(samples))))[None])
     print(heard)
-
-
-def prepare(folder: Path, file: Path | None) -> None:
-    """The same weights as a model file, as ONNX files and for the network that is written plainly."""
-    import torch
-
-    from speech_lstm.audio.mfcc import fft_length
-    from speech_lstm.checkpoint import save_model
-    from speech_lstm.export.graph import Graph
-    from speech_lstm.export.model import recording_model, value_info
-    from speech_lstm.export.network import Memory, array, write_head, write_stack
-    from speech_lstm.recognition.recognizer import load
-
-    model = load(file).model
-    config, network, features = model.config, model.network, model.features
-    if (config.cell, config.pooling, config.normalise, features.kind) != ("lstm", "attention", "batch", "mfcc"):
-        sys.exit("the peers need an LSTM on normalised MFCC with attention, like the model that comes along")
-    save_model(folder / "model.safetensors", model)
-    (folder / "model.onnx").write_bytes(recording_model(model))
-    (folder / "model.int8.onnx").write_bytes(recording_model(model, int8=True))
-    normalise = network.normalise
-    scale = array(normalise.weight * torch.rsqrt(normalise.variance + normalise.epsilon))
-    shift = array(normalise.bias) - array(normalise.mean) * scale
-    told = value_info("features", ("batch", "frames", features.size))
-    with torch.no_grad():
-        alone = Graph()
-        hidden = write_stack(alone, alone("Add", alone("Mul", "features", scale), shift), network.stack, Memory())
-        proto = alone.model("network", [told], [value_info(write_head(alone, hidden, network), ("batch", None))], {})
-        (folder / "network.onnx").write_bytes(proto.SerializeToString())
-        layers = Graph(int8=True)
-        hidden = value_info(write_stack(layers, "features", network.stack, Memory()), ("batch", "frames", None))
-        (folder / "layers.int8.onnx").write_bytes(layers.model("layers", [told], [hidden], {}).SerializeToString())
-    weights = {f"lstm.{name}": value for name, value in lstm_weights(network.stack)}
-    weights |= {f"attention.{name}": value for name, value in network.pooling.score.state_dict().items()}
-    weights |= {f"head.{name}": value for name, value in network.head.state_dict().items()}
-    torch.save(weights | {"scale": torch.from_numpy(scale), "shift": torch.from_numpy(shift)}, folder / "plain.pt")
-    facts = {
-        "labels": list(model.labels),
-        "size": features.size,
-        "hidden": config.layer_sizes[0],
-        "layers": network.stack.depth,
-        "heads": config.heads,
-        "bidirectional": config.bidirectional,
-        "mels": features.mels,
-        "low": features.low_hz,
-        "high": features.high_hz,
-        "window": features.window,
-        "hop": features.hop,
-        "fft": fft_length(features),
-    }
-    (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
-
-
-def lstm_weights(stack: Any) -> Any:
-    """The weights of a stack of LSTM by the names that torch.nn.LSTM gives them."""
-    for i in range(stack.depth):
-        layer = stack.layer(i)
-        kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        for j, weight in enumerate(layer.torch_weights()):
-            yield f"{kinds[j % 4]}_l{i}{'_reverse' if j >= 4 else ''}", weight.detach().clone()
 
 
 def facts_of(folder: Path) -> dict[str, Any]:
@@ -300,38 +237,10 @@ def micro_wake_word(folder: Path) -> Hear:
     return hear
 
 
-def open_wake_word(folder: Path) -> Hear:
-    """A network that is shared by all phrases, and one for one phrase; it has none for these words."""
-    from pyopen_wakeword import Model, OpenWakeWord, OpenWakeWordFeatures
+def micro_wake_word_files(_: Path) -> list[Path]:
+    import pymicro_wakeword
 
-    model, features = OpenWakeWord.from_builtin(Model.OKAY_NABU), OpenWakeWordFeatures.from_builtin()
-
-    def hear(waveforms: Samples) -> list[str]:
-        answers = []
-        for waveform in waveforms:
-            found = [
-                share > 0.5
-                for each in features.process_streaming(as_int16(waveform))
-                for share in model.process_streaming(each)
-            ]
-            answers.append("okay nabu" if any(found) else "")
-            model.reset()
-            features.reset()
-        return answers
-
-    return hear
-
-
-def inside(package: str, *names: str) -> Callable[[Path], list[Path]]:
-    """Files that a package brings along."""
-
-    def found(_: Path) -> list[Path]:
-        spec = importlib.util.find_spec(package)
-        assert spec is not None
-        assert spec.origin is not None
-        return [Path(spec.origin).parent / name for name in names]
-
-    return found
+    return [Path(pymicro_wakeword.__file__).parent / "models" / "okay_nabu.tflite"]
 
 
 def made(*names: str) -> Callable[[Path], list[Path]]:
@@ -339,7 +248,6 @@ def made(*names: str) -> Callable[[Path], list[Path]]:
 
 
 ORT = {"onnxruntime": "onnxruntime"}
-SPOTTERS = "models/okay_nabu.tflite", "models/embedding_model.tflite", "models/melspectrogram.tflite"
 YARDSTICK = Way("layers", "the recurrent layers alone, int8", layers_alone, ORT, made("layers.int8.onnx"), told=False)
 WAYS = (
     Way("int8", "**ONNX Runtime, int8**", ours("model.int8.onnx"), ORT, made("model.int8.onnx"), "model.int8.onnx"),
@@ -366,15 +274,7 @@ WAYS = (
         "pymicro-wakeword",
         micro_wake_word,
         {"pymicro_wakeword": "pymicro-wakeword"},
-        inside("pymicro_wakeword", SPOTTERS[0]),
-        told=False,
-    ),
-    Way(
-        "openwakeword",
-        "pyopen-wakeword",
-        open_wake_word,
-        {"pyopen_wakeword": "pyopen-wakeword"},
-        inside("pyopen_wakeword", *SPOTTERS),
+        micro_wake_word_files,
         told=False,
     ),
 )
