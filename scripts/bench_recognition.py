@@ -13,6 +13,7 @@ import os
 
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 os.environ |= THREADS  # before anything reads them
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
 
 import argparse  # noqa: E402
 import subprocess  # noqa: E402
@@ -114,18 +115,18 @@ def cold_starts(ways: list[Way], folder: Path) -> dict[str, Start]:
     starts: dict[str, Start] = {}
     for _ in range(STARTS):
         for way in ways:
-            command = [ROOT / "scripts" / "peers.py", way.name, folder, RECORDING]
+            command, place = ["peers", way.name, folder, RECORDING], ROOT / "scripts"
             if way.command:
-                command = ["-m", "speech_lstm", "classify", RECORDING, "--model", folder / way.command]
-            start = cold_start([str(part) for part in command])
+                command, place = ["speech_lstm", "classify", RECORDING, "--model", folder / way.command], ROOT
+            start = cold_start(["-m", *map(str, command)], place)
             if way.name not in starts or start.seconds < starts[way.name].seconds:
                 starts[way.name] = start
     return starts
 
 
-def cold_start(command: list[str]) -> Start:
+def cold_start(command: list[str], place: Path) -> Start:
     begin = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True, cwd=place)
     assert process.stdout is not None
     answer = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
@@ -155,6 +156,8 @@ def times(hears: dict[str, Hear], waveforms: Samples, rounds: int) -> tuple[dict
 
 
 def milliseconds(hear: Hear, waveforms: Samples) -> float:
+    """Of the second of two calls: before the first the caches hold what another way left there."""
+    hear(waveforms)
     start = time.perf_counter()
     hear(waveforms)
     return 1e3 * (time.perf_counter() - start)
@@ -181,7 +184,7 @@ def table(ways: list[Way], rows: dict[str, Row], folder: Path) -> str:
     lines = [
         f"| | one, ms | × | batch of {BATCH}, ms each | × | right | of the commands | cold start, s | × | memory, MB "
         "| model, MB | hears |",
-        "|---" * 12 + "|",
+        "|" + "---|" * 12,
     ]
     for way in ways:
         row = rows[way.name]

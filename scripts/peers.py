@@ -1,6 +1,6 @@
 """Ways to recognise one second of sound, each written as its own users would: for `bench_recognition.py`.
 
-    python scripts/peers.py NAME FOLDER RECORDING
+    cd scripts; python -m peers NAME FOLDER RECORDING
 
 is a cold start: what a way hears in one recording, with the files that `prepare_peers.py` wrote into a folder.
 Nothing heavy is imported until a way is made, so that a cold start pays for what it uses alone.
