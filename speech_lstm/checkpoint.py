@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import stat
 from dataclasses import dataclass, field
@@ -40,6 +41,14 @@ class Model:
         """What a file says of the model beside its weights."""
         return Header(self.labels, self.features, self.config, self.detection, self.training)
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of header and weights, by which the ONNX form knows the model that it was made of."""
+        found = hashlib.sha256(json.dumps(self.header.to_dict(), sort_keys=True).encode())
+        for name, tensor in sorted(self.network.state_dict().items()):
+            found.update(name.encode() + tensor.cpu().numpy().tobytes())
+        return found.hexdigest()
+
 
 def save_model(path: Path, model: Model) -> None:
     """Write a model file, whole or not at all; raises OutputError where it can't be written."""
@@ -48,6 +57,8 @@ def save_model(path: Path, model: Model) -> None:
 
 def load_model(path: Path, device: str | torch.device = "cpu") -> Model:
     """Read a model file, ready to recognise; raises ModelError, in one line, for a file that isn't whole."""
+    if path.suffix == ".onnx":
+        raise ModelError(f"{path}: the ONNX form, which recognises and no more; name the model that it was made of")
     tensors, values = read_tensors(path, KIND, FORMAT_VERSION)
     header = Header.from_dict(path, values)
     config = header.network

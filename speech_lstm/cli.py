@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from speech_lstm import commands
+from speech_lstm import commands, extras
 from speech_lstm.errors import INTERRUPTED, SpeechLSTMError
 from speech_lstm.flags import Parser
 
@@ -47,6 +47,11 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         status = INTERRUPTED
+    except ModuleNotFoundError as error:
+        if (fault := extras.told(error)) is None:
+            raise
+        print(f"speech-lstm: {fault}", file=sys.stderr)
+        status = fault.exit_status
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         leave_stdout()
         status = 0

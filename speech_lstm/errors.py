@@ -30,6 +30,10 @@ class ModelError(SpeechLSTMError):
     """A file that is not a model of this program."""
 
 
+class MissingPackageError(SpeechLSTMError):
+    """A package that isn't installed, and which extra brings it."""
+
+
 class MicrophoneError(SpeechLSTMError):
     """An audio input that is not there, refuses, or went away."""
 

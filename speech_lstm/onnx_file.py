@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
-from speech_lstm.errors import ConfigError, ModelError
+from speech_lstm.errors import ModelError
 from speech_lstm.files import reason
 from speech_lstm.header import Header, check_version
 
@@ -30,9 +30,10 @@ SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"
 SEAL_SIZE = len(SEAL) + 64
 
 
-def metadata(kind: str, header: Header, precision: str) -> dict[str, str]:
-    """What is written into the file: texts, each but the first two as JSON."""
-    facts = {"rate": SAMPLE_RATE, "clip_samples": CLIP_SAMPLES, "precision": precision} | header.to_dict()
+def metadata(kind: str, header: Header, precision: str, source: str) -> dict[str, str]:
+    """What is written into the file: texts, each but the first two as JSON. `source` is the digest of the model."""
+    facts = {"rate": SAMPLE_RATE, "clip_samples": CLIP_SAMPLES, "precision": precision, "source": source}
+    facts |= header.to_dict()
     texts = {name: json.dumps(value, ensure_ascii=False) for name, value in facts.items()}
     return {"kind": kind, "version": str(FORMAT_VERSION)} | texts
 
@@ -91,13 +92,11 @@ def check_kind(path: Path, found: str, kind: str) -> None:
 def open_session(path: Path, content: bytes, threads: int = 1) -> InferenceSession:
     """Load the bytes of an ONNX file into ONNX Runtime, on the processor.
 
-    One window is heard faster by one thread than by two. Raises ConfigError where ONNX Runtime is missing, and
-    ModelError where it refuses the file.
+    One window is heard faster by one thread than by two. Raises ModelError where ONNX Runtime refuses the
+    file.
     """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ConfigError(f"an ONNX file needs the package onnxruntime: pip install onnxruntime ({error})") from None
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
     options.log_severity_level = 4  # what it has to say comes as an exception

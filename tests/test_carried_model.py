@@ -1,28 +1,44 @@
-"""The model that the repository carries, on the recordings that the repository carries."""
+"""The model that the repository carries, in both forms, on the recordings that the repository carries."""
 
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 import speech_lstm
-from speech_lstm.config import COMMANDS_8, SILENCE, UNKNOWN
-from speech_lstm.recognition.recognizer import carried_model
+from speech_lstm.audio.recording import read_recording
+from speech_lstm.checkpoint import load_model
+from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN
+from speech_lstm.errors import ModelError
+from speech_lstm.recognition.onnx_model import OnnxModel
+from speech_lstm.recognition.recognizer import Recognizer, carried_model, load
 
 DEMO = Path(__file__).parents[1] / "data" / "demo"
-MOST_BYTES = 2_500_000
+MOST_BYTES = {".safetensors": 2_500_000, ".onnx": 800_000}
+STOP = DEMO / "stop" / "7a254b5f_nohash_0.wav"
 
 
-@pytest.fixture(scope="module")
-def model():
-    return speech_lstm.load()
+@pytest.fixture(scope="module", params=MOST_BYTES)
+def model(request: pytest.FixtureRequest) -> Recognizer:
+    return load(carried_model(request.param))
 
 
-def test_knows_the_eight_commands(model):
+def test_knows_the_eight_commands(model: Recognizer) -> None:
     assert model.labels == (*COMMANDS_8, UNKNOWN, SILENCE)
-    assert carried_model().stat().st_size <= MOST_BYTES
 
 
-def test_understands_synthetic_voices(model):
+@pytest.mark.parametrize(("suffix", "most"), MOST_BYTES.items())
+def test_the_files_are_small(suffix: str, most: int) -> None:
+    assert carried_model(suffix).stat().st_size <= most
+
+
+def test_understands_synthetic_voices(model: Recognizer) -> None:
     """Speech of a kind that it was not made for: the card tells how well it understands people."""
     paths = [path for word in COMMANDS_8 for path in sorted((DEMO / word).glob("*.wav"))]
     answers = model.classify(paths)
@@ -30,12 +46,82 @@ def test_understands_synthetic_voices(model):
     assert right / len(paths) >= 0.6
 
 
-def test_takes_background_noise_for_silence(model):
+def test_takes_background_noise_for_silence(model: Recognizer) -> None:
     for path in sorted((DEMO / "_background_noise_").glob("*.wav")):
         assert list(model.commands(path)) == [], path.name
 
 
-def test_card_tells_what_the_file_is():
-    card = carried_model().with_suffix(".md").read_text()
+def test_card_tells_what_the_file_is() -> None:
+    card = carried_model(".safetensors").with_suffix(".md").read_text()
     for fact in ("CC BY 4.0", "speech-lstm train", "95 %", "arXiv:1804.03209"):
         assert fact in card
+
+
+# --- the ONNX form -----------------------------------------------------------------------------------------------
+
+
+def test_the_forms_are_of_one_model() -> None:
+    made_of, carried = OnnxModel(carried_model(".onnx")).source, load_model(carried_model(".safetensors")).digest
+    assert made_of == carried, "run scripts/make_carried_model.py"
+
+
+def test_the_forms_answer_alike() -> None:
+    paths = sorted(DEMO.rglob("*_nohash_*.wav"))[::3]
+    ours, want = (load(carried_model(suffix)).classify(paths) for suffix in (".onnx", ".safetensors"))
+    same = [found.label == expected.label for found, expected in zip(ours, want, strict=True)]
+    assert np.mean(same) >= 0.98
+    errors = [
+        abs(found.probability - expected.scores[found.label]) for found, expected in zip(ours, want, strict=True)
+    ]
+    assert np.mean(errors) < 0.02
+
+
+def test_what_else_is_heard_changes_no_answer() -> None:
+    """In int8 a batch shares its scales."""
+    model, paths = speech_lstm.load(), sorted((DEMO / "left").glob("*.wav"))
+    alone = [model.classify(path).scores for path in paths]
+    assert [answer.scores for answer in model.classify(paths)] == alone
+
+
+def test_load_takes_the_onnx_form_and_looks_into_the_other() -> None:
+    model = speech_lstm.load()
+    assert isinstance(model.scores, OnnxModel)
+    assert model.scores.path == carried_model(".onnx")
+    inside = model.look_inside(STOP)
+    want = load(carried_model(".safetensors")).classify(STOP)
+    assert inside.answer.scores == pytest.approx(want.scores, abs=1e-5)
+    assert not isinstance(load(device="meta").scores, OnnxModel)  # which runs on the processor alone
+
+
+def test_what_it_was_made_of_must_lie_beside_it(tmp_path: Path, model_file: Path) -> None:
+    onnx = tmp_path / "words.int8.onnx"
+    shutil.copy(carried_model(".onnx"), onnx)
+    with pytest.raises(ModelError, match=r"words\.safetensors is not the model that it was made of"):
+        load(onnx).look_inside(STOP)
+    shutil.copy(model_file, tmp_path / "words.safetensors")
+    with pytest.raises(ModelError, match=r"words\.safetensors is not the model that it was made of"):
+        load(onnx).look_inside(STOP)
+    shutil.copy(carried_model(".safetensors"), tmp_path / "words.safetensors")
+    assert load(onnx).look_inside(STOP).answer.label == "stop"
+
+
+WITHOUT_TORCH = """
+import sys
+from speech_lstm.cli import main
+try:
+    main()
+finally:
+    heavy = "torch torchaudio scipy librosa matplotlib safetensors onnx".split()
+    assert not [name for name in heavy if name in sys.modules]
+    assert "onnxruntime" in sys.modules
+"""
+
+
+@pytest.mark.parametrize("words", ["classify - --jsonl", "listen --input - --plain", "listen --input - --jsonl"])
+def test_recognition_imports_no_torch(words: str, tmp_path: Path) -> None:
+    samples = np.concatenate([read_recording(STOP), np.zeros(SAMPLE_RATE, np.float32)])
+    soundfile.write(tmp_path / "long.wav", samples, SAMPLE_RATE)
+    command = [sys.executable, "-c", WITHOUT_TORCH, *words.split()]
+    run = subprocess.run(command, input=(tmp_path / "long.wav").read_bytes(), capture_output=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    assert b"stop" in run.stdout

@@ -19,7 +19,7 @@ from speech_lstm.errors import ConfigError, RecordingError
 from speech_lstm.insight import influence
 from speech_lstm.insight.inside import Inside, Trace, look_inside
 from speech_lstm.insight.summary import summarise
-from speech_lstm.recognition.recognizer import Recognizer, load
+from speech_lstm.recognition.recognizer import Recognizer, carried_model, load
 from speech_lstm.recurrent.cell import CELLS
 
 EVERY_CELL = pytest.mark.parametrize("name", CELLS)
@@ -250,7 +250,7 @@ def test_there_is_nothing_after_the_end() -> None:
 
 
 def test_the_model_that_comes_along_shows_the_recording_that_it_classifies(demo: Path) -> None:
-    model, path = load(), sorted((demo / "go").iterdir())[0]
+    model, path = load(carried_model(".safetensors")), sorted((demo / "go").iterdir())[0]
     inside = model.look_inside(path)
     prediction = model.classify(path)
     assert inside.answer.label == prediction.label == "go"

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import pytest
 
-from speech_lstm.errors import ActionError
+from speech_lstm.errors import ActionError, MissingPackageError
 from speech_lstm.live.journal import Command, Journal
 from speech_lstm.live.mqtt import PASSWORD, Publisher
 from speech_lstm.recognition.prediction import Prediction
@@ -219,8 +219,8 @@ def test_an_address_that_is_none(address: str) -> None:
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "paho.mqtt", None)
-    with pytest.raises(ActionError, match=r"--mqtt needs the package paho-mqtt: pip install 'speech-lstm\[mqtt\]'"):
+    monkeypatch.setitem(sys.modules, "paho", None)
+    with pytest.raises(MissingPackageError, match=r"package paho is missing: pip install 'speech-lstm\[mqtt\]'"):
         Publisher("mqtt://host/home")
 
 

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from rich.cells import cell_len
 from rich.console import Console
 from told import BLOCK, LABELS, Blocks, Told
 
-from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, DetectionConfig
+from speech_lstm.audio.mfcc import FrontEnd
+from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, DetectionConfig, FeatureConfig
 from speech_lstm.live.journal import Journal
 from speech_lstm.live.meter import Meter, draw_bar
-from speech_lstm.live.strip import COLUMN_MS, SHADES, Strip
+from speech_lstm.live.strip import BANDS, COLUMN_MS, HIGH_HZ, LOW_HZ, SHADES, Strip
 from speech_lstm.live.view import LiveView, fits, only_ascii
 from speech_lstm.recognition.prediction import Prediction
 
@@ -191,6 +193,15 @@ def test_the_spectrogram_shows_where_a_tone_lies() -> None:
     rows = ["".join(segment.text for segment in line) for line in strip.lines(2 * second, 4, False, False)]
     assert rows[3][second // 2] == SHADES[-1]
     assert rows[0][second // 2] == SHADES[0]
+
+
+def test_the_spectrogram_is_that_of_the_front_end() -> None:
+    noise = np.random.default_rng(2).normal(0, 0.1, SAMPLE_RATE).astype(np.float32)
+    strip = Strip()
+    strip.hear(noise)
+    settings = FeatureConfig("log-mel", COLUMN_MS, COLUMN_MS, BANDS, low_hz=LOW_HZ, high_hz=HIGH_HZ)
+    want = FrontEnd(settings)(torch.from_numpy(noise)[None])[0].numpy()
+    assert np.stack(strip.columns) == pytest.approx(want, abs=1e-3)
 
 
 def test_a_silent_room_stays_dark() -> None:

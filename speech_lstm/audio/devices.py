@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from speech_lstm.errors import MicrophoneError
+from speech_lstm.extras import require
 
 NO_DEVICE = "no microphone found: connect one and see that the sound settings of the system show it"
 SERVER = "pulse"  # PortAudio's device of the sound server, PulseAudio's or PipeWire's, by way of ALSA
@@ -159,12 +160,9 @@ def portaudio_index(device: InputDevice) -> Iterator[int]:
 
 def sounddevice() -> ModuleType:
     """The binding of PortAudio, which looks for the devices when it is first imported."""
+    require("sounddevice")
     try:
         import sounddevice
-    except ImportError as error:
-        raise MicrophoneError(
-            "the microphone needs the package sounddevice: pip install 'speech-lstm[mic]'"
-        ) from error
     except OSError as error:
         raise MicrophoneError(
             "the microphone needs PortAudio: apt-get install libportaudio2 (Debian, Ubuntu) "

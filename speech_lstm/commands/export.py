@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from importlib.util import find_spec
 from pathlib import Path
 
-from speech_lstm.errors import ConfigError
+from speech_lstm.extras import require
 from speech_lstm.flags import add_plugin_flag, load_plugins
 
 HELP = "write a model as an ONNX file that needs no torch"
@@ -29,9 +28,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    for package in ("onnx", "onnxruntime"):
-        if find_spec(package) is None:
-            raise ConfigError(f"the export needs the package {package}: pip install 'speech-lstm[export]'")
+    require("onnx")  # first: its extra brings torch along
     load_plugins(arguments)
     from speech_lstm.checkpoint import load_model
     from speech_lstm.export.files import export

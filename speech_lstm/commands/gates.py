@@ -71,10 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not equations_alone:
         check_recordings(arguments.recordings)
     load_plugins(arguments)
-    from speech_lstm.recognition.recognizer import load, one_thread
+    from speech_lstm.recognition.recognizer import carried_model, load, one_thread
 
     one_thread()
-    model = load(arguments.model)
+    model = load(arguments.model or carried_model(".safetensors"))
     if arguments.cell_equation:
         from speech_lstm.catalogue import legend
 

@@ -109,7 +109,7 @@ def display_of(arguments: argparse.Namespace, source: Input, detector: Hears, mo
         return Lines(source, detector)
     from speech_lstm.config import DetectionConfig
 
-    detection = model.model.detection
+    detection = model.detection
     if arguments.threshold is not None:
         detection = DetectionConfig(dict.fromkeys(model.labels, arguments.threshold))
     return LiveView(source, detector, detection)

@@ -65,9 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
     words = arguments.words
     if arguments.model:
         load_plugins(arguments)
-        from speech_lstm.checkpoint import load_model
+        from speech_lstm.recognition.recognizer import load
 
-        words = tuple(label for label in load_model(arguments.model).labels if label not in (SILENCE, UNKNOWN))
+        words = tuple(label for label in load(arguments.model).labels if label not in (SILENCE, UNKNOWN))
     plan = Plan(
         arguments.split,
         words,

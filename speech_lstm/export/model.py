@@ -93,7 +93,8 @@ def written(graph: Graph, kind: str, model: Model, inputs: Mapping[str, Shape], 
         graph.nodes.append(helper.make_node("Identity", [value], [name], f"output_{name}"))
     given = [value_info(name, shape) for name, shape in inputs.items()]
     told = [value_info(name, shape) for name, (_, shape) in outputs.items()]
-    proto = graph.model("speech_lstm", given, told, metadata(kind, model.header, "int8" if graph.int8 else "float32"))
+    facts = metadata(kind, model.header, "int8" if graph.int8 else "float32", model.digest)
+    proto = graph.model("speech_lstm", given, told, facts)
     onnx.checker.check_model(proto, full_check=True)
     return sealed(proto.SerializeToString())
 

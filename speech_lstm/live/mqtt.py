@@ -10,6 +10,7 @@ from typing import Any, Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from speech_lstm.errors import ActionError
+from speech_lstm.extras import require
 from speech_lstm.files import reason
 from speech_lstm.live.journal import Command
 
@@ -26,8 +27,8 @@ class Publisher:
 
     A message is sent at most once and not kept by the broker: a command that comes late does harm. When the
     broker goes away, its return is waited for in the background and what is heard meanwhile is not sent. Raises
-    ActionError for an address that isn't one, without the package paho-mqtt (on construction), and where no
-    broker answers or it refuses (on entering).
+    ActionError for an address that isn't one (on construction) and where no broker answers or it refuses (on
+    entering), MissingPackageError without the package paho-mqtt.
     """
 
     def __init__(self, url: str) -> None:
@@ -117,9 +118,8 @@ def split(url: str) -> SplitResult:
 
 
 def paho() -> ModuleType:
-    """The client's module; raises ActionError where it is missing."""
-    try:
-        from paho.mqtt import client
-    except ImportError:
-        raise ActionError("--mqtt needs the package paho-mqtt: pip install 'speech-lstm[mqtt]'") from None
+    """The client's module; raises MissingPackageError."""
+    require("paho")
+    from paho.mqtt import client
+
     return client

@@ -8,17 +8,19 @@ from functools import cache
 from itertools import groupby
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 
-from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.config import SAMPLE_RATE, FeatureConfig
+from speech_lstm.config import SAMPLE_RATE
 
 COLUMN_MS = 50.0
+COLUMN = round(COLUMN_MS * SAMPLE_RATE / 1000)  # samples
 BANDS = 16  # mel bands; two in a line of coloured characters
+LOW_HZ, HIGH_HZ = 100.0, 7000.0  # from the lower edge of the first to the upper edge of the last
+FFT = 1024  # samples of a transform
+LOG_OFFSET = 1e-6  # added to the power before the logarithm: 16-bit quantisation noise lies about here
 COLUMNS = 400  # that are remembered, more than a terminal is wide
 RANGE = 9.0  # from the darkest to the brightest, natural logarithm of power: 39 dB
 FAINTEST = -1.0  # the brightest is at least this, so that a silent room stays dark
@@ -32,21 +34,18 @@ class Strip:
     """Hears blocks of any size; `lines` draws what was heard last, the newest at the right."""
 
     def __init__(self) -> None:
-        self.front_end = FrontEnd(
-            FeatureConfig(
-                kind="log-mel", window_ms=COLUMN_MS, hop_ms=COLUMN_MS, mels=BANDS, low_hz=100.0, high_hz=7000.0
-            )
-        )
+        self.window, self.bands = np.hanning(COLUMN + 1)[:-1], mel_bands()
         self.waiting = np.zeros(0, np.float32)
         self.columns: deque[NDArray[np.float32]] = deque(maxlen=COLUMNS)
 
     def hear(self, block: NDArray[np.float32]) -> None:
         """Take in a block, 1-D float32 at 16 kHz."""
         self.waiting = np.concatenate([self.waiting, block])
-        length = self.front_end.frames(len(self.waiting)) * self.front_end.config.hop
+        length = len(self.waiting) // COLUMN * COLUMN
         if length:
-            samples = torch.from_numpy(self.waiting[:length])
-            self.columns.extend(self.front_end(samples[None])[0].numpy())
+            spectra = np.fft.rfft(self.waiting[:length].reshape(-1, COLUMN) * self.window, FFT)
+            power = spectra.real**2 + spectra.imag**2
+            self.columns.extend(np.log(power @ self.bands + LOG_OFFSET).astype(np.float32))
             self.waiting = self.waiting[length:]
 
     def place(self, seconds_ago: float, width: int) -> int:
@@ -75,6 +74,16 @@ class Strip:
             steps = np.rint(self.brightness(width, height) * (len(shades) - 1)).astype(int)
             for row in steps.tolist():
                 yield [Segment("".join(shades[step] for step in row))]
+
+
+def mel_bands() -> NDArray[np.float64]:
+    """The share of each bin of a transform in each mel band, float [FFT / 2 + 1, BANDS]: triangles, as in HTK."""
+    low, high = 2595 * np.log10(1 + np.array([LOW_HZ, HIGH_HZ]) / 700)
+    edges = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
+    bins = np.fft.rfftfreq(FFT, 1 / SAMPLE_RATE)[:, None]
+    rising = (bins - edges[:-2]) / np.diff(edges)[:-1]
+    falling = (edges[2:] - bins) / np.diff(edges)[1:]
+    return np.maximum(0, np.minimum(rising, falling))
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 State = dict[str, NDArray[np.generic]]  # of a stream, by the names of the inputs
 
-BATCH = 16  # windows at a time: more of them leave the cache, fewer load the weights more often
+# Windows at a time: more of them leave the cache, fewer load the weights more often. In int8 it is one, because
+# DynamicQuantizeLSTM has one scale for a batch: what else is heard must not change the answer.
+BATCH = 16
 
 
 class OnnxModel:
@@ -29,6 +32,16 @@ class OnnxModel:
         self.path = path
         self.session, self.header = read_session(path, KIND)
         self.labels, self.detection, self.features = self.header.labels, self.header.detection, self.header.features
+        self.batch = 1 if self.fact("precision") == "int8" else BATCH
+
+    @property
+    def source(self) -> str:
+        """The digest of the model that the file was made of, see `speech_lstm.checkpoint.Model`."""
+        return self.fact("source")
+
+    def fact(self, name: str) -> str:
+        """A text of the file's metadata that isn't in its header; empty where an older one hasn't it."""
+        return str(json.loads(self.session.get_modelmeta().custom_metadata_map.get(name, '""')))
 
     def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The probability of every label in windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
@@ -40,11 +53,14 @@ class OnnxModel:
 
     def answers(self, windows: NDArray[np.float32], output: str) -> NDArray[np.float32]:
         """One of the outputs for windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
-        found = [np.zeros((0, len(self.labels)), np.float32)]
-        for start in range(0, len(windows), BATCH):
-            batch = np.ascontiguousarray(windows[start : start + BATCH], np.float32)  # windows may overlap in memory
+        found: list[NDArray[np.float32]] = []
+        for start in range(0, len(windows), self.batch):
+            part = windows[start : start + self.batch]
+            batch = np.ascontiguousarray(part, np.float32)  # windows may overlap in memory
             found += self.session.run([output], {"waveforms": batch})
-        return np.concatenate(found)
+        if len(found) == 1:
+            return found[0]
+        return np.concatenate([np.zeros((0, len(self.labels)), np.float32), *found])
 
     def scorer(self, hop: int) -> Scorer:
         """What scores the windows of a stream, `hop` samples apart: a multiple of the front end's hop.

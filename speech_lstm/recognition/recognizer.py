@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from speech_lstm.audio.recording import Source, find_clip, fit_clip, read_recording, stream_recording, to_mono_16k
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
 from speech_lstm.errors import ModelError, RecordingError
+from speech_lstm.extras import require
 from speech_lstm.recognition.detector import Detector
 from speech_lstm.recognition.onnx_model import OnnxModel
 from speech_lstm.recognition.posteriors import Stream
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from speech_lstm.insight.inside import Inside
     from speech_lstm.recognition.torch_model import TorchModel
 
-MODEL_NAME = "commands8.safetensors"
+MODEL_NAME = "commands8"
 ONE_WORD_SECONDS = 1.2  # a recording up to this long holds one word; a longer one is searched for commands
 
 
@@ -47,12 +49,20 @@ class Recognizer:
         self.labels, self.detection = self.scores.labels, self.scores.detection
         self.posteriors, self.logits = self.scores.posteriors, self.scores.logits
 
-    @property
+    @cached_property
     def torch_model(self) -> TorchModel:
-        """What computes the answers, for whoever looks inside; raises ModelError for the ONNX form."""
-        if isinstance(self.scores, OnnxModel):
-            raise ModelError(f"{self.scores.path}: can't be looked into; name the model file that it was made of")
-        return self.scores
+        """What can be looked into: what computes the answers, or the model that its ONNX form was made of.
+
+        That is MODEL.safetensors beside MODEL.onnx or MODEL.int8.onnx. Raises ModelError where it isn't there, and
+        MissingPackageError without torch.
+        """
+        if not isinstance(self.scores, OnnxModel):
+            return self.scores
+        path = self.scores.path
+        file = path.with_name(path.name.removesuffix(".onnx").removesuffix(".int8") + ".safetensors")
+        if file.is_file() and (found := load(file).torch_model).model.digest == self.scores.source:
+            return found
+        raise ModelError(f"{path}: can't be looked into, for {file} is not the model that it was made of; load that")
 
     @property
     def model(self) -> Model:
@@ -114,7 +124,9 @@ class Recognizer:
         self, recording: Source | NDArray[Any], rate: int | None = None, start: float | None = None
     ) -> Inside:
         """What every gate, memory and output did with one second of a recording: the loudest, or that at `start`
-        seconds. Of a long recording only a part is held in memory. Raises RecordingError."""
+        seconds. Of a long recording only a part is held in memory. Raises RecordingError, and as `torch_model` does.
+        """
+        require("torch")
         from speech_lstm.insight.inside import look_inside
 
         return look_inside(self, *find_clip(self.blocks(recording, rate), start))
@@ -157,24 +169,26 @@ class Recognizer:
 def load(path: str | os.PathLike[str] | None = None, device: str | torch.device = "cpu") -> Recognizer:
     """Load a model file, or the one that comes with the package; raises ModelError.
 
-    A name that ends in .onnx is that of an exported one, which needs no torch and runs on the processor.
+    A name that ends in .onnx is that of an exported one, which needs no torch and runs on the processor; so does the
+    one that comes with the package, but on another device. Raises MissingPackageError for others without torch.
     """
-    file = Path(path) if path is not None else carried_model()
+    file = Path(path) if path is not None else carried_model(".onnx" if str(device) == "cpu" else ".safetensors")
     if file.suffix == ".onnx":
         return Recognizer(OnnxModel(file))
+    require("torch")
     from speech_lstm.checkpoint import load_model
 
     return Recognizer(load_model(file, device), device)
 
 
-def carried_model() -> Path:
-    """The model that comes with the package: inside it once installed, under checkpoints/ in the repository."""
-    package = Path(__file__).parents[1]
-    places = [package / "models" / MODEL_NAME, package.parent / "checkpoints" / MODEL_NAME]
-    for place in places:
+def carried_model(suffix: str) -> Path:
+    """The model that comes with the package, ".safetensors" or its form ".onnx": inside the package once installed,
+    under checkpoints/ in the repository."""
+    package, name = Path(__file__).parents[1], MODEL_NAME + suffix
+    for place in (package / "models" / name, package.parent / "checkpoints" / name):
         if place.is_file():
             return place
-    raise ModelError(f"the model {MODEL_NAME} that comes with speech-lstm is missing; reinstall it or pass --model")
+    raise ModelError(f"the model {name} that comes with speech-lstm is missing; reinstall it or pass --model")
 
 
 def one_thread() -> None:

@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Any
 
 import numpy as np
+from scipy.special import gammaincinv
 
 from speech_lstm.config import SILENCE, UNKNOWN
 from speech_lstm.streams.matching import Answer, FalseAccept, Matching, end_of
@@ -35,8 +36,6 @@ class Rate:
     @property
     def interval(self) -> tuple[float, float]:
         """The exact 95 % interval of the rate an hour, for events that are independent (Garwood 1936)."""
-        from scipy.special import gammaincinv
-
         low = float(gammaincinv(self.count, 0.025)) if self.count else 0.0
         return low / self.hours, float(gammaincinv(self.count + 1, 0.975)) / self.hours
 

@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from speech_lstm.errors import SpeechLSTMError
+from speech_lstm.extras import require
 from speech_lstm.files import reason
 from speech_lstm.study.definition import Definition
 from speech_lstm.study.recordings import StudyRecordings
@@ -47,6 +48,8 @@ def open_storage(text: str, heartbeat: int = HEARTBEAT, make: bool = True) -> op
     if url.get_backend_name() == "sqlite":
         check_file(Path(url.database or ""), make)
         options = {"timeout": BUSY}
+    else:
+        require("psycopg")
     engine = {"connect_args": options, "pool_pre_ping": True}
     said: Exception = RuntimeError()
     for _ in range(TRIES):
@@ -59,8 +62,6 @@ def open_storage(text: str, heartbeat: int = HEARTBEAT, make: bool = True) -> op
                     heartbeat_interval=heartbeat,
                     grace_period=PATIENCE * heartbeat,
                 )
-        except ImportError:
-            raise StudyError(f"{shown} needs a driver: pip install 'speech-lstm[postgresql]'") from None
         except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:  # RuntimeError: another Optuna's
             said = error
             time.sleep(0.5)
@@ -78,7 +79,7 @@ def parse_url(text: str) -> URL:
         raise StudyError(
             "--storage must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE; what was given is neither"
         )
-    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+    return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else url
 
 
 def check_file(path: Path, make: bool) -> None:

@@ -1,0 +1,35 @@
+"""Make the two forms of the model that the package carries: checkpoints/commands8.safetensors and commands8.onnx.
+
+    python scripts/make_carried_model.py [--model FILE] [--data DIR]
+
+The ONNX form is the export in 8 bits, which `speech_lstm.load()` takes. Run it whenever the model, its thresholds
+or what the export writes changes. With --model, that file becomes the one that is carried. With --data, the export
+must not lose accuracy on the testing split of the corpus there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from speech_lstm.checkpoint import load_model, save_model
+from speech_lstm.export.files import export
+from speech_lstm.recognition.recognizer import MODEL_NAME, one_thread
+
+FILE = Path(__file__).parents[1] / "checkpoints" / f"{MODEL_NAME}.safetensors"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=FILE, help="what is to be carried (the model that is)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="a corpus to compare the accuracy on")
+    options = parser.parse_args()
+    one_thread()
+    model = load_model(options.model)
+    print(export(model, FILE.with_suffix(".onnx"), int8=True, data=options.data))
+    if options.model != FILE:
+        save_model(FILE, model)
+
+
+if __name__ == "__main__":
+    main()
