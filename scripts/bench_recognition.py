@@ -25,11 +25,11 @@ from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
-from peers import WAYS, WORDS, YARDSTICK, Hear, Samples, Way  # noqa: E402
+from peers import FILE, WAYS, WORDS, YARDSTICK, Hear, Samples, Way  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 RECORDING = ROOT / "data" / "demo" / "stop" / "7a254b5f_nohash_0.wav"
-TIMED = 16  # recordings, one at a time: what a decoder takes depends on what it hears
+TIMED = 6  # recordings, one at a time: what a decoder takes depends on what it hears
 BATCH = 64
 STARTS = 5
 
@@ -67,16 +67,18 @@ def main() -> None:
         subprocess.run([sys.executable, ROOT / "scripts" / "prepare_peers.py", folder, *given], check=True)
         starts = cold_starts(ways, folder)  # before anything large is imported: a process is born with its parent's
         waveforms, truth = recordings(options.data, folder)
-        hears = {way.name: way.make(folder) for way in (*ways, YARDSTICK)}
+        hears = {way.name: way.make(folder) for way in (*ways, YARDSTICK, FILE)}
         one, batch = times(hears, waveforms, options.rounds)
         rows = {}
         for way in ways:
             right = rightness(hears[way.name], waveforms, truth) if way.told else ((0, 0), (0, 0))
             rows[way.name] = Row(starts[way.name], one[way.name], batch[way.name], *right)
         print(table(ways, rows, folder))
-        print(f"\n{YARDSTICK.title}: {one[YARDSTICK.name]:.2f} ms, {batch[YARDSTICK.name]:.2f} ms in a batch;")
-        share = one["int8"] / one[YARDSTICK.name], batch["int8"] / batch[YARDSTICK.name]
-        print(f"the whole path with int8 takes {share[0]:.2f} times as long, {share[1]:.2f} times in a batch")
+        print()
+        for part, title in (YARDSTICK, YARDSTICK.title), (FILE, FILE.title), (WAYS[0], "the whole path with int8"):
+            found = one[part.name], batch[part.name]
+            ratios = [f"{each[part.name] / each[YARDSTICK.name]:.2f} ×" for each in (one, batch)]
+            print(f"{title}: {found[0]:.2f} ms, {ratios[0]}; in a batch {found[1]:.2f} ms, {ratios[1]}")
 
 
 def installed() -> list[Way]:

@@ -177,6 +177,17 @@ def layers_alone(folder: Path) -> Hear:
     return hear
 
 
+def file_alone(folder: Path) -> Hear:
+    """The int8 file of this project in ONNX Runtime, without what the package does before and after."""
+    facts, session = facts_of(folder), open_alone(folder / "model.int8.onnx")
+
+    def hear(waveforms: Samples) -> list[str]:
+        (probabilities,) = session.run(["probabilities"], {"waveforms": waveforms})
+        return [facts["labels"][i] for i in probabilities.argmax(1)]
+
+    return hear
+
+
 def open_alone(file: Path) -> Any:
     """A session on one thread."""
     import onnxruntime
@@ -249,6 +260,7 @@ def made(*names: str) -> Callable[[Path], list[Path]]:
 
 ORT = {"onnxruntime": "onnxruntime"}
 YARDSTICK = Way("layers", "the recurrent layers alone, int8", layers_alone, ORT, made("layers.int8.onnx"), told=False)
+FILE = Way("file", "the int8 file alone", file_alone, ORT, made("model.int8.onnx"))
 WAYS = (
     Way("int8", "**ONNX Runtime, int8**", ours("model.int8.onnx"), ORT, made("model.int8.onnx"), "model.int8.onnx"),
     Way("float32", "**ONNX Runtime, float32**", ours("model.onnx"), ORT, made("model.onnx"), "model.onnx"),
