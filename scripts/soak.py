@@ -24,11 +24,10 @@ from matplotlib.figure import Figure
 
 from speech_lstm.audio.recording import fit_clip, read_recording
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE
-from speech_lstm.insight.figures import BLUE, ORANGE, save_figure, tidy
+from speech_lstm.insight.figures import BLUE, GREY, ORANGE, save_figure, tidy
 
 ROOT = Path(__file__).parents[1]
-EVERY = 5.0  # seconds of the stream from one look at memory and latency to the next
-WARM = 60.0  # seconds after which memory is called that of the beginning
+LOOKS = 120  # at memory and latency during a run
 WORD_SECONDS = (1.5, 3.0)  # from word to word
 Run = dict[str, list[float]]  # what was noted: in seconds, memory in MB, counts of lost blocks and of commands
 NOISE = 0.05  # of the background recordings' amplitude
@@ -83,21 +82,23 @@ def hear(device: str | None, seconds: float) -> Run:
     one_thread()
     detector = Detector(load())
     source = find_input(device, None if device else "-", None if device else SAMPLE_RATE)
-    run: Run = {name: [] for name in ("seconds", "memory", "block", "lag", "cpu", "lost", "commands")}
-    first, busy, slowest, commands = 0.0, time.process_time(), 0.0, 0
+    run: Run = {name: [] for name in ("seconds", "memory", "median", "slowest", "lag", "cpu", "lost", "commands")}
+    first, busy, commands = 0.0, time.process_time(), 0
+    blocks: list[float] = []
     with Levelled(source, Level(automatic=True)) as microphone:
         for block in microphone:
             began = time.monotonic()
             first = first or began - len(block) / SAMPLE_RATE
             commands += len(detector(block))
             ended = time.monotonic()
-            slowest = max(slowest, ended - began)
-            if detector.seconds >= EVERY * (len(run["seconds"]) + 1):
+            blocks.append(ended - began)
+            if detector.seconds >= seconds / LOOKS * (len(run["seconds"]) + 1):
                 lag, cpu = ended - first - detector.seconds, time.process_time() - busy
-                values = (detector.seconds, memory(), slowest, lag, cpu, microphone.overruns, commands)
+                times = (float(np.median(blocks)), max(blocks), lag, cpu)
+                values = (detector.seconds, memory(), *times, microphone.overruns, commands)
                 for name, value in zip(run, values, strict=True):
                     run[name].append(value)
-                slowest = 0.0
+                blocks = []
             if detector.seconds >= seconds:
                 break
     return run
@@ -146,43 +147,44 @@ def result(*arguments: object, **options: Any) -> Run:
 
 
 def summary(run: Run) -> str:
-    """The figures of a run in one line."""
-    warm = warm_part(run)
+    """The figures of a run in one line; those of the beginning and the end are medians of a tenth of it."""
+    tenth = max(1, len(run["seconds"]) // 10)
+
+    def both(name: str, factor: float = 1) -> str:
+        begin, end = run[name][:tenth], run[name][-tenth:]
+        return f"{factor * np.median(begin):.1f} at the beginning, {factor * np.median(end):.1f} at the end"
+
     return (
         f"{run['seconds'][-1]:.0f} s heard, {run['commands'][-1]:.0f} commands, {run['lost'][-1]:.0f} blocks lost; "
-        f"memory {warm['memory'][0]:.1f} MB after {warm['seconds'][0]:.0f} s, {run['memory'][-1]:.1f} MB at the end; "
-        f"slowest block of {EVERY:.0f} s {1e3 * np.median(run['block']):.0f} ms in the median; "
-        f"{100 * run['cpu'][-1] / run['seconds'][-1]:.1f} % of one core"
+        f"MB: {both('memory')}; ms a block: {both('median', 1e3)}; the slowest {1e3 * max(run['slowest']):.0f} ms; "
+        + (f"ms behind: {both('lag', 1e3)}; " if run["lag"][-1] > 0 else "")
+        + f"{100 * run['cpu'][-1] / run['seconds'][-1]:.1f} % of one core"
     )
 
 
-def warm_part(run: Run) -> Run:
-    """The run without its first minute."""
-    start = min(int(WARM / EVERY), len(run["seconds"]) - 1)
-    return {name: values[start:] for name, values in run.items()}
-
-
 def figure_of(runs: dict[str, Run]) -> Figure:
-    """Memory above, latency below; a column for each run."""
-    figure = Figure(figsize=(11, 6), layout="constrained")
-    axes = figure.subplots(2, len(runs), sharex="col")
+    """Memory above, times below; a column for each run."""
+    figure = Figure(figsize=(11, 6.4), layout="constrained")
+    axes = figure.subplots(2, len(runs), sharex="col", height_ratios=(2, 3))
     for (name, run), (above, below) in zip(runs.items(), axes.T, strict=True):
         minutes = np.array(run["seconds"]) / 60
-        above.plot(minutes, run["memory"], color=BLUE, linewidth=2)
-        above.set_title(name, fontsize=12)
+        above.plot(minutes, run["memory"], color=BLUE, linewidth=2.5)
+        above.set_title(name, fontsize=13)
         above.set_ylim(0, 1.25 * max(run["memory"]))
         above.set_ylabel("memory, MB", fontsize=12)
-        below.plot(minutes, 1e3 * np.array(run["block"]), color=BLUE, linewidth=1, label="slowest block of 5 s")
         if run["lag"][-1] > 0:  # faster than real time there is none
-            below.plot(minutes, 1e3 * np.array(run["lag"]), color=ORANGE, linewidth=2, linestyle="--", label="lag")
+            below.plot(minutes, 1e3 * np.array(run["lag"]), color=ORANGE, linewidth=1.5, label="behind the sound")
+        below.plot(minutes, 1e3 * np.array(run["slowest"]), ".", color=GREY, markersize=4, label="slowest block")
+        below.plot(minutes, 1e3 * np.array(run["median"]), color=BLUE, linewidth=2.5, label="median block")
         below.set_ylim(0, None)
         below.set_ylabel("time, ms", fontsize=12)
         below.set_xlabel("heard, minutes", fontsize=12)
-        below.legend(frameon=False, fontsize=11)
         for each in (above, below):
             each.grid(color="#E3E3E3")
             tidy(each)
-    figure.suptitle("Memory and latency of listening", fontsize=14, fontweight="bold")
+    named = [axes[1, -1].get_legend_handles_labels()[part][::-1] for part in (0, 1)]
+    figure.legend(*named, loc="outside lower center", ncols=3, frameon=False, fontsize=12)
+    figure.suptitle("Memory and latency of listening", fontsize=15, fontweight="bold")
     return figure
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain
@@ -17,7 +17,7 @@ import numpy as np
 import soundfile
 
 from speech_lstm.audio.level import Level
-from speech_lstm.audio.recording import decoded, stream_recording
+from speech_lstm.audio.recording import decode, decoded, stream_recording
 from speech_lstm.audio.sources import STDIN, printable, reason, standard_input
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.errors import ConfigError, RecordingError
@@ -100,7 +100,8 @@ class Piped:
         self.device = Origin(STDIN)
         self._raw = raw
         self._descriptor = standard_input().fileno()
-        self._waiting: queue.Queue[np.ndarray | RecordingError | None] = queue.Queue(WAITING_BLOCKS)
+        self._arrived: queue.Queue[Any] = queue.Queue(WAITING_BLOCKS)
+        self._closed = False
 
     def __enter__(self) -> Self:
         # Reading in C can't be interrupted, so that a thread does it, which ends with the process.
@@ -110,29 +111,34 @@ class Piped:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        pass
+        self._closed = True
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        while True:
+        if (sound := self._next()) is not None:
+            yield from decoded(Arriving(sound, self._next), STDIN, values_of(sound))
+
+    def _next(self) -> Any:
+        """What the thread has read next: the open sound, then its blocks; None at the end. Raises RecordingError."""
+        while not self._closed:
             try:
-                block = self._waiting.get(timeout=POLL_SECONDS)
+                item = self._arrived.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 continue
-            if isinstance(block, RecordingError):
-                raise block
-            if block is None:
-                return
-            yield block
+            if isinstance(item, RecordingError):
+                raise item
+            return item
+        return None
 
     def _read(self) -> None:
-        """In the thread: blocks, then None or what went wrong."""
+        """In the thread: the open sound, its blocks, then None; or what went wrong."""
         try:
             with self._opened() as sound:
-                for block in decoded(sound, STDIN, round(BLOCK_SECONDS * sound.samplerate) * sound.channels):
-                    self._waiting.put(block)
-            self._waiting.put(None)
+                self._arrived.put(sound)
+                while len(block := decode(sound, STDIN, 0, values_of(sound))):
+                    self._arrived.put(block)
+            self._arrived.put(None)
         except RecordingError as error:
-            self._waiting.put(error)
+            self._arrived.put(error)
 
     def _opened(self) -> soundfile.SoundFile:
         layout = {"samplerate": self._raw, "channels": 1, "format": "RAW", "subtype": "PCM_16", "endian": "LITTLE"}
@@ -145,6 +151,24 @@ class Piped:
         if not sound.frames:
             raise RecordingError(f"{STDIN}: its header promises no sound; send raw 16-bit samples with --raw RATE")
         return sound
+
+
+class Arriving:
+    """A sound whose blocks, float32 [frames, channels], another thread reads; `following` gives the next or None."""
+
+    def __init__(self, sound: soundfile.SoundFile, following: Callable[[], np.ndarray | None]) -> None:
+        self.channels, self.samplerate, self.frames = sound.channels, sound.samplerate, sound.frames
+        self._following = following
+
+    def read(self, frames: int, dtype: str, always_2d: bool) -> np.ndarray:
+        """The next block, whatever its length; none of it at the end."""
+        block = self._following()
+        return np.zeros((0, self.channels), np.float32) if block is None else block
+
+
+def values_of(sound: soundfile.SoundFile) -> int:
+    """How many values (samples × channels) a block of a sound has."""
+    return round(BLOCK_SECONDS * sound.samplerate) * sound.channels
 
 
 class Levelled:

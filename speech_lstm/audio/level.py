@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 
 from speech_lstm.config import SAMPLE_RATE
 
 FRAME = SAMPLE_RATE // 50  # samples: 20 ms, the grain of the gain
-OFFSET_POLE = math.exp(-2 * math.pi * 10 / SAMPLE_RATE)  # high-pass at 10 Hz, below the mel bands and every voice
-OFFSET_DECAY = OFFSET_POLE ** np.arange(1, FRAME + 1)  # of what a frame begins with, at each of its samples
+OFFSET_SHARE = 0.04  # of the way to a frame's mean that the offset goes: it follows in half a second
 
 FLOOR_FRAMES = 150  # 3 s: speech has pauses within it
 FLOOR_PERCENT = 10  # of those frames lie below the noise floor
 SPEECH_FRAMES = 50  # 1 s of frames above the noise, one or two words
+FIRST_SPEECH = 10  # frames from which that level is known
 SPEECH_PERCENT = 90  # of those frames lie below the level of speech: a slammed door is not among them
 SPEECH_ABOVE_FLOOR = 15.0  # dB
 SPEECH_LEVEL = -20.0  # dBFS; where the loudest frames of a recording of Speech Commands lie
@@ -53,7 +53,7 @@ class Level:
         """What is added now, dB."""
         self.hints = Hints()
         self._held = np.zeros(0, np.float32)
-        self._before: tuple[float, float] | None = None  # the last sample, and what the high-pass made of it
+        self._offset: float | None = None
         self._levels: deque[float] = deque(maxlen=FLOOR_FRAMES)
         self._speech: deque[float] = deque(maxlen=SPEECH_FRAMES)
 
@@ -68,33 +68,23 @@ class Level:
         whole = len(self._held) // FRAME * FRAME
         if not whole:
             return np.zeros(0, np.float32)
-        samples, self._held = self._without_offset(self._held[:whole].reshape(-1, FRAME)), self._held[whole:]
-        if self.automatic:
-            samples = self._raised(samples)
-        return samples.reshape(-1)
+        frames, self._held = self._held[:whole].reshape(-1, FRAME), self._held[whole:]
+        frames = self._without_offset(frames)
+        return (self._raised(frames) if self.automatic else frames).reshape(-1)
 
     def _without_offset(self, frames: np.ndarray) -> np.ndarray:
-        """y = x − x⁻ + p y⁻ of frames [n, FRAME]; it begins as if the first frame's mean had stood for ever."""
-        last, output = self._before or (frames[0].mean(dtype=np.float64), 0.0)
-        steps = np.diff(frames.reshape(-1), prepend=last).reshape(frames.shape)
-        # Within a frame y[k] = p^(k+1) y⁻ + Σ p^(k−j) step[j], and p^−320 is only 3.5.
-        filtered = np.cumsum(steps / OFFSET_DECAY, axis=1) * OFFSET_DECAY
-        for frame in filtered:
-            frame += output * OFFSET_DECAY
-            output = frame[-1]
-        self._before = float(frames[-1, -1]), float(output)
-        return filtered.astype(np.float32)
+        """frames [n, FRAME] without their mean, as it was over the last half of a second."""
+        means = frames.mean(axis=1).tolist()
+        offsets = [means[0] if self._offset is None else self._offset]
+        for mean in means:
+            offsets.append(offsets[-1] + OFFSET_SHARE * (mean - offsets[-1]))
+        self._offset = offsets[-1]
+        return frames - lines(offsets)
 
     def _raised(self, frames: np.ndarray) -> np.ndarray:
-        """frames [n, FRAME] with the gain, which runs in a straight line from frame to frame."""
-        levels = 10 * np.log10(np.square(frames, dtype=np.float64).mean(axis=1) + 1e-12)
-        gains = [self.gain, *(self._next_gain(level) for level in levels)]
-        if not any(gains):
-            return frames
-        factors = 10 ** (np.array(gains) / 20)
-        along = np.arange(1, FRAME + 1) / FRAME
-        curve = factors[:-1, None] + np.diff(factors)[:, None] * along
-        return np.clip(frames * curve, -1, 1).astype(np.float32)
+        """frames [n, FRAME] with the gain."""
+        gains = [self.gain, *(self._next_gain(level) for level in frame_levels(frames.reshape(-1)))]
+        return np.clip(frames * lines([10 ** (gain / 20) for gain in gains]), -1, 1) if any(gains) else frames
 
     def _next_gain(self, level: float) -> float:
         """The gain after one more frame of that level, dBFS."""
@@ -103,12 +93,24 @@ class Level:
             floor = float(np.percentile(self._levels, FLOOR_PERCENT))
             if level >= floor + SPEECH_ABOVE_FLOOR:
                 self._speech.append(level)
-            if self._speech:
+            if len(self._speech) >= FIRST_SPEECH:
                 wanted = SPEECH_LEVEL - float(np.percentile(self._speech, SPEECH_PERCENT))
                 wanted = max(0.0, min(wanted, FLOOR_LIMIT - floor, MOST_GAIN))
                 seconds = FRAME / SAMPLE_RATE
                 self.gain += max(-FALL * seconds, min(RISE * seconds, wanted - self.gain))
         return self.gain
+
+
+def lines(values: Sequence[float]) -> np.ndarray:
+    """Straight lines from each of n + 1 values to the next, a frame long: float32 [n, FRAME]."""
+    starts, steps = np.array(values)[:-1, None], np.diff(values)[:, None]
+    return (starts + steps * np.arange(1, FRAME + 1) / FRAME).astype(np.float32)
+
+
+def frame_levels(samples: np.ndarray) -> np.ndarray:
+    """The level of each whole frame of 20 ms of samples [n], in dB of full scale: float64 [n // FRAME]."""
+    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
+    return 10 * np.log10(np.square(frames, dtype=np.float64).mean(axis=1) + 1e-12)
 
 
 class Hints:

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import soundfile
@@ -22,6 +22,16 @@ AUDIO_SUFFIXES = frozenset(
 MOST_CHANNELS = 64
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz; beyond them a header is wrong rather than rare
 VALUES_PER_READ = 1 << 18  # samples × channels decoded at once: 1 MiB, whatever the file
+
+
+class Sound(Protocol):
+    """What is decoded of an open sound."""
+
+    channels: Any
+    samplerate: Any
+    frames: Any
+
+    def read(self, frames: int, dtype: str, always_2d: bool) -> np.ndarray: ...
 
 
 def stream_recording(source: Source, block_seconds: float = 30.0) -> Iterator[np.ndarray]:
@@ -206,7 +216,7 @@ def _pieces(source: Source) -> Iterator[np.ndarray]:
         yield from decoded(sound, name, VALUES_PER_READ, 0 if unknown else sound.frames)
 
 
-def decoded(sound: soundfile.SoundFile, name: str, values: int, promised: int = 0) -> Iterator[np.ndarray]:
+def decoded(sound: Sound, name: str, values: int, promised: int = 0) -> Iterator[np.ndarray]:
     """An open sound as 1-D float32 pieces at 16 kHz, channels averaged, `values` (samples × channels) at a time.
 
     Raises RecordingError, in which it is called `name`, for what can't be used and where fewer frames come than
@@ -215,7 +225,7 @@ def decoded(sound: soundfile.SoundFile, name: str, values: int, promised: int = 
     frames = given = 0
     _check_format(name, sound.channels, sound.samplerate)
     resampler = _resampler(sound.samplerate)
-    while len(block := _decode(sound, name, frames, values)):
+    while len(block := decode(sound, name, frames, values)):
         piece = _mono(block, name, frames, sound.samplerate)
         frames += len(block)
         if resampler is not None:
@@ -245,7 +255,7 @@ def _resampler(rate: int) -> Any:
     return soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
 
 
-def _decode(sound: soundfile.SoundFile, name: str, done: int, values: int) -> np.ndarray:
+def decode(sound: Sound, name: str, done: int, values: int) -> np.ndarray:
     """The next float32 [frames, channels] after `done` frames; none at the end."""
     count = min(max(1, values // sound.channels), sound.frames - done)  # libsndfile clears what it can't fill
     try:

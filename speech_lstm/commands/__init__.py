@@ -13,6 +13,7 @@ NAMES = (
     "gates",
     "gradients",
     "listen",
+    "record",
     "devices",
     "make-stream",
     "stream-test",

@@ -1,0 +1,129 @@
+"""Record words of one's own as a corpus to train on."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from speech_lstm.errors import MicrophoneError, RecordingError
+from speech_lstm.flags import add_input_flags, names, whole
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from speech_lstm.audio.tape import Take, Tape
+
+HELP = "record words of your own"
+KEYS = "Enter records, p plays the last one, r records the last one again, s skips, q ends"
+KEY_SECONDS = 0.4  # after a key, whose sound is none of the word
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--words", type=names, required=True, metavar="WORD,…", help="what is to be said")
+    parser.add_argument(
+        "--speaker", required=True, metavar="NAME", help="who speaks; the files hold only a hash of it"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the corpus; what is there is kept")
+    parser.add_argument("--each", type=whole, default=10, metavar="N", help="recordings of each word (%(default)s)")
+    add_input_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from speech_lstm.audio.inputs import Levelled, find_input
+    from speech_lstm.audio.level import Level
+    from speech_lstm.audio.tape import Tape
+    from speech_lstm.corpus.own_words import missing_takes
+
+    takes = missing_takes(arguments.out, arguments.words, arguments.speaker, arguments.each)
+    source = Levelled(find_input(arguments.device, arguments.input, arguments.raw), Level())
+    total = len(arguments.words) * arguments.each
+    if len(takes) < total:
+        print(f"{total - len(takes)} of {total} are there already")
+    if not takes:
+        return 0
+    with keyboard(arguments.input) as keys, Tape(source) as tape:
+        print(f"listening to {source.device.name}; {KEYS}")
+        session = Session(tape, keys, arguments.out, arguments.speaker, takes)
+        try:
+            session.run()
+        finally:
+            done = total - len(missing_takes(arguments.out, arguments.words, arguments.speaker, arguments.each))
+            print(f"{done} of {total} recordings are in {arguments.out}", end="")
+            print("" if done == total else "; the same command goes on")
+    return 0
+
+
+def keyboard(recording: str | None) -> TextIO:
+    """Where the user's keys come from: standard input, or the terminal where sound comes in there."""
+    source: str | int = "/dev/tty" if recording == "-" else sys.stdin.fileno()
+    try:
+        return open(source, closefd=isinstance(source, str))
+    except OSError as error:
+        raise RecordingError("there is no terminal to ask in; give --device or --input FILE") from error
+
+
+class Session:
+    """Asks for one word after the other until all are there."""
+
+    def __init__(self, tape: Tape, keys: TextIO, out: Path, speaker: str, takes: list[tuple[str, int]]) -> None:
+        self.tape, self.keys, self.out, self.speaker, self.takes = tape, keys, out, speaker, takes
+        self.last: np.ndarray | None = None
+
+    def run(self) -> None:
+        place = 0
+        while place < len(self.takes):
+            word, number = self.takes[place]
+            print(f"[{place + 1} of {len(self.takes)}] {word}: ", end="", flush=True)
+            line = self.keys.readline()
+            key = line.strip().lower()
+            if not line or key == "q":
+                print("" if line else "the end of the input")
+                return
+            if key == "p":
+                self.play()
+            elif key == "r" and place:
+                place -= 1
+                self.record(*self.takes[place])
+                place += 1
+            elif key == "s":
+                place += 1
+            elif key:
+                print(f"  {KEYS}")
+            else:
+                place += self.record(word, number)
+
+    def record(self, word: str, number: int) -> bool:
+        """Hear the word and write it; whether it was good."""
+        from speech_lstm.corpus.own_words import take_path, write_take
+
+        time.sleep(KEY_SECONDS)
+        print(f'  say "{word}" … ', end="", flush=True)
+        take = self.tape.word()
+        if fault := fault_of(take, self.tape.source.hint):
+            print(f"{fault}; again")
+            return False
+        assert take is not None
+        write_take(take_path(self.out, word, self.speaker, number), take.clip)
+        self.last = take.clip
+        print(f"{take.seconds:.2f} s, {take.level:.0f} dBFS")
+        return True
+
+    def play(self) -> None:
+        """Play the last recording."""
+        from speech_lstm.audio.speaker import play
+
+        if self.last is None:
+            print("  nothing is recorded yet")
+            return
+        try:
+            play(self.last)
+        except MicrophoneError as error:
+            print(f"  {error}")
+
+
+def fault_of(take: Take | None, hint: str) -> str:
+    """What is wrong with a take, or with the input if there is none; empty for a good one."""
+    return take.fault if take is not None else hint or "nothing heard"

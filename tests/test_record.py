@@ -1,0 +1,261 @@
+"""`record` in a terminal: words that are played are cut out, checked and written as a corpus."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+import time
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pexpect
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from virtual_microphone import ROOT, VirtualMicrophone, missing
+
+from speech_lstm.audio.inputs import Origin
+from speech_lstm.audio.level import frame_levels
+from speech_lstm.audio.recording import fit_clip, read_recording
+from speech_lstm.audio.tape import Tape
+from speech_lstm.config import SAMPLE_RATE
+from speech_lstm.corpus.own_words import missing_takes, speaker_id, take_path
+from speech_lstm.corpus.speech_commands import scan
+from speech_lstm.errors import CorpusError, RecordingError
+
+RECORD = [sys.executable, "-u", "-m", "speech_lstm", "record"]
+SLOW = 60.0
+SPOKEN = ROOT / "data" / "demo" / "yes" / "7a254b5f_nohash_0.wav"
+
+
+@contextmanager
+def told(before: np.ndarray, after: np.ndarray) -> Iterator[Tape]:
+    """A tape that has heard `before`; `after` comes as soon as it waits."""
+    with Tape(Sound(before, after)) as tape:
+        while tape.heard < len(before):
+            time.sleep(0.001)
+        threading.Timer(0.05, tape.source.go_on.set).start()
+        yield tape
+
+
+class Sound:
+    """An input of two parts; the second one comes when `go_on` is set."""
+
+    overruns = 0
+    hint = ""
+    device = Origin("a sound")
+
+    def __init__(self, before: np.ndarray, after: np.ndarray) -> None:
+        self.parts = before.astype(np.float32), after.astype(np.float32)
+        self.go_on = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.go_on.set()
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        yield self.parts[0]
+        self.go_on.wait()
+        yield from np.array_split(self.parts[1], 1 + len(self.parts[1]) // 1600)
+
+
+def room(seconds: float, level: float = 1e-4) -> np.ndarray:
+    return level * np.random.default_rng(1).standard_normal(round(seconds * SAMPLE_RATE))
+
+
+def tone(seconds: float, level: float = 0.2) -> np.ndarray:
+    return level * np.sin(2 * np.pi * 300 * np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE)
+
+
+@settings(max_examples=25, deadline=None)
+@given(start=st.floats(0.2, 2.0), length=st.floats(0.1, 0.9), level=st.floats(-80, -50))
+def test_the_word_lies_in_the_middle_of_its_second(start: float, length: float, level: float) -> None:
+    noise = 10 ** (level / 20)
+    with told(room(1, noise), np.concatenate([room(start, noise), tone(length), room(1.5, noise)])) as tape:
+        take = tape.word()
+    assert take is not None
+    assert take.fault == ""
+    assert take.clip.dtype == np.float32
+    assert len(take.clip) == SAMPLE_RATE
+    assert take.seconds == pytest.approx(length, abs=0.05)
+    loud = np.flatnonzero(np.abs(take.clip) > 0.1)
+    assert (loud[0] + loud[-1]) / 2 == pytest.approx(SAMPLE_RATE / 2, abs=0.03 * SAMPLE_RATE)
+
+
+def test_a_word_that_is_being_said_already_and_a_click_are_no_words() -> None:
+    after = np.concatenate([tone(0.3, 0.5), room(0.6), tone(0.02), room(0.6), tone(0.4, 0.2), room(1.5)])
+    with told(np.concatenate([room(1), tone(0.3, 0.5)]), after) as tape:
+        take = tape.word()
+    assert take is not None
+    assert np.abs(take.clip).max() == pytest.approx(0.2, rel=0.01)
+    assert take.seconds == pytest.approx(0.4, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("sound", "noise", "fault"),
+    [
+        (tone(0.5, 0.002), 1e-5, "too quiet"),
+        (np.clip(tone(0.5, 3), -1, 1), 1e-4, "clipped"),
+        (tone(0.5, 0.07), 0.01, "hardly louder than the room"),
+        (tone(1.3), 1e-4, "longer than a second"),
+        (tone(9), 1e-4, "longer than a second"),
+    ],
+)
+def test_a_bad_take_says_why(sound: np.ndarray, noise: float, fault: str) -> None:
+    with told(room(1, noise), np.concatenate([room(0.5, noise), sound, room(1.5, noise)])) as tape:
+        take = tape.word()
+    assert take is not None
+    assert take.fault.startswith(fault)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-5, 0.1])
+def test_a_room_alone_is_no_word(noise: float) -> None:
+    with told(room(1, noise), room(9, noise)) as tape:
+        assert tape.word() is None
+
+
+def test_the_end_of_the_input_is_told() -> None:
+    with told(room(1), room(1)) as tape, pytest.raises(RecordingError, match="a sound: it has ended"):
+        tape.word()
+
+
+def test_where_recordings_lie() -> None:
+    assert speaker_id(" Jana  Nováková") == speaker_id("jana nováková") != speaker_id("Jan")
+    path = take_path(Path("own"), "yes", "Jana", 3)
+    assert path.parent == Path("own/yes")
+    assert re.fullmatch(r"[0-9a-f]{8}_nohash_3\.wav", path.name)
+
+
+@pytest.mark.parametrize("word", ["_background_noise_", "..", "a/b", "a\nb", ".x"])
+def test_a_word_that_can_be_no_folder_is_refused(word: str, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="can't be a word's folder"):
+        missing_takes(tmp_path, ["yes", word], "Jana", 2)
+
+
+def recording(path: Path, count: int = 30) -> Path:
+    """A word again and again."""
+    word = read_recording(SPOKEN)
+    pieces = [room(1.0), *[piece for _ in range(count) for piece in (fit_clip(word) + room(1), room(0.5))]]
+    soundfile.write(path, np.concatenate(pieces), SAMPLE_RATE)
+    return path
+
+
+def session(out: Path, *flags: object, **options: object) -> pexpect.spawn:
+    arguments = ["-u", "-m", "speech_lstm", "record", "--words", "yes,no", "--speaker", "Jana", "--out", str(out)]
+    terminal = pexpect.spawn(
+        sys.executable, [*arguments, *map(str, flags)], encoding="utf-8", timeout=SLOW, **options
+    )
+    terminal.expect("Enter records")
+    return terminal
+
+
+def end(terminal: pexpect.spawn) -> tuple[str, int]:
+    said = terminal.read()
+    terminal.close()
+    return said, terminal.exitstatus
+
+
+def test_words_become_a_corpus_and_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    words, out = recording(tmp_path / "words.wav"), tmp_path / "own"
+    terminal = session(out, "--each", 2, "--input", words)
+    for place in ("[1 of 4] yes: ", "[2 of 4] no: "):
+        terminal.expect_exact(place)
+        terminal.sendline("")
+        terminal.expect(r"\d\.\d\d s, -\d+ dBFS")
+    terminal.expect_exact("[3 of 4] yes: ")
+    terminal.sendline("?")
+    terminal.expect("Enter records")
+    terminal.sendcontrol("c")
+    said, status = end(terminal)
+    assert "2 of 4 recordings are in" in said
+    assert "the same command goes on" in said
+    assert status == 130
+    first = take_path(out, "yes", "Jana", 0)
+    kept = first.read_bytes()
+
+    terminal = session(out, "--each", 2, "--input", words)
+    for place in ("[1 of 2] yes: ", "[2 of 2] no: "):
+        terminal.expect_exact(place)
+        terminal.sendline("")
+        terminal.expect(r"\d\.\d\d s, -\d+ dBFS")
+    said, status = end(terminal)
+    assert f"4 of 4 recordings are in {out}" in said
+    assert status == 0
+    assert first.read_bytes() == kept
+
+    assert sorted(path.name for path in (out / "yes").iterdir()) == [
+        f"{speaker_id('Jana')}_nohash_{n}.wav" for n in (0, 1)
+    ]
+    for path in out.glob("*/*"):
+        with wave.open(str(path)) as file:
+            assert file.getparams()[:4] == (1, 2, SAMPLE_RATE, SAMPLE_RATE)
+        levels = frame_levels(read_recording(path))
+        loud = np.flatnonzero(levels > levels.max() - 15)
+        assert 0.3 < (loud[0] + loud[-1]) / 2 / len(levels) < 0.7
+    corpus = scan(out)
+    assert corpus.words == ("no", "yes")
+    assert len({clip.split for clip in corpus.clips}) == 1  # one speaker
+    assert session_is_over(out, words)
+
+
+def session_is_over(out: Path, words: Path) -> bool:
+    """Whether nothing is left to do."""
+    arguments = ["--words", "yes,no", "--speaker", "jana", "--out", str(out), "--each", "2", "--input", str(words)]
+    run = subprocess.run([*RECORD, *arguments], capture_output=True, text=True, timeout=SLOW)
+    return (run.returncode, run.stdout) == (0, "4 of 4 are there already\n")
+
+
+@pytest.mark.skipif(bool(missing()), reason=f"{', '.join(missing())} is missing")
+def test_a_microphone_is_asked_again_and_played_back(tmp_path: Path) -> None:
+    loud = tmp_path / "loud.wav"
+    soundfile.write(loud, np.clip(40 * read_recording(SPOKEN), -1, 1), SAMPLE_RATE)
+    with VirtualMicrophone() as virtual:
+        terminal = session(tmp_path / "own", env=virtual.environment)
+        terminal.sendline("p")
+        terminal.expect("nothing is recorded yet")
+        terminal.sendline("")
+        terminal.expect('say "yes"')
+        virtual.play(loud)
+        terminal.expect("clipped: .*; again")
+        assert not (tmp_path / "own").exists()
+        terminal.expect_exact("[1 of 20] yes: ")
+        terminal.sendline("")
+        terminal.expect('say "yes"')
+        virtual.play(SPOKEN)
+        terminal.expect(r"\d\.\d\d s, -\d+ dBFS")
+        first = take_path(tmp_path / "own", "yes", "Jana", 0).read_bytes()
+        terminal.expect_exact("[2 of 20] no: ")
+        terminal.sendline("p")
+        terminal.expect_exact("[2 of 20] no: ")  # it was played: without a word of trouble
+        assert "can't" not in terminal.before
+        terminal.sendline("r")
+        terminal.expect('say "yes"')
+        virtual.play(SPOKEN)
+        terminal.expect(r"\d\.\d\d s, -\d+ dBFS")
+        assert take_path(tmp_path / "own", "yes", "Jana", 0).read_bytes() != first
+        terminal.sendline("q")
+        said, status = end(terminal)
+    assert "1 of 20 recordings are in" in said
+    assert status == 0
+
+
+def test_what_can_not_be_is_told_in_one_line(tmp_path: Path) -> None:
+    for flags, message in (
+        (["--words", "a/b", "--speaker", "x"], "can't be a word's folder"),
+        (["--words", "yes", "--speaker", " "], "the speaker's name is empty"),
+        (["--words", "yes", "--speaker", "x", "--input", str(tmp_path / "none.wav")], "there is no such file"),
+    ):
+        run = subprocess.run([*RECORD, "--out", str(tmp_path / "own"), *flags], capture_output=True, text=True)
+        assert run.returncode == 2
+        assert message in run.stderr
+        assert run.stderr.count("\n") == 1
+    assert not (tmp_path / "own").exists()
