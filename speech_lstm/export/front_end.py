@@ -9,24 +9,39 @@ from speech_lstm.audio.mfcc import LOG_OFFSET, FrontEnd, fft_length
 from speech_lstm.config import FeatureConfig
 from speech_lstm.export.graph import Graph
 
+LAST = np.iinfo(np.int64).max  # as the end of a slice: up to the end
 
-def framed(graph: Graph, waveforms: str, config: FeatureConfig) -> str:
-    """Waveforms [batch, samples] → frames [batch, frames, window].
 
-    The samples are cut into blocks of a hop; a frame is a few blocks that follow each other. Where the last
-    window needs more of its last block than there is, zeros fill it up: they are in no frame.
+def blocked(graph: Graph, waveforms: str, config: FeatureConfig) -> str:
+    """Waveforms [batch, samples] → blocks of a hop [batch, blocks, hop], of which a frame is a few that follow each
+    other. Where the last window needs more of its last block than there is, zeros fill it up: they are in no frame.
     """
     hop, window = config.hop, config.window
-    blocks = -(-window // hop)  # in a frame
-    samples = graph.dim(waveforms, 1)
-    whole = graph("Mul", graph("Div", graph("Add", samples, [blocks * hop - window]), [hop]), [hop])
-    missing = graph("Sub", whole, samples)  # negative where samples are left over
-    cut = graph("Pad", waveforms, graph("Concat", [0], missing, axis=0), None, [1])
-    rows = graph("Reshape", cut, [0, -1, hop])
-    parts = [graph.slice(rows, 1, i, i + 1 - blocks or None) for i in range(blocks)]
-    if rest := window % hop:
-        parts[-1] = graph.slice(parts[-1], 2, 0, rest)
-    return graph("Concat", *parts, axis=2) if blocks > 1 else parts[0]
+    room = -window % hop  # of the last block of a window, that the window leaves
+    over = graph("Mod", graph("Add", graph.dim(waveforms, 1), [room]), [hop])
+    missing = graph("Sub", [room], over)  # negative where samples are left over
+    return graph("Reshape", graph("Pad", waveforms, graph("Concat", [0], missing, axis=0), None, [1]), [0, -1, hop])
+
+
+def halves(graph: Graph, waveforms: str, config: FeatureConfig) -> tuple[str, str]:
+    """Waveforms [batch, samples] → of every window the samples after its middle and those before it, from the middle
+    outwards: both [batch, frames, window // 2]. They are cut out of the blocks without laying whole windows down."""
+    hop, window = config.hop, config.window
+    rows, blocks = blocked(graph, waveforms, config), -(-window // hop)
+
+    def stretches(first: int, last: int) -> list[tuple[int, int, int]]:
+        """Where samples `first` to `last` of a window lie: the number of a block, and from where to where in it."""
+        return [(i, max(0, first - i * hop), min(hop, last - i * hop)) for i in range(first // hop, -(-last // hop))]
+
+    def cut(i: int, start: int, end: int, step: int) -> str:
+        """Of the blocks that are number i of a window, the samples from `start` to `end`."""
+        if step < 0:  # from the last to the first; an end before the first can't be told as −1
+            start, end = end - 1, start - 1 - hop
+        return graph("Slice", rows, [i, start], [i + 1 - blocks or LAST, end], [1, 2], [1, step])
+
+    after = [cut(*stretch, 1) for stretch in stretches(window - window // 2, window)]
+    before = [cut(*stretch, -1) for stretch in reversed(stretches(1, window // 2 + 1))]
+    return graph.joined(after, 2), graph.joined(before, 2)
 
 
 def waves(graph: Graph, config: FeatureConfig, first: int, last: int) -> tuple[str, str]:
@@ -56,10 +71,7 @@ def log_mel(graph: Graph, waveforms: str, front_end: FrontEnd) -> str:
     left out. The first sample of a Hann window weighs nothing and has no counterpart.
     """
     config = front_end.config
-    frames = framed(graph, waveforms, config)
-    middle = config.window // 2
-    after = graph.slice(frames, 2, config.window - middle)
-    before = graph.slice(frames, 2, middle, 0, -1)
+    after, before = halves(graph, waveforms, config)
     bands = front_end.mel_scale.fb.numpy()
     (read,) = bands.any(1).nonzero()
     first, last = int(read[0]), int(read[-1])

@@ -107,6 +107,10 @@ class Graph:
         stop = (limit.max if step > 0 else limit.min) if end is None else end
         return self("Slice", x, [start], [stop], [axis], [step])
 
+    def joined(self, parts: Sequence[str], axis: int) -> str:
+        """Parts one after another along an axis."""
+        return self("Concat", *parts, axis=axis) if len(parts) > 1 else parts[0]
+
     def backwards(self, x: str, axis: int = 0) -> str:
         """x from its end to its beginning along an axis."""
         return self.slice(x, axis, -1, None, -1)

@@ -79,7 +79,8 @@ def write_pooling(graph: Graph, hidden: str, network: Network) -> str:
     """Hidden states [batch, frames, size] → one vector for each recording."""
     pooling = network.pooling
     if isinstance(pooling, Attention):
-        scores = graph("Add", graph("MatMul", hidden, array(pooling.score.weight.T)), array(pooling.score.bias))
+        # The bias is the same in all frames, which the soft-max over them doesn't see.
+        scores = graph("MatMul", hidden, array(pooling.score.weight.T))
         shares = graph("Transpose", graph("Softmax", scores, axis=1), perm=[0, 2, 1])
         return graph("Reshape", graph("MatMul", shares, hidden), [0, -1])
     if isinstance(pooling, Last):

@@ -53,13 +53,14 @@ class OnnxModel:
 
     def answers(self, windows: NDArray[np.float32], output: str) -> NDArray[np.float32]:
         """One of the outputs for windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
-        found = [np.zeros((0, len(self.labels)), np.float32)]
+        found: list[NDArray[np.float32]] = []
         for start in range(0, len(windows), self.batch):
-            batch = np.ascontiguousarray(
-                windows[start : start + self.batch], np.float32
-            )  # they may overlap in memory
+            part = windows[start : start + self.batch]
+            batch = np.ascontiguousarray(part, np.float32)  # windows may overlap in memory
             found += self.session.run([output], {"waveforms": batch})
-        return np.concatenate(found)
+        if len(found) == 1:
+            return found[0]
+        return np.concatenate([np.zeros((0, len(self.labels)), np.float32), *found])
 
     def scorer(self, hop: int) -> Scorer:
         """What scores the windows of a stream, `hop` samples apart: a multiple of the front end's hop.
