@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import tomllib
 import typing
 from collections.abc import Collection
@@ -119,48 +120,35 @@ def add_match_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def probability(text: str) -> float:
-    """A number from 0 to 1."""
+def number(text: str, low: float, high: float, what: str) -> float:
+    """The number that a text stands for, in the closed range; else argparse gets a line with `what` it must be."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    if not low <= value <= high:  # NaN is in no range
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
     return value
+
+
+def probability(text: str) -> float:
+    """A number from 0 to 1."""
+    return number(text, 0, 1, "a number from 0 to 1")
 
 
 def seconds(text: str) -> float:
     """A time in seconds, from 0 up."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time in seconds from 0 up")
-    return value
+    return number(text, 0, sys.float_info.max, "a time in seconds from 0 up")
 
 
 def positive(text: str) -> float:
     """A number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return value
+    return number(text, sys.float_info.min, sys.float_info.max, "a number above 0")
 
 
 def decibels(text: str) -> float:
     """A ratio from -30 to 100 dB."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not -30 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of dB from -30 to 100")
-    return value
+    return number(text, -30, 100, "a number of dB from -30 to 100")
 
 
 def whole(text: str) -> int:

@@ -18,6 +18,7 @@ import postgresql_server
 import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
+from test_cli import call, refusal
 
 from speech_lstm.cli import main
 from speech_lstm.study.definition import read_study
@@ -64,23 +65,6 @@ def write_study(folder: Path, trials: int = 2, epochs: int = 1) -> Path:
 
 def words(study: Path, demo: Path, url: str) -> list[str]:
     return ["study", "run", str(study), "--data", str(demo), "--storage", url, "--heartbeat", "1"]
-
-
-def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    """Exit status, output and standard error of a command in this process."""
-    with pytest.raises(SystemExit) as caught:
-        main([str(word) for word in words])
-    told = capsys.readouterr()
-    return int(caught.value.code or 0), told.out, told.err
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """The one line with which a command is refused."""
-    status, out, err = call(capsys, *words)
-    assert (status, out) == (2, "")
-    assert err.startswith("speech-lstm: ")
-    assert err.count("\n") == 1
-    return err
 
 
 def trials_of(url: str) -> list[FrozenTrial]:
