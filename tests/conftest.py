@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,28 @@ import pytest
 # Two threads on small networks cost more than they bring, and several test processes then fight for the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# What a shell starts in the background ignores Ctrl-C, and so would the commands that the tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def forget_plugins() -> Iterator[None]:
+    """A test's cells and the modules that they came from are gone after it."""
+    from speech_lstm.recurrent.cell import CELLS
+    from speech_lstm.recurrent.plugins import SOURCES
+
+    cells, sources, modules, path = dict(CELLS), dict(SOURCES), set(sys.modules), list(sys.path)
+    yield
+    for known, before in ((CELLS, cells), (SOURCES, sources)):
+        known.clear()
+        known.update(before)  # type: ignore[arg-type]
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name.startswith("speech_lstm_plugin:") or name.split(".")[0] in ("fading_cells", "own_cell"):
+            del sys.modules[name]
 
 
 # --- a model trained on the carried corpus -----------------------------------------------------------------------

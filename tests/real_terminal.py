@@ -15,7 +15,8 @@ class Terminal:
     """Context manager, 80×24 with 256 colours; runs `command`, then prints its exit status and stays."""
 
     def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
-        self.environment = environment
+        # GNU readline, which pytest imports, leaves the size of another terminal in the environment.
+        self.environment = {name: text for name, text in environment.items() if name not in ("LINES", "COLUMNS")}
         self.start = f"TERM=screen-256color {shlex.join(command)}; echo status $?; exec sleep 600"
 
     def __enter__(self) -> Self:

@@ -217,12 +217,10 @@ def test_cells_of_others(line: str, plugin: Any) -> None:
     compare_stream(model, stream_with(open_session(PATH, stream_model(model)))).check()
 
 
+@pytest.mark.usefixtures("forget_plugins")
 def test_the_cell_of_the_documentation() -> None:
     load_plugin(str(Path(__file__).parents[1] / "docs" / "own_cell.py"))
-    try:
-        parity(model_of("mgu")).check()
-    finally:
-        del cells.CELLS["mgu"]
+    parity(model_of("mgu")).check()
 
 
 def test_a_class_derived_of_a_native_cell_keeps_its_own_step(plugin: Any) -> None:

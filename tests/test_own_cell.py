@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from speech_lstm.errors import ConfigError, ModelError
 from speech_lstm.flags import read_config
 from speech_lstm.network import Network
 from speech_lstm.recurrent.cell import CELLS, find_cell
-from speech_lstm.recurrent.plugins import SOURCES, load_plugin
+from speech_lstm.recurrent.plugins import load_plugin
 from speech_lstm.recurrent.stack import Stack
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "own_cell.py"
@@ -41,18 +40,7 @@ class Fading(Cell):
 """
 
 
-@pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
-    """A test's cells and modules are gone after it."""
-    cells, sources, modules, path = dict(CELLS), dict(SOURCES), set(sys.modules), list(sys.path)
-    yield
-    for known, before in ((CELLS, cells), (SOURCES, sources)):
-        known.clear()
-        known.update(before)  # type: ignore[arg-type]
-    sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        if name.startswith("speech_lstm_plugin:") or name.split(".")[0] in ("fading_cells", "own_cell"):
-            del sys.modules[name]
+pytestmark = pytest.mark.usefixtures("forget_plugins")
 
 
 def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
