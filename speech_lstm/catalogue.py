@@ -12,7 +12,7 @@ from speech_lstm.budget import match_parameters, shapes
 from speech_lstm.config import COMMANDS_10, FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.recurrent.cell import CELLS, Cell, find_cell
-from speech_lstm.training.report import aligned
+from speech_lstm.tables import aligned
 
 LABELS = len(COMMANDS_10) + 2  # with _unknown_ and _silence_: the standard task
 SYMBOLS = (

@@ -11,7 +11,7 @@ from speech_lstm.insight.gradient_study import Choice, Study
 from speech_lstm.insight.memory_task import FIRST
 from speech_lstm.insight.sequences import FRAMES
 from speech_lstm.insight.small_network import BATCH, CLIP, HIDDEN, LEARNING_RATE, LOOKED_INTO, network_config
-from speech_lstm.training.report import aligned
+from speech_lstm.tables import aligned
 
 HEADINGS = {
     "flow": "The gradient on its way back",

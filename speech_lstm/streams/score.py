@@ -14,9 +14,9 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from speech_lstm.config import SILENCE, UNKNOWN
+from speech_lstm.share import Share
 from speech_lstm.streams.matching import Answer, FalseAccept, Matching, end_of
 from speech_lstm.streams.truth import Event
-from speech_lstm.training.evaluation import Share
 
 SNR_STEP = 5  # dB, the width of the ranges
 CLOSE_SECONDS = 0.5  # between two words; a window of a second then holds much of both

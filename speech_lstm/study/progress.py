@@ -9,7 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from speech_lstm.study.slots import ASKED, KEPT, Slot, filled
-from speech_lstm.training.report import aligned, percent
+from speech_lstm.tables import aligned, percent
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from speech_lstm.share import wilson
 from speech_lstm.study import figures, statistics
 from speech_lstm.study.findings import SHARED, Findings, score
 from speech_lstm.study.importance import FEWEST, Forest
@@ -21,8 +22,7 @@ from speech_lstm.study.wording import (
     paired_cells,
     seed_cells,
 )
-from speech_lstm.training.evaluation import wilson
-from speech_lstm.training.report import percent
+from speech_lstm.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,7 @@ from typing import Any
 
 from speech_lstm.study.results import Results
 from speech_lstm.study.statistics import LEVEL, Comparison, Mean, Paired
-from speech_lstm.training.report import percent
+from speech_lstm.tables import percent
 
 
 def difference_cells(test: Comparison) -> list[str]:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
 from speech_lstm.config import SILENCE, UNKNOWN
-from speech_lstm.training.evaluation import Share
-from speech_lstm.training.report import aligned, percent
+from speech_lstm.share import Share
+from speech_lstm.tables import aligned, percent
 
 RECALL = 0.95  # of the commands, at which false accepts are compared
 RESAMPLED = 1000  # times, for the intervals

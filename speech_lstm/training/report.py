@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from speech_lstm.config import UNKNOWN
+from speech_lstm.tables import aligned, percent, span
 
 if TYPE_CHECKING:
-    from speech_lstm.training.evaluation import Evaluation, Share
+    from speech_lstm.share import Share
+    from speech_lstm.training.evaluation import Evaluation
 
 WIDTH = 100  # columns
 LABEL = 20  # columns that a label or a word gets at most
@@ -33,17 +34,6 @@ def table(evaluation: Evaluation, words: int = 20, mistakes: int = 10) -> str:
         mistake_lines(evaluation, mistakes),
     ]
     return "\n\n".join("\n".join(line.rstrip() for line in part) for part in parts if part)
-
-
-def percent(share: float | None) -> str:
-    """`97.5 %`, or a dash for what was not measured."""
-    return "–" if share is None else f"{100 * share:.1f} %"
-
-
-def span(interval: tuple[float, float]) -> str:
-    """`95.6–97.7 %`."""
-    low, high = interval
-    return f"{100 * low:.1f}–{percent(high)}"
 
 
 def label_lines(evaluation: Evaluation) -> list[str]:
@@ -164,13 +154,3 @@ def shorten(text: str, width: int, keep_end: bool = False) -> str:
     if len(text) <= width:
         return text
     return "…" + text[1 - width :] if keep_end else text[: width - 1] + "…"
-
-
-def aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
-    """Rows of equally many cells as lines; a letter of `sides`, l or r, says how a column is set."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    justify: dict[str, Callable[[str, int], str]] = {"l": str.ljust, "r": str.rjust}
-    return [
-        "  ".join(justify[side](cell, width) for cell, side, width in zip(row, sides, widths, strict=True))
-        for row in rows
-    ]

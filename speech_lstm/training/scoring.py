@@ -19,9 +19,11 @@ from speech_lstm.corpus.memory import Memory, load_memory, to_int16
 from speech_lstm.corpus.noise import noise_of, silences
 from speech_lstm.corpus.speech_commands import UNKNOWN_SEED, Clip, Corpus, Split, Task, scan, scored_clips
 from speech_lstm.recognition.recognizer import Recognizer
+from speech_lstm.share import Share
+from speech_lstm.tables import percent, span
 from speech_lstm.training import report
 from speech_lstm.training.calibration import Calibration, calibration
-from speech_lstm.training.evaluation import Evaluation, Share, evaluate_scores
+from speech_lstm.training.evaluation import Evaluation, evaluate_scores
 from speech_lstm.training.open_set import OpenSet, open_set
 
 BATCH = 256
@@ -112,7 +114,7 @@ class Scores:
             refused = Share(accepted.of - accepted.hits, accepted.of)
             told = (
                 f"words never heard in training: {refused.hits} of {refused.of} recordings refused, "
-                f"{report.percent(refused.share)} (95 % interval {report.span(refused.interval or (0.0, 1.0))})"
+                f"{percent(refused.share)} (95 % interval {span(refused.interval or (0.0, 1.0))})"
             )
             parts.append("\n".join([told, *report.word_lines(self.unseen, 30)]))
         return "\n\n".join([*parts, self.calibration.table(), *(item.table() for item in self.open_sets)])
