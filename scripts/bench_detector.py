@@ -28,6 +28,7 @@ from speech_lstm.config import (
     DetectionConfig,
     FeatureConfig,
     NetworkConfig,
+    commands_of,
 )
 from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.network import Network
@@ -131,7 +132,7 @@ WORDS = words(12)
 
 def gate(model: Recognizer, data: Path, minutes: float, seed: int) -> None:
     """The same stream with and without the gate: what is scored, and what becomes of its commands."""
-    commands = tuple(label for label in model.labels if label not in (SILENCE, UNKNOWN))
+    commands = commands_of(model.labels)
     scenes = list(Scenes(scan(data), Plan("testing", commands, 60 * minutes, seed)))
     events = tuple(event for scene in scenes for event in scene.events)
     print(f"\n{minutes:g} minutes of the testing split, seed {seed}, 0 to 30 dB")

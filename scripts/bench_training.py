@@ -123,8 +123,7 @@ class Benchmark:
         self.bare = Bare(self.trainer)
         self.order = self.orders()
         first, second = next(self.order)
-        self.ready = self.trainer.heard(first, second, 0)[1]
-        self.ready_labels = self.trainer.material.batches.labels(first, second).to(device)
+        _, self.ready, self.ready_labels = self.trainer.heard(first, second, 0)
         recordings = OneByOne(self.trainer, data)
         # The first batches are not timed and the last ones are not used, so that the workers are as far
         # ahead at the end of what is timed as at its start.

@@ -6,6 +6,7 @@ Nothing heavy is imported here, so that `--help` answers at once.
 from __future__ import annotations
 
 import typing
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Literal, Self
 
@@ -18,6 +19,11 @@ THRESHOLD = 0.7  # smoothed posterior from which a command in a stream counts
 
 COMMANDS_8 = ("yes", "no", "up", "down", "left", "right", "stop", "go")
 COMMANDS_10 = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")  # of the 12-class task
+
+
+def commands_of(labels: Iterable[str]) -> tuple[str, ...]:
+    """The labels that are words to react to, in their order: neither `_silence_` nor `_unknown_`."""
+    return tuple(label for label in labels if label not in (SILENCE, UNKNOWN))
 
 
 def setting(default: Any, text: str, low: float | None = None, high: float | None = None) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ FORMAT_VERSION = 1  # raise it when an older program could not read a newer file
 KIND = "speech-lstm onnx model"  # waveforms of any length to probabilities
 STREAM_KIND = "speech-lstm onnx stream"  # samples and the state before to probabilities and the state after
 STREAM_SUFFIX = ".stream.onnx"  # of the name, in place of the .onnx of the model that it belongs to
-HEADER = ("labels", "features", "network", "detection", "training")
+HEADER = tuple(part.name for part in fields(Header))  # each is an entry of the metadata
 
 # The last entry of the file's metadata, as protobuf writes it: field 14 of a model, 74 bytes long, of two texts, the
 # second of which, the SHA-256 of all bytes before the entry, is 64 characters long.
@@ -56,7 +57,8 @@ def read_session(path: Path, kind: str = KIND) -> tuple[InferenceSession, Header
         raise ModelError(f"{path}: no such file") from None
     except OSError as error:
         raise ModelError(f"{path}: can't be read ({reason(error)})") from None
-    if content[-SEAL_SIZE:].startswith(SEAL) and not whole(content):
+    good = whole(content)
+    if content[-SEAL_SIZE:].startswith(SEAL) and not good:
         raise damaged(path)
     session = open_session(path, content)
     try:
@@ -65,7 +67,7 @@ def read_session(path: Path, kind: str = KIND) -> tuple[InferenceSession, Header
         raise damaged(path) from None
     check_kind(path, found.get("kind", ""), kind)
     check_version(path, found.get("version", ""), FORMAT_VERSION)
-    if not whole(content):
+    if not good:
         raise damaged(path)
     try:
         values: dict[str, Any] = {name: json.loads(found[name]) for name in HEADER}

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from speech_lstm.checkpoint import load_model, save_model
-    from speech_lstm.config import SILENCE, UNKNOWN
+    from speech_lstm.config import commands_of
     from speech_lstm.corpus.speech_commands import scan
     from speech_lstm.files import atomic_path
     from speech_lstm.recognition.recognizer import Recognizer, one_thread
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     one_thread()
     model, out = load_model(arguments.model), arguments.out or arguments.model
-    commands = tuple(label for label in model.labels if label not in (SILENCE, UNKNOWN))
+    commands = commands_of(model.labels)
     plan = Plan(
         arguments.split,
         commands,

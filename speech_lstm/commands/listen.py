@@ -90,9 +90,9 @@ def actions_of(arguments: argparse.Namespace) -> list[Action]:
 
 def check_words(words: list[str], labels: tuple[str, ...]) -> None:
     """Raise ActionError for a word that the model never reports."""
-    from speech_lstm.config import SILENCE, UNKNOWN
+    from speech_lstm.config import commands_of
 
-    commands = [label for label in labels if label not in (SILENCE, UNKNOWN)]
+    commands = commands_of(labels)
     if strange := [word for word in words if word not in commands]:
         raise ActionError(f"--on {strange[0]}: no command of the model; its commands are {', '.join(commands)}")
 

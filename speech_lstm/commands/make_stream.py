@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speech_lstm.config import COMMANDS_8, SILENCE, UNKNOWN
+from speech_lstm.config import COMMANDS_8, SILENCE, UNKNOWN, commands_of
 from speech_lstm.flags import add_plugin_flag, decibels, load_plugins, names, positive, whole
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         load_plugins(arguments)
         from speech_lstm.recognition.recognizer import load
 
-        words = tuple(label for label in load(arguments.model).labels if label not in (SILENCE, UNKNOWN))
+        words = commands_of(load(arguments.model).labels)
     plan = Plan(
         arguments.split,
         words,

@@ -17,7 +17,7 @@ import numpy as np
 
 from speech_lstm.audio.recording import AUDIO_SUFFIXES, read_recording
 from speech_lstm.audio.sources import printable
-from speech_lstm.config import COMMANDS_10, SILENCE, UNKNOWN
+from speech_lstm.config import COMMANDS_10, SILENCE, UNKNOWN, commands_of
 from speech_lstm.errors import ConfigError, CorpusError, RecordingError
 
 Split = Literal["training", "validation", "testing"]
@@ -173,7 +173,7 @@ class Task:
 
     @property
     def commands(self) -> tuple[str, ...]:
-        return tuple(label for label in self.labels if label not in (SILENCE, UNKNOWN))
+        return commands_of(self.labels)
 
     def label_of(self, clip: Clip) -> str | None:
         """The label of a recording; None where the task has no place for it."""
@@ -187,7 +187,7 @@ def task_of(labels: str, corpus: Corpus) -> Task:
     if labels == "35" and corpus.words:
         return Task(corpus.words)
     words = COMMANDS_10 if labels == "12" else tuple(word.strip() for word in labels.split(","))
-    words = tuple(word for word in words if word not in (SILENCE, UNKNOWN))
+    words = commands_of(words)
     if not words or not all(words):
         raise ConfigError(f"labels {labels!r}: give 35, 12 or words separated by commas, such as yes,no,stop")
     if repeated := [word for word, count in Counter(words).items() if count > 1]:

@@ -143,11 +143,11 @@ def compare_accuracy(model: Model, answer: Answer, data: Path) -> Accuracy:
     corpus = scan(data)
     memory = load_memory(data, [clip.name for clip in corpus.clips], True)
     scored = scored_set(corpus, memory, Task(model.labels), "testing")
-    right = np.zeros(2, int)
+    answers, right = (answer_of(model), answer), np.zeros(2, int)
     for start in tqdm(range(0, len(scored.truth), BATCH), desc="scoring", unit="batch", delay=2):
         waveforms = np.divide(scored.waveforms[start : start + BATCH], 32768, dtype=np.float32)
         truth = scored.truth[start : start + BATCH]
-        right += [(each(waveforms).argmax(1) == truth).sum() for each in (answer_of(model), answer)]
+        right += [(each(waveforms).argmax(1) == truth).sum() for each in answers]
     return Accuracy(int(right[0]), int(right[1]), len(scored.truth))
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_lstm.config import SILENCE, UNKNOWN, DetectionConfig
+from speech_lstm.config import DetectionConfig, commands_of
 
 HOP_SECONDS = 0.1  # from row to row
 SMOOTHED_SECONDS = 0.3  # of rows that are averaged
@@ -50,7 +50,7 @@ class Trigger:
     ) -> None:
         """`threshold` takes the place of those in `detection`, for all words."""
         self.labels = tuple(labels)
-        self.words = np.array([i for i, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)], np.intp)
+        self.words = np.array([labels.index(command) for command in commands_of(labels)], np.intp)
         thresholds = [detection.threshold(labels[i]) if threshold is None else threshold for i in self.words]
         self.thresholds = np.array(thresholds, np.float32)  # [words]
         self.releases = np.float32(RELEASE) * self.thresholds

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_lstm.audio.recording import stream_recording
-from speech_lstm.config import SAMPLE_RATE, SILENCE, UNKNOWN
+from speech_lstm.config import SAMPLE_RATE, commands_of
 from speech_lstm.corpus.speech_commands import Corpus, listing
 from speech_lstm.recognition.posteriors import Rows
 from speech_lstm.recognition.recognizer import Recognizer
@@ -71,7 +71,7 @@ def check_truth(
             f"{truth}: reaches to {last:.2f} s, but {recording} is {seconds:.2f} s long; "
             "give the truth of this recording"
         )
-    commands = [label for label in labels if label not in (SILENCE, UNKNOWN)]
+    commands = commands_of(labels)
     if not any(event.word in commands for event in events):
         words = sorted({event.word for event in events})
         raise TruthError(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_lstm.config import SILENCE, UNKNOWN, DetectionConfig
+from speech_lstm.config import DetectionConfig, commands_of
 from speech_lstm.recognition.posteriors import Rows
 from speech_lstm.recognition.trigger import Trigger
 from speech_lstm.streams.matching import Matching, match
@@ -33,7 +33,7 @@ class Scored:
 
     @property
     def commands(self) -> tuple[str, ...]:
-        return tuple(label for label in self.labels if label not in (SILENCE, UNKNOWN))
+        return commands_of(self.labels)
 
     def decide(self, detection: DetectionConfig) -> Matching:
         """What the detector reports with these thresholds, against what was said."""

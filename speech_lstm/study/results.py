@@ -14,8 +14,8 @@ from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
 from speech_lstm.study.packing import unpack
-from speech_lstm.study.progress import Progress, progress_of
-from speech_lstm.study.slots import KEPT, Slot
+from speech_lstm.study.progress import Progress, kept, progress_of
+from speech_lstm.study.slots import Slot
 
 BEST_SHARE = 0.1  # of the trials, as in Greff et al. 2015
 
@@ -114,4 +114,4 @@ def results_of(study: optuna.Study) -> Results:
 
 def training_of(slot: Slot, trial: FrozenTrial) -> Training:
     assert trial.value is not None
-    return Training(slot, trial.params, trial.value, trial.user_attrs[KEPT])
+    return Training(slot, trial.params, trial.value, kept(trial))

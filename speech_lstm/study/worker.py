@@ -74,11 +74,10 @@ class Worker:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             optuna.storages.fail_stale_trials(self.study)
-        there = filled(self.all_trials())
         progress = progress_of(self.study)
         self.bar.total, self.bar.n = progress.total, progress.done
         self.bar.refresh()
-        return there
+        return progress.there
 
     def enqueue(self, slots: list[Slot], there: dict[Slot, FrozenTrial]) -> None:
         """Put places into the queue that any worker takes from."""

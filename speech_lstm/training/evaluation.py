@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from speech_lstm.config import SILENCE, UNKNOWN
+from speech_lstm.config import SILENCE, UNKNOWN, commands_of
 from speech_lstm.errors import CorpusError, ModelError
 from speech_lstm.share import Share, wilson
 from speech_lstm.training import report
@@ -137,7 +137,7 @@ class Evaluation:
 
     def commands(self) -> list[int]:
         """The indices of the labels that are commands."""
-        return [index for index, label in enumerate(self.labels) if label not in (SILENCE, UNKNOWN)]
+        return [self.labels.index(command) for command in commands_of(self.labels)]
 
     def _taken_for_command(self, label: str) -> Share | None:
         if label not in self.labels:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
-from speech_lstm.config import SILENCE, UNKNOWN
+from speech_lstm.config import UNKNOWN, commands_of
 from speech_lstm.share import Share
 from speech_lstm.tables import aligned, percent
 
@@ -35,7 +35,7 @@ def command_scores(logits: NDArray[Any], labels: Sequence[str]) -> dict[str, NDA
     `energy`          log Σ exp of all logits (Liu et al. 2020, eq. 6, negative; temperature 1)
     """
     z = logits.astype(np.float64)
-    commands = z[:, [i for i, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)]]
+    commands = z[:, [labels.index(command) for command in commands_of(labels)]]
     unknown, among = list(labels).index(UNKNOWN), log_softmax(commands, axis=1)
     return {
         BASELINE: commands.max(axis=1) - logsumexp(z, axis=1),
@@ -142,7 +142,7 @@ def open_set(
     `unknown` are the logits [m, labels] of unknown words, `words` says which. None where there are no such
     commands or words, or no label for them.
     """
-    commands = [i for i, label in enumerate(labels) if label not in (SILENCE, UNKNOWN)]
+    commands = [labels.index(command) for command in commands_of(labels)]
     if UNKNOWN not in labels or not commands:
         return None
     known = logits[np.asarray(commands)[logits[:, commands].argmax(axis=1)] == truth]

@@ -23,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from speech_lstm.audio.augment import Augment
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.checkpoint import Model, load_model, save_model
+from speech_lstm.checkpoint import Model, save_model
 from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig, listed
 from speech_lstm.corpus.speech_commands import Task
 from speech_lstm.errors import ConfigError
@@ -32,6 +32,7 @@ from speech_lstm.training.batches import NONE, Batches
 from speech_lstm.training.distributed import Processes
 from speech_lstm.training.record import STATE, Record
 from speech_lstm.training.scoring import ScoredSet, logits
+from speech_lstm.training.start import start_from
 from speech_lstm.training.state import Progress, State
 from speech_lstm.training.teachers import Teachers
 from speech_lstm.training.temperature import calibrated
@@ -127,11 +128,10 @@ class Trainer:
 
     def step(self, first: np.ndarray, second: np.ndarray) -> float:
         """One update of the weights; the mean loss of the batch, over all processes."""
-        settings, share, step = self.config.training, self.share, self.progress.step
+        settings, step = self.config.training, self.progress.step
         seed = settings.seed * STEP_SEEDS + step
         torch.manual_seed(seed * self.processes.count + self.processes.rank)  # of the dropout
-        labels = self.material.batches.labels(first[share], second[share]).to(self.device)
-        waveforms, features = self.heard(first, second, seed)
+        waveforms, features, labels = self.heard(first, second, seed)
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
             logits = self.parallel(features).float()
@@ -150,17 +150,17 @@ class Trainer:
         self.update_average(step)
         return float(self.processes.total(loss.detach())) / self.processes.count
 
-    def heard(self, first: np.ndarray, second: np.ndarray, seed: int) -> tuple[Tensor, Tensor]:
-        """This process's share of a batch, augmented: the recordings float32 [share, samples], and their features
-        [share, frames, size]."""
-        share = self.share
+    def heard(self, first: np.ndarray, second: np.ndarray, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+        """This process's share of a batch, augmented: the recordings float32 [share, samples], their features
+        [share, frames, size] and their labels int64 [share]."""
         batches = self.material.batches
-        draws = self.augment.draw(len(first), seed).rows(share.start, share.stop)
-        silent = torch.from_numpy(first[share] == NONE).to(self.device)
-        unknown = batches.labels(first[share], second[share]) == batches.unknown_label
-        draws = self.augment.shift_more(draws, unknown.to(self.device))
-        waveforms = self.augment.waveforms(batches.waveforms(first[share], second[share]), silent, draws)
-        return waveforms, self.augment.features(self.front_end(waveforms), draws)
+        draws = self.augment.draw(len(first), seed).rows(self.share.start, self.share.stop)
+        first, second = first[self.share], second[self.share]
+        labels = batches.labels(first, second).to(self.device)
+        silent = torch.from_numpy(first == NONE).to(self.device)
+        draws = self.augment.shift_more(draws, labels == batches.unknown_label)
+        waveforms = self.augment.waveforms(batches.waveforms(first, second), silent, draws)
+        return waveforms, self.augment.features(self.front_end(waveforms), draws), labels
 
     @torch.no_grad()
     def update_average(self, step: int) -> None:
@@ -222,20 +222,6 @@ class Trainer:
         if self.processes.count == 1:
             return interrupted.is_set()
         return bool(self.processes.total(torch.tensor(float(interrupted.is_set()), device=self.device)))
-
-
-def start_from(path: Path, network: Network, config: Config, labels: tuple[str, ...]) -> None:
-    """Give a network the weights of a model file; raises ModelError, and ConfigError where it is another network."""
-    model = load_model(path)
-    if (model.features, model.config) != (config.features, config.network):
-        raise ConfigError(
-            f"start: {path} has other features or another network than this run; give the settings of its own "
-            "config.toml with --config"
-        )
-    weights = model.network.state_dict()
-    if model.labels != labels:
-        weights = {name: weight for name, weight in weights.items() if not name.startswith("head.")}
-    network.load_state_dict(weights, strict=False)
 
 
 def loss_and_accuracy(answers: np.ndarray, truth: np.ndarray) -> tuple[float, float]:

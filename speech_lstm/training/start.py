@@ -1,0 +1,24 @@
+"""A trained model as the beginning of a new run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from speech_lstm.checkpoint import load_model
+from speech_lstm.config import Config
+from speech_lstm.errors import ConfigError
+from speech_lstm.network import Network
+
+
+def start_from(path: Path, network: Network, config: Config, labels: tuple[str, ...]) -> None:
+    """Give a network the weights of a model file; raises ModelError, and ConfigError where it is another network."""
+    model = load_model(path)
+    if (model.features, model.config) != (config.features, config.network):
+        raise ConfigError(
+            f"start: {path} has other features or another network than this run; give the settings of its own "
+            "config.toml with --config"
+        )
+    weights = model.network.state_dict()
+    if model.labels != labels:
+        weights = {name: weight for name, weight in weights.items() if not name.startswith("head.")}
+    network.load_state_dict(weights, strict=False)
