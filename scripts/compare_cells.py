@@ -17,13 +17,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from speech_lstm.budget import match_parameters
 from speech_lstm.checkpoint import load_model
 from speech_lstm.config import (
-    CLIP_SAMPLES,
     COMMANDS_8,
     AugmentConfig,
     Config,
@@ -34,8 +32,8 @@ from speech_lstm.config import (
 )
 from speech_lstm.errors import ConfigError
 from speech_lstm.files import write_json
-from speech_lstm.recognition.recognizer import Recognizer
 from speech_lstm.recurrent.cell import CELLS
+from speech_lstm.study.trial import latency
 from speech_lstm.training.allocator import keep_freed_memory
 from speech_lstm.training.distributed import Processes
 from speech_lstm.training.record import Record
@@ -66,7 +64,7 @@ def main() -> None:
         if "failed" not in row:
             config = recipe(name, options.parameters, options.epochs)
             model = load_model(options.out / name / "last.safetensors")
-            row |= {"epoch": epoch_seconds(config, options.data), "latency": latency(Recognizer(model))}
+            row |= {"epoch": epoch_seconds(config, options.data), "latency": latency(model, torch.device("cpu"))}
         rows.append(row)
     print(table(rows))
 
@@ -108,17 +106,6 @@ def recipe(name: str, parameters: int, epochs: int) -> Config:
         CorpusConfig(labels=",".join(COMMANDS_8), unknown=20.0),
         TrainingConfig(epochs=epochs, batch=64, average=0.99),
     )
-
-
-def latency(recognizer: Recognizer, rounds: int = 30) -> float:
-    """Seconds of one thread for one recording of a second, front end included; the median."""
-    clip = np.random.default_rng(0).uniform(-0.1, 0.1, (1, CLIP_SAMPLES)).astype(np.float32)
-    times = []
-    for _ in range(rounds):
-        start = time.thread_time()
-        recognizer.posteriors(clip)
-        times.append(time.thread_time() - start)
-    return statistics.median(times)
 
 
 def table(rows: list[dict[str, Any]]) -> str:

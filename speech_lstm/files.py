@@ -87,16 +87,20 @@ def discard(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text, whole or not at all, lone surrogates with a backslash; raises OutputError."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write `value` as indented UTF-8 JSON, whole or not at all; raises OutputError as `atomic_path` does.
 
     NumPy scalars and arrays become numbers and lists, paths become strings, and NaN and infinities, which
     JSON does not know, become null. Anything else that JSON can't hold raises TypeError.
     """
-    text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    with atomic_path(path) as temporary:
-        # A file name that isn't UTF-8 holds lone surrogates; their backslash form is also JSON's escape.
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+    # A file name that isn't UTF-8 holds lone surrogates; their backslash form is also JSON's escape.
+    write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def plain(value: Any) -> Any:

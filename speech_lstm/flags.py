@@ -63,11 +63,22 @@ def settings_of(kind: type[Settings]) -> list[tuple[str, Any, Any, str]]:
     return [(f.name, hints[f.name], f.default, f.metadata["help"]) for f in fields(kind)]  # type: ignore[arg-type]
 
 
-def add_model_flags(parser: argparse.ArgumentParser) -> None:
+def add_recognition_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of the commands that recognise."""
+    add_model_flag(parser)
+    add_threshold_flag(parser)
+    add_plugin_flag(parser)
+
+
+def add_model_flag(parser: argparse.ArgumentParser) -> None:
+    """The flag of the commands that have a model of their own to begin with."""
     parser.add_argument(
         "--model", type=Path, metavar="FILE", help="a model file (the one that comes with the package)"
     )
+
+
+def add_threshold_flag(parser: argparse.ArgumentParser) -> None:
+    """The flag of the commands that decide on a stream."""
     parser.add_argument(
         "--threshold",
         type=probability,
@@ -75,7 +86,6 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
         help="probability from which any command in a stream or a long recording counts "
         "(that of each word in the model file)",
     )
-    add_plugin_flag(parser)
 
 
 def add_input_flags(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ import json
 import sys
 
 from speech_lstm.errors import FAILED
-from speech_lstm.flags import add_model_flags, load_plugins, whole
+from speech_lstm.flags import add_recognition_flags, load_plugins, whole
 
 HELP = "say which command recordings hold"
 
@@ -18,7 +18,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--top", type=whole, default=1, metavar="K", help="show the K likeliest labels (%(default)s)")
     parser.add_argument("--jsonl", action="store_true", help="print one JSON object a line")
-    add_model_flags(parser)
+    add_recognition_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

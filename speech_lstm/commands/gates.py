@@ -7,7 +7,7 @@ from pathlib import Path
 
 from speech_lstm.config import listed
 from speech_lstm.errors import ConfigError
-from speech_lstm.flags import add_plugin_flag, load_plugins, seconds, whole
+from speech_lstm.flags import add_model_flag, add_plugin_flag, load_plugins, seconds, whole
 
 HELP = "show what the gates did with a recording"
 
@@ -55,9 +55,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cell-equation", action="store_true", help="print the equations with the names of the figure"
     )
-    parser.add_argument(
-        "--model", type=Path, metavar="FILE", help="a model file (the one that comes with the package)"
-    )
+    add_model_flag(parser)
     add_plugin_flag(parser)
 
 

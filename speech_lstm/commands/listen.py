@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from speech_lstm.errors import ActionError
-from speech_lstm.flags import add_input_flags, add_model_flags, load_plugins, seconds
+from speech_lstm.flags import add_input_flags, add_recognition_flags, load_plugins, seconds
 
 if TYPE_CHECKING:
     from speech_lstm.audio.inputs import Input
@@ -44,7 +44,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="start a program no more often than this (%(default)s)",
     )
     actions.add_argument("--mqtt", metavar="mqtt://HOST/TOPIC", help="publish every command, as JSON, to a broker")
-    add_model_flags(parser)
+    add_recognition_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

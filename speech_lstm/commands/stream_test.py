@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from speech_lstm.flags import add_plugin_flag, load_plugins, probability
+from speech_lstm.flags import add_plugin_flag, add_threshold_flag, load_plugins
 
 HELP = "measure detection on a long recording whose words are known"
 
@@ -20,12 +20,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plots", type=Path, metavar="DIR", help="write tradeoff.png and tradeoff_words.png to this folder"
     )
-    parser.add_argument(
-        "--threshold",
-        type=probability,
-        metavar="P",
-        help="probability from which any command counts (that of each word in the model file)",
-    )
+    add_threshold_flag(parser)
     add_plugin_flag(parser)
 
 

@@ -54,11 +54,11 @@ def write_loop(
     outs = graph.several(outputs, "Scan", *inputs, body=body.graph, num_scan_inputs=scanned)
     _, after, sequences = outs[: len(counted)], outs[len(counted) :][: len(start)], outs[len(counted) + len(start) :]
     hidden = [graph("Squeeze", part, [1]) for part in in_time(graph, sequences[0], layer.directions)]
-    joined = graph("Concat", *hidden, axis=2) if len(hidden) > 1 else hidden[0]
+    joined = graph.joined(hidden, 2)
     memory = None
     if body.memory:
         parts = in_time(graph, sequences[1], layer.directions)
-        memory = graph("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
+        memory = graph.joined(parts, 1)
     return Names(joined, memory), tuple(after)
 
 
@@ -96,7 +96,7 @@ def directed(graph: Graph, parts: list[str], split: bool = False) -> str:
     `split` they have the axis of the direction already."""
     parts = [parts[0], *(graph.backwards(part) for part in parts[1:])]
     lifted = parts if split else [graph("Unsqueeze", part, [1]) for part in parts]
-    return graph("Concat", *lifted, axis=1) if len(lifted) > 1 else lifted[0]
+    return graph.joined(lifted, 1)
 
 
 def in_time(graph: Graph, sequence: str, directions: int) -> list[str]:

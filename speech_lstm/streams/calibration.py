@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from speech_lstm.config import DetectionConfig
 from speech_lstm.corpus.speech_commands import listing
@@ -18,7 +19,6 @@ from speech_lstm.streams.tradeoff import (
     Scored,
     TradeOff,
     logit,
-    sigmoid,
     sweep,
     with_thresholds,
 )
@@ -66,7 +66,7 @@ def calibrate(scored: Scored, detection: DetectionConfig, rate: float, progress:
         raise CalibrationError(
             f"in {scored.hours:g} h nobody says {listing(silent)}; take a longer stream with --hours"
         )
-    grid = np.round(sigmoid(np.arange(logit(LOWEST), logit(HIGHEST), LOGIT_STEP)), 4)
+    grid = np.round(expit(np.arange(logit(LOWEST), logit(HIGHEST), LOGIT_STEP)), 4)
     curve = sweep(scored, detection, np.repeat(grid[:, None], len(scored.commands), 1), progress=progress)
     most = int(rate * scored.hours)
     tried = curve

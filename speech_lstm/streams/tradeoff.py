@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from speech_lstm.config import DetectionConfig, commands_of
 from speech_lstm.recognition.posteriors import Rows
@@ -95,14 +96,8 @@ class TradeOff:
 
 
 def logit(share: Any) -> Any:
-    """Of probabilities, a number or an array."""
-    share = np.clip(share, NEVER, 1 - NEVER)
-    return np.log(share / (1 - share))
-
-
-def sigmoid(value: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The probabilities of logits."""
-    return 1 / (1 + np.exp(-value))
+    """Of probabilities, a number or an array, kept off 0 and 1."""
+    return special.logit(np.clip(share, NEVER, 1 - NEVER))
 
 
 def trade_off(scored: Scored, detection: DetectionConfig, progress: bool = True) -> TradeOff:
@@ -111,7 +106,7 @@ def trade_off(scored: Scored, detection: DetectionConfig, progress: bool = True)
     own = logit(np.array([detection.threshold(word) for word in scored.commands]))
     down = max(0, int(np.ceil((own.max() - logit(LOWEST)) / LOGIT_STEP)))
     up = max(0, int(np.ceil((logit(HIGHEST) - own.min()) / LOGIT_STEP)))
-    thresholds = sigmoid(own + LOGIT_STEP * np.arange(-down, up + 1)[:, None])
+    thresholds = special.expit(own + LOGIT_STEP * np.arange(-down, up + 1)[:, None])
     thresholds[down] = [detection.threshold(word) for word in scored.commands]
     return sweep(scored, detection, thresholds, down, progress)
 

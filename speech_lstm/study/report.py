@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from speech_lstm.errors import SpeechLSTMError
-from speech_lstm.files import atomic_path, write_json
+from speech_lstm.files import write_json, write_text
 from speech_lstm.insight.document import document, html_table, picture
 from speech_lstm.insight.figures import save_figure
 from speech_lstm.study.findings import Findings
@@ -34,11 +34,6 @@ def write_report(results: Results, out: Path) -> list[Section]:
     write_text(out / PAGE, page(results, parts, out))
     write_json(out / NUMBERS, numbers(found))
     return parts
-
-
-def write_text(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def heading(results: Results) -> str:
