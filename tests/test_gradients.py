@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from test_cli import SLOW, call, refusal
 
 from speech_lstm.config import NetworkConfig
+from speech_lstm.corpus.memory import load_memory
+from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.insight.gradient_figures import styles_of
 from speech_lstm.insight.gradient_findings import findings, memory_table, verdicts
 from speech_lstm.insight.gradient_study import Choice, Study
@@ -152,6 +155,16 @@ def test_clipping_holds_what_explodes(material: tuple[Sequences, Sequences]) -> 
 
 
 # --- sequences and the task --------------------------------------------------------------------------------------
+
+
+def test_the_copy_of_the_corpus_that_training_reads_stays(tmp_path: Path, demo: Path) -> None:
+    data = tmp_path / "demo"
+    shutil.copytree(demo, data, ignore=shutil.ignore_patterns(".*"))
+    load_memory(data, [clip.name for clip in scan(data).clips], progress=False)
+    copies = {path: path.stat().st_mtime_ns for path in data.glob(".speech_lstm/*")}
+    read_sequences(data, ("yes", "no"), 4)
+    assert {path: path.stat().st_mtime_ns for path in data.glob(".speech_lstm/*")} == copies
+    assert len(copies) == 2  # samples and facts
 
 
 def test_sequences(material: tuple[Sequences, Sequences]) -> None:

@@ -73,12 +73,11 @@ def read_sequences(data: Path, words: tuple[str, ...], longest: int) -> tuple[Se
     if len(words) != 2 or len(task_of(",".join(words), corpus).commands) != 2:
         raise ConfigError(f"words is {','.join(words)!r}; give two, such as yes,no")
     front_end = FrontEnd(FEATURES)
-    clips = [clip for clip in corpus.clips if clip.folder in words]
-    memory = load_memory(data, [clip.name for clip in clips])
+    memory = load_memory(data, [clip.name for clip in corpus.clips])  # all: one copy serves every command
     at = {name: i for i, name in enumerate(memory.names)}
 
     def recordings(word: str, training: bool) -> Tensor:
-        chosen = (c for c in clips if c.folder == word and (c.split == "training") == training)
+        chosen = (c for c in corpus.clips if c.folder == word and (c.split == "training") == training)
         rows = [at[clip.name] for clip in chosen if clip.name in at]
         if not rows:
             kind = "training" if training else "validation and testing"
