@@ -162,8 +162,8 @@ class Recognizer:
     def prediction(self, scores: NDArray[np.float32], start: float, end: float) -> Prediction:
         """The answer for one row of posteriors."""
         best = int(scores.argmax())
-        named = {label: float(score) for label, score in zip(self.labels, scores, strict=True)}
-        return Prediction(self.labels[best], float(scores[best]), start, end, named)
+        named = dict(zip(self.labels, scores.tolist(), strict=True))
+        return Prediction(self.labels[best], named[self.labels[best]], start, end, named)
 
 
 def load(path: str | os.PathLike[str] | None = None, device: str | torch.device = "cpu") -> Recognizer:
