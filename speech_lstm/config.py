@@ -228,7 +228,13 @@ class CorpusConfig(Settings):
     unknown: float = setting(10.0, "_unknown_ recordings of an epoch, percent of the commands", 0, 1000)
     silence: float = setting(10.0, "_silence_ recordings of an epoch, percent of the commands", 0, 1000)
     splices: float = setting(0.0, "share of the _unknown_ recordings that become spliced halves of two words", 0, 1)
+    reversals: float = setting(0.0, "share of the _unknown_ recordings that become a word played backwards", 0, 1)
     strict: bool = setting(False, "end the run at the first damaged recording instead of leaving it out")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.splices + self.reversals > 1:
+            raise ConfigError("splices and reversals are shares of the same recordings: together at most 1")
 
 
 @dataclass(frozen=True)

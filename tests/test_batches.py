@@ -16,7 +16,7 @@ from speech_lstm.config import CLIP_SAMPLES, SILENCE, UNKNOWN, CorpusConfig
 from speech_lstm.corpus.memory import load_memory
 from speech_lstm.corpus.speech_commands import scan, task_of
 from speech_lstm.errors import ConfigError, CorpusError, RecordingError
-from speech_lstm.training.batches import NONE, Batches, Examples, training_examples
+from speech_lstm.training.batches import BACKWARDS, NONE, Batches, Examples, training_examples
 
 CPU = torch.device("cpu")
 COMMANDS, OTHERS = ("yes", "no"), ("bed", "cat", "dog")
@@ -249,6 +249,25 @@ def test_the_drawn_share_of_unknown_is_spliced_of_different_words(root: Path) ->
         assert set(batches.commands.tolist()) <= set(first[~spliced].tolist())
     # Of two halves drawn from five words, a fifth is of the same word: those stay as they were.
     assert np.mean(shares) == pytest.approx(0.5 * 0.8, abs=0.05)
+
+
+def test_the_drawn_share_of_unknown_is_the_corpus_s_own_words_backwards(root: Path, extra: Path) -> None:
+    batches = batches_of(root, batch=1, extra=str(extra), unknown=1000, splices=0.25, reversals=0.5)
+    shares = []
+    for epoch in range(20):
+        first, second = (half.ravel() for half in batches.epoch(epoch))
+        backwards = np.flatnonzero(second == BACKWARDS)
+        shares.append(len(backwards) / batches.unknown_count)
+        assert not batches.examples.source[first[backwards]].any()
+        assert (batches.labels(first, second)[torch.from_numpy(backwards)] == batches.unknown_label).all()
+        forwards = batches.waveforms(first[backwards], np.full(len(backwards), NONE))
+        assert torch.equal(batches.waveforms(first[backwards], second[backwards]), forwards.flip(1))
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.05)
+
+
+def test_splices_and_reversals_are_shares_of_the_same_recordings() -> None:
+    with pytest.raises(ConfigError, match="together at most 1"):
+        CorpusConfig(splices=0.6, reversals=0.5)
 
 
 def test_waveforms_are_the_recordings_the_splices_and_zeros(root: Path) -> None:

@@ -18,6 +18,7 @@ from speech_lstm.corpus.speech_commands import NOISE_FOLDER, Corpus, Task, rule_
 from speech_lstm.errors import ConfigError, CorpusError
 
 NONE = -1  # in place of a row: silence, or no second half
+BACKWARDS = -2  # in place of a second half: the recording is played from its end to its beginning
 
 
 @dataclass(frozen=True)
@@ -114,15 +115,20 @@ class Batches:
             raise ConfigError(f"batch is {batch}, but an epoch has only {total} recordings; lower batch")
 
     def epoch(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The examples of every step [steps, batch], NONE for silence, and second halves, NONE for none."""
+        """The examples of every step [steps, batch], NONE for silence, and second halves, NONE or BACKWARDS."""
         random = np.random.default_rng((self.seed, epoch))
         unknown = random.permutation(self.unknown)[: self.unknown_count]
-        second = np.full(len(unknown), NONE)
-        spliced = np.flatnonzero(random.uniform(size=len(unknown)) < self.config.splices)
+        second, splices = np.full(len(unknown), NONE), self.config.splices
+        drawn = random.uniform(size=len(unknown))
+        # Real voices say few words but the corpus's own: halves of two of them, or one backwards, are others.
+        spliced = np.flatnonzero(drawn < splices)
         if len(spliced):
-            halves = random.choice(self.own, (2, len(spliced)))  # real voices say few words but these
+            halves = random.choice(self.own, (2, len(spliced)))
             differ = self.examples.word[halves[0]] != self.examples.word[halves[1]]
             unknown[spliced[differ]], second[spliced[differ]] = halves[:, differ]
+        backwards = np.flatnonzero((splices <= drawn) & (drawn < splices + self.config.reversals))
+        if len(backwards):
+            unknown[backwards], second[backwards] = random.choice(self.own, len(backwards)), BACKWARDS
         extra = random.permutation(self.extra)[: self.extra_count]
         first = np.concatenate([unknown, self.commands, extra, np.full(self.silence_count, NONE)])
         plain = np.full(len(first) - len(unknown), NONE)
@@ -137,10 +143,12 @@ class Batches:
     def waveforms(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> Tensor:
         """The waveforms float32 [n, CLIP_SAMPLES] on the device; zeros for silence."""
         waveforms = self.gather(first)
-        spliced = np.flatnonzero(second != NONE)
-        if len(spliced):
+        if len(spliced := np.flatnonzero(second >= 0)):
             rows = torch.from_numpy(spliced).to(self.device)
             waveforms[rows] = splice(waveforms[rows], self.gather(second[spliced]))
+        if len(backwards := np.flatnonzero(second == BACKWARDS)):
+            rows = torch.from_numpy(backwards).to(self.device)
+            waveforms[rows] = waveforms[rows].flip(1)
         return waveforms
 
     def gather(self, examples: NDArray[np.int64]) -> Tensor:
