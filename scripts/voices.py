@@ -150,7 +150,7 @@ def colour(clip: np.ndarray, speaker: Speaker, rng: np.random.Generator, rooms: 
     size = 2 * CLIP  # of the transform: a clip and the longest echo
     spectrum = np.fft.rfft(clip, size) * _equaliser(speaker, size)
     if rng.random() < rooms:
-        spectrum *= np.fft.rfft(_room(rng), size)
+        spectrum *= np.fft.rfft(room(rng), size)
     heard = np.fft.irfft(spectrum, size)[: len(clip)]
     noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(size)) * _equaliser(speaker, size), size)[: len(clip)]
     loudest = np.sqrt(np.max(np.convolve(heard**2, np.ones(400) / 400, "same")))  # in 25 ms
@@ -224,7 +224,7 @@ def _equaliser(speaker: Speaker, size: int) -> np.ndarray:
     return 10 ** (speaker.tilt * octaves / 20) * band
 
 
-def _room(rng: np.random.Generator) -> np.ndarray:
+def room(rng: np.random.Generator) -> np.ndarray:
     """An impulse response: the direct sound, then noise that decays by 60 dB in RT60 seconds."""
     decay = rng.uniform(0.1, 0.4)
     time = np.arange(int(decay * RATE)) / RATE

@@ -1,4 +1,4 @@
-"""The scripts that make synthetic speech, run as a user runs them."""
+"""The scripts that make synthetic speech and noise, run as a user runs them."""
 
 import csv
 import os
@@ -6,13 +6,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
 
-from speech_lstm.config import COMMANDS_8
+from speech_lstm.config import COMMANDS_8, SILENCE
 from speech_lstm.corpus.speech_commands import SPLITS, hashed_split, scan
 
 ROOT = Path(__file__).parent.parent
@@ -110,6 +111,19 @@ def test_homophones_of_commands_and_excluded_words_are_not_spoken(monkeypatch: p
     common = {word for _, word in make_speech.unknown_words(4500, ["sea", "no"], ["meet", "son"], rng)}
     assert "mother" in common
     assert not common & {"sea", "see", "meat", "meet", "sun", "son", "know", "no"}
+
+
+def test_noises_are_silence_clips_of_every_kind_and_the_same_again(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        made = run("make_noise.py", "--out", tmp_path / name, "--count", "14", "--seed", "3")
+        assert made.returncode == 0, made.stderr
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    paths = list((tmp_path / "one" / SILENCE).iterdir())
+    assert set(Counter(path.stem.rpartition("_")[0] for path in paths).values()) == {2}
+    for path in paths:
+        samples, rate = sf.read(path)
+        assert (rate, samples.shape) == (16_000, (16_000,)), path
+        assert 0.002 < np.abs(samples).max() < 0.91, path
 
 
 @needs_espeak

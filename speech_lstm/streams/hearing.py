@@ -52,11 +52,12 @@ def rows_of(
     """The rows of posteriors of blocks of samples that follow each other, and the seconds from row to row."""
     from tqdm import tqdm
 
-    stream, found = recognizer.stream(), []
+    stream, found, heard = recognizer.stream(), [], 0
     with tqdm(desc="hearing", total=round(seconds), unit="s", disable=not progress, delay=2) as shown:
         for block in blocks:
             found.append(stream(block))
-            shown.update(len(block) // SAMPLE_RATE)
+            heard += len(block)
+            shown.update(heard // SAMPLE_RATE - shown.n)
     found.append(stream.finish())
     return Rows(*map(np.concatenate, zip(*found, strict=True))), stream.hop / SAMPLE_RATE
 

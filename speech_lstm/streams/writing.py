@@ -39,7 +39,7 @@ def write_stream(corpus: Corpus, plan: Plan, out: Path, progress: bool = True) -
             for scene in stream:
                 file.write(scene.samples)
                 events += scene.events
-                shown.update(len(scene.samples) // SAMPLE_RATE)
+                shown.update(file.tell() // SAMPLE_RATE - shown.n)
         with truth.open("w", encoding="utf-8", errors="backslashreplace", newline="") as table:
             write_truth(table, events)
     return events, stream.notes
