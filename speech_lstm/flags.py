@@ -120,6 +120,28 @@ def load_plugins(arguments: argparse.Namespace) -> None:
             load_plugin(source)
 
 
+def add_storage_flag(parser: argparse.ArgumentParser, default: str) -> None:
+    """The flag of the commands whose workers share what they do."""
+    parser.add_argument(
+        "--storage",
+        metavar="URL",
+        help=f"sqlite:///FILE, or postgresql://USER:PASSWORD@HOST/DATABASE that workers share (sqlite:///{default})",
+    )
+
+
+def add_worker_flags(parser: argparse.ArgumentParser, kind: str) -> None:
+    """The flags of a worker."""
+    parser.add_argument("--data", type=Path, help=f"the corpus (the {kind} file's)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
+    parser.add_argument(
+        "--heartbeat",
+        type=whole,
+        default=20,
+        metavar="SECONDS",
+        help="between signs of life; where four are missing, another worker does the training again (%(default)s)",
+    )
+
+
 def add_match_flag(parser: argparse.ArgumentParser) -> None:
     """The flag that chooses the hidden size."""
     parser.add_argument(

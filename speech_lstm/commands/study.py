@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from speech_lstm.errors import INTERRUPTED, ConfigError
-from speech_lstm.flags import add_plugin_flag, load_plugins, whole
+from speech_lstm.errors import INTERRUPTED
+from speech_lstm.flags import add_plugin_flag, add_storage_flag, add_worker_flags, load_plugins, whole
 
 HELP = "compare cells by many trainings, with statistics"
 
@@ -21,24 +20,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     report = actions.add_parser("report", help="what a study has found: Markdown, HTML, figures, numbers")
     for one in (run_parser, status, report):
         one.add_argument("study", metavar="STUDY", help="quick, greff, jozefowicz, lecture, or a FILE.toml")
-        one.add_argument(
-            "--storage",
-            metavar="URL",
-            help="sqlite:///FILE, or postgresql://USER:PASSWORD@HOST/DATABASE that workers share "
-            "(sqlite:///runs/studies/STUDY.sqlite)",
-        )
+        add_storage_flag(one, "runs/studies/STUDY.sqlite")
     report.add_argument("--out", type=Path, help="folder of the report (runs/studies/STUDY)")
-    run_parser.add_argument("--data", type=Path, help="the corpus (the study file's)")
+    add_worker_flags(run_parser, "study")
     run_parser.add_argument("--trials", type=whole, metavar="N", help="trials of each cell (the study file's)")
     run_parser.add_argument("--seeds", type=whole, metavar="N", help="seeds of each best one (the study file's)")
-    run_parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
-    run_parser.add_argument(
-        "--heartbeat",
-        type=whole,
-        default=20,
-        metavar="SECONDS",
-        help="between signs of life; where four are missing, another worker does the training again (%(default)s)",
-    )
     add_plugin_flag(run_parser)
 
 
@@ -49,31 +35,22 @@ def run(arguments: argparse.Namespace) -> int:
 def work(arguments: argparse.Namespace) -> int:
     """Begin a study, go on with it or join in."""
     load_plugins(arguments)
-    from speech_lstm.recognition.recognizer import one_thread
     from speech_lstm.study import progress
     from speech_lstm.study.definition import read_study
-    from speech_lstm.study.recordings import load_recordings
-    from speech_lstm.study.slots import check_networks
+    from speech_lstm.study.recordings import prepared
+    from speech_lstm.study.slots import SlotSampler, check_networks, direction_of
     from speech_lstm.study.storage import default_url, join_study, open_storage
-    from speech_lstm.study.worker import Worker
-    from speech_lstm.training.allocator import keep_freed_memory
-    from speech_lstm.training.distributed import choose_device
-    from speech_lstm.training.record import Record
+    from speech_lstm.study.worker import StudyWorker
     from speech_lstm.training.trainer import Stopped
 
     definition = read_study(arguments.study)
     data = arguments.data or Path(definition.study.data)
-    if not str(data) or str(data) == ".":
-        raise ConfigError(f"the study {definition.name!r} names no corpus: give --data")
-    one_thread()  # the networks are small, and there may be as many workers as cores
-    keep_freed_memory()
-    device = choose_device(arguments.device)
-    recordings = load_recordings(definition.base.corpus, data, device, Record(Path(os.devnull)))
+    recordings, device = prepared(definition.base.corpus, data, arguments.device)
     trials, seeds = arguments.trials or definition.study.trials, arguments.seeds or definition.study.seeds
     check_networks(definition, trials, len(recordings.recordings.task.labels))
     storage = open_storage(arguments.storage or default_url(definition.name), arguments.heartbeat)
-    study = join_study(storage, definition, recordings)
-    worker = Worker(definition, study, recordings, device, trials, seeds)
+    study = join_study(storage, definition, recordings, direction_of(definition), SlotSampler(definition))
+    worker = StudyWorker(study, recordings, device, {"trials": trials, "seeds": seeds}, definition)
     try:
         worker.run()
     except (Stopped, KeyboardInterrupt):

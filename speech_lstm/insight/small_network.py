@@ -53,7 +53,7 @@ class Learning:
 
 
 def learn(
-    network: Network,
+    network: torch.nn.Module,
     draw: Draw,
     steps: int,
     told: Told,
@@ -93,6 +93,6 @@ def see(network: Network, features: Tensor) -> None:
 
 
 @torch.no_grad()
-def correct(network: Network, features: Tensor, labels: Tensor) -> int:
+def correct(network: torch.nn.Module, features: Tensor, labels: Tensor) -> int:
     """How many sequences get the right answer."""
     return int((network(features).argmax(1) == labels).sum())

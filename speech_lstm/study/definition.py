@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from optuna.distributions import (
     BaseDistribution,
@@ -54,6 +54,12 @@ class Definition:
     cells: dict[str, dict[str, Any]]
     space: dict[str, BaseDistribution]
     base: Config = field(default_factory=Config)
+    KIND: ClassVar[str] = "study"
+
+    @property
+    def title(self) -> str:
+        """What it is about."""
+        return self.study.title
 
     @property
     def baseline(self) -> str:
@@ -75,17 +81,26 @@ class Definition:
 
         Raises ConfigError for what can't be together, or can't have the budget's number of parameters.
         """
-        groups = self.base.to_dict()
-        groups["network"]["cell"] = cell
-        for name, value in {**self.cells[cell], **drawn, "seed": seed}.items():
-            groups[group_of(name)][name] = value
-        config = Config.from_dict(groups)
-        if self.study.parameters:
-            plain = replace(config.network, dropout=0.0)  # so that it is looked for once
-            hidden = matched(config.features, plain, labels, self.study.parameters).hidden
-            return replace(config, network=replace(config.network, hidden=hidden))
-        parameter_count(config.features, config.network, labels)  # raises for a network that can't be
-        return config
+        values = {"cell": cell, **self.cells[cell], **drawn, "seed": seed}
+        return training_config(self.base, values, labels, self.study.parameters)
+
+
+def training_config(base: Config, values: Mapping[str, Any], labels: int, parameters: int) -> Config:
+    """The settings of one training: some values in place of the base's, and the hidden size that comes nearest to
+    a number of parameters, where that isn't 0.
+
+    Raises ConfigError for what can't be together, or can't have that number of parameters.
+    """
+    groups = base.to_dict()
+    for name, value in values.items():
+        groups[group_of(name)][name] = value
+    config = Config.from_dict(groups)
+    if parameters:
+        plain = replace(config.network, dropout=0.0)  # so that it is looked for once
+        hidden = matched(config.features, plain, labels, parameters).hidden
+        return replace(config, network=replace(config.network, hidden=hidden))
+    parameter_count(config.features, config.network, labels)  # raises for a network that can't be
+    return config
 
 
 @cache
@@ -102,26 +117,33 @@ def group_of(name: str) -> str:
     raise ConfigError(f"unknown setting {name!r}; `speech-lstm train --help` lists them")
 
 
-def shipped() -> list[str]:
+def shipped(folder: Path = SHIPPED) -> list[str]:
     """The names of the studies that come with the program."""
-    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+    return sorted(path.stem for path in folder.glob("*.toml"))
 
 
-def find_study(name: str) -> Path:
+def find_study(name: str, folder: Path = SHIPPED, kind: str = "study") -> Path:
     """The file of a study: one that comes with the program, or the user's FILE.toml. Raises ConfigError."""
     path = Path(name)
     if path.suffix == ".toml":
         return path
-    if name in shipped():
-        return SHIPPED / f"{name}.toml"
-    raise ConfigError(f"unknown study {name!r}; give {', '.join(shipped())} or a FILE.toml")
+    if name in shipped(folder):
+        return folder / f"{name}.toml"
+    raise ConfigError(f"unknown {kind} {name!r}; give {', '.join(shipped(folder))} or a FILE.toml")
 
 
 def read_study(name: str) -> Definition:
     """The study of a name or file; raises ConfigError, with the file's name, for one that can't be."""
-    path = find_study(name)
+    return read_file(find_study(name), definition_of)
+
+
+Read = TypeVar("Read")
+
+
+def read_file(path: Path, read: Callable[[str, dict[str, Any]], Read]) -> Read:
+    """What is read from a TOML file's name and tables; raises ConfigError, with the file's name."""
     try:
-        return definition_of(path.stem, tomllib.loads(path.read_text(encoding="utf-8")))
+        return read(path.stem, tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ConfigError(f"{path}: can't be read ({reason(error)})") from None
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8
@@ -132,25 +154,35 @@ def read_study(name: str) -> Definition:
 
 def definition_of(name: str, tables: dict[str, Any]) -> Definition:
     """The study of a TOML file's tables; raises ConfigError."""
-    if strange := sorted(set(tables) - set(TABLES)):
-        raise ConfigError(f"unknown table [{strange[0]}]; known are {', '.join(TABLES)}")
-    for table, value in tables.items():
-        if not isinstance(value, dict):
-            raise ConfigError(f"{table} must be a table")
+    base = base_of(tables, TABLES)
     study = StudyConfig.from_dict(tables.get("study", {}))
-    base = Config.from_dict({group: tables[group] for group in Config.GROUPS if group in tables})
     cells = {cell: cell_settings(cell, own) for cell, own in tables.get("cells", {}).items()}
     if not cells:
         raise ConfigError("[cells] names no cell")
     if study.baseline and study.baseline not in cells:
         raise ConfigError(f"baseline is {study.baseline!r}, which [cells] does not name")
-    space = {item: distribution(item, value) for item, value in tables.get("space", {}).items()}
+    space = space_of(tables)
     if study.parameters and "hidden" in space:
         raise ConfigError("hidden is searched and chosen to match parameters: leave one of them out")
     for cell, own in cells.items():
         if both := sorted(set(own) & set(space)):
             raise ConfigError(f"[space] searches {both[0]}, which is fixed for the cell {cell}")
     return Definition(name, study, cells, space, base)
+
+
+def base_of(tables: dict[str, Any], known: Collection[str]) -> Config:
+    """The settings that all trainings start from; raises ConfigError for tables that nobody knows."""
+    if strange := sorted(set(tables) - set(known)):
+        raise ConfigError(f"unknown table [{strange[0]}]; known are {', '.join(known)}")
+    for table, value in tables.items():
+        if not isinstance(value, dict):
+            raise ConfigError(f"{table} must be a table")
+    return Config.from_dict({group: tables[group] for group in Config.GROUPS if group in tables})
+
+
+def space_of(tables: dict[str, Any]) -> dict[str, BaseDistribution]:
+    """What is drawn for each training; raises ConfigError."""
+    return {item: distribution(item, value) for item, value in tables.get("space", {}).items()}
 
 
 def cell_settings(cell: str, own: Any) -> dict[str, Any]:

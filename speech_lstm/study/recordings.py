@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +13,11 @@ from typing import Any
 import torch
 
 from speech_lstm.config import CLIP_SAMPLES, CorpusConfig
+from speech_lstm.errors import ConfigError
+from speech_lstm.recognition.recognizer import one_thread
 from speech_lstm.study.packing import pack
-from speech_lstm.training.distributed import Processes
+from speech_lstm.training.allocator import keep_freed_memory
+from speech_lstm.training.distributed import Processes, choose_device
 from speech_lstm.training.record import Record
 from speech_lstm.training.run import Recordings, read_recordings
 from speech_lstm.training.scoring import ScoredSet, scored_set
@@ -53,6 +57,16 @@ class StudyRecordings:
         splits = {"validation": self.validation, "testing": self.testing}
         clips = {name: {"names": list(s.names), "truth": pack(s.truth)} for name, s in splits.items()}
         return {"labels": list(self.recordings.task.labels), **clips}
+
+
+def prepared(config: CorpusConfig, data: Path, device: str) -> tuple[StudyRecordings, torch.device]:
+    """What a worker needs before it begins: the recordings, and the device of that name. Raises ConfigError."""
+    if data == Path():
+        raise ConfigError("the file names no corpus: give --data")
+    one_thread()  # the networks are small, and there may be as many workers as cores
+    keep_freed_memory()
+    chosen = choose_device(device)
+    return load_recordings(config, data, chosen, Record(Path(os.devnull))), chosen
 
 
 def load_recordings(config: CorpusConfig, data: Path, device: torch.device, record: Record) -> StudyRecordings:

@@ -26,23 +26,26 @@ def write_report(results: Results, out: Path) -> list[Section]:
         raise SpeechLSTMError(f"the study {results.name!r} has no finished trial yet; ask again later")
     found = Findings(results)
     parts = sections(found)
-    for section in parts:
-        for name, figure in section.figures.items():
-            for kind in KINDS:
-                save_figure(figure, out / f"{name}.{kind}")
-    write_text(out / MARKDOWN, markdown(results, parts))
-    write_text(out / PAGE, page(results, parts, out))
+    title = results.title or f"The study {results.name}"
+    intro = f"Cells: {', '.join(results.cells)}. Every number is in {NUMBERS}."
+    write_sections(out, title, intro, f"speech-lstm study report {results.name}", parts)
     write_json(out / NUMBERS, numbers(found))
     return parts
 
 
-def heading(results: Results) -> str:
-    return results.title or f"The study {results.name}"
+def write_sections(out: Path, title: str, intro: str, command: str, parts: list[Section]) -> None:
+    """Write figures, Markdown, and an HTML page that ends with the command, into a folder; raises OutputError."""
+    for section in parts:
+        for name, figure in section.figures.items():
+            for kind in KINDS:
+                save_figure(figure, out / f"{name}.{kind}")
+    write_text(out / MARKDOWN, markdown(title, parts))
+    write_text(out / PAGE, document(title, intro, page(parts, out), command))
 
 
-def markdown(results: Results, parts: list[Section]) -> str:
-    """The report in Markdown, with its figures beside it."""
-    lines = [f"# {heading(results)}"]
+def markdown(title: str, parts: list[Section]) -> str:
+    """A report in Markdown, with its figures beside it."""
+    lines = [f"# {title}"]
     for section in parts:
         lines.append(f"## {section.title}")
         lines += [f"![{section.title}: {name}]({name}.png)" for name in section.figures]
@@ -60,8 +63,8 @@ def markdown_table(rows: list[list[str]]) -> str:
     return "\n".join([head, "|---" * len(rows[0]) + "|", *body])
 
 
-def page(results: Results, parts: list[Section], out: Path) -> str:
-    """The report as one HTML page, with the figures that were written to `out`."""
+def page(parts: list[Section], out: Path) -> str:
+    """The sections as HTML, with the figures that were written to `out`."""
     blocks = []
     for section in parts:
         blocks.append(f"<h2>{escape(section.title)}</h2>")
@@ -71,9 +74,8 @@ def page(results: Results, parts: list[Section], out: Path) -> str:
             items = "".join(f"<li>{escape(sentence)}</li>" for sentence in section.found)
             blocks.append(f'<ul class="found">{items}</ul>')
         if section.rows:
-            blocks.append(html_table(section.rows))
-    intro = f"Cells: {', '.join(results.cells)}. Every number is in {NUMBERS}."
-    return document(heading(results), intro, "\n".join(blocks), f"speech-lstm study report {results.name}")
+            blocks.append(html_table(section.rows, section.prose))
+    return "\n".join(blocks)
 
 
 def numbers(found: Findings) -> dict[str, Any]:

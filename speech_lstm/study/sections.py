@@ -32,13 +32,17 @@ COSTS = figures.COSTS
 
 @dataclass
 class Section:
-    """A heading with what stands below it: explanations, what was found, a table (head first), figures by name."""
+    """A heading with what stands below it: explanations, what was found, a table (head first), figures by name.
+
+    With `prose` the last column of the table is words.
+    """
 
     title: str
     text: list[str] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
     figures: dict[str, Figure] = field(default_factory=dict)
+    prose: bool = False
 
 
 def sections(study: Findings) -> list[Section]:
@@ -267,5 +271,8 @@ def protocol(study: Findings) -> Section:
         f"Labels: {', '.join(facts['labels'])}. Corpus: {results.corpus[:16]}. Device: {', '.join(devices)}.",
         *("Versions: " + ", ".join(f"{k} {v}" for k, v in json.loads(one).items()) + "." for one in sorted(versions)),
     ]
-    rows = [["what was drawn", "from"], *([name, str(item)] for name, item in sorted(drawn_from(results).items()))]
+    rows = [
+        ["what was drawn", "from"],
+        *([name, str(item)] for name, item in sorted(drawn_from(results.identity).items())),
+    ]
     return Section("How it was done", text, rows=rows)

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from speech_lstm.errors import ConfigError
@@ -108,12 +109,17 @@ def proposal(definition: Definition, slot: Slot, there: dict[Slot, FrozenTrial])
     """The settings drawn for a place of the search."""
     seed = drawn_seed("settings", definition.study.seed, slot.cell, slot.number)
     if definition.study.sampler == "random":
-        draw, (study, trial) = optuna.samplers.RandomSampler(seed=seed).sample_independent, nobody()
-        return {name: draw(study, trial, name, item) for name, item in definition.space.items()}
+        return drawn_settings(definition.space, seed)
     sampler = optuna.samplers.TPESampler(seed=seed)
     study = optuna.create_study(sampler=sampler, direction=direction_of(definition))
     study.add_trials([t for s, t in there.items() if s.cell == slot.cell and finished_search(s, t)])
     return study.ask(definition.space).params
+
+
+def drawn_settings(space: dict[str, BaseDistribution], seed: int) -> dict[str, Any]:
+    """Settings drawn at random from a search space."""
+    draw, (study, trial) = optuna.samplers.RandomSampler(seed=seed).sample_independent, nobody()
+    return {name: draw(study, trial, name, item) for name, item in space.items()}
 
 
 @cache

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
@@ -19,9 +19,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.extras import require
 from speech_lstm.files import reason
-from speech_lstm.study.definition import Definition
 from speech_lstm.study.recordings import StudyRecordings
-from speech_lstm.study.slots import ASKED, SlotSampler, direction_of
+from speech_lstm.study.slots import ASKED
 
 FORMAT = 1  # of what is stored; raise it when an older program could not read a newer study
 HEARTBEAT = 20  # seconds from one sign of life of a worker to the next
@@ -29,24 +28,47 @@ PATIENCE = 4  # signs of life that may be missing before a worker is taken for d
 BUSY = 60  # seconds that SQLite waits for another process's writing
 CONNECT = 10  # seconds that PostgreSQL is given to answer
 TRIES = 3  # at making the tables, which another worker may be making
+FOLDERS = {"study": "studies", "search": "searches"}  # of the SQLite files, by what is kept
 
 
 class StudyError(SpeechLSTMError):
     """A storage that can't be used, or a study in it that isn't the one asked for."""
 
 
-def default_url(name: str) -> str:
+class Kept(Protocol):
+    """What makes a study this one, or a search: its KIND."""
+
+    KIND: ClassVar[str]
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def identity(self) -> dict[str, Any]: ...
+
+
+def default_url(name: str, kind: str = "study") -> str:
     """The SQLite file of a study whose storage is not named."""
-    return f"sqlite:///runs/studies/{name}.sqlite"
+    return f"sqlite:///runs/{FOLDERS[kind]}/{name}.sqlite"
 
 
-def open_storage(text: str, heartbeat: int = HEARTBEAT, make: bool = True) -> optuna.storages.RDBStorage:
+def stored_name(name: str, kind: str) -> str:
+    """What the storage calls it: a study and a search may have one name."""
+    return name if kind == "study" else f"{kind} {name}"
+
+
+def open_storage(
+    text: str, heartbeat: int = HEARTBEAT, make: bool = True, kind: str = "study"
+) -> optuna.storages.RDBStorage:
     """The storage of a URL; an SQLite file that isn't there is made only if `make`. Raises StudyError."""
     url = parse_url(text)
     shown = url.render_as_string(hide_password=True)
     options: dict[str, Any] = {"connect_timeout": CONNECT}
     if url.get_backend_name() == "sqlite":
-        check_file(Path(url.database or ""), make)
+        check_file(Path(url.database or ""), make, kind)
         options = {"timeout": BUSY}
     else:
         require("psycopg")
@@ -82,10 +104,10 @@ def parse_url(text: str) -> URL:
     return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else url
 
 
-def check_file(path: Path, make: bool) -> None:
+def check_file(path: Path, make: bool, kind: str) -> None:
     """Raise StudyError for an SQLite file that can't be opened; its folder is made if it may be."""
     if not path.exists() and not make:
-        raise StudyError(f"{path}: there is no such study; begin it with `speech-lstm study run`")
+        raise StudyError(f"{path}: there is no such {kind}; begin it with `speech-lstm {kind} run`")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -132,7 +154,11 @@ def storage_fault(error: BaseException) -> BaseException | None:
 
 
 def join_study(
-    storage: optuna.storages.RDBStorage, definition: Definition, recordings: StudyRecordings
+    storage: optuna.storages.RDBStorage,
+    definition: Kept,
+    recordings: StudyRecordings,
+    direction: optuna.study.StudyDirection,
+    sampler: optuna.samplers.BaseSampler,
 ) -> optuna.Study:
     """The study in the storage, begun if it isn't there; nothing is written where it is another one.
 
@@ -140,9 +166,9 @@ def join_study(
     """
     study = optuna.create_study(
         storage=storage,
-        study_name=definition.name,
-        direction=direction_of(definition),
-        sampler=SlotSampler(definition),
+        study_name=stored_name(definition.name, definition.KIND),
+        direction=direction,
+        sampler=sampler,
         load_if_exists=True,
     )
     told = study.user_attrs
@@ -152,13 +178,13 @@ def join_study(
         check_same(definition, told["identity"])
         if told.get("corpus") not in (None, recordings.fingerprint):
             raise StudyError(
-                f"the study {definition.name!r} was begun with other recordings than there are now: "
-                "bring them back, or begin a new study with another --storage"
+                f"the {definition.KIND} {definition.name!r} was begun with other recordings than there are now: "
+                "bring them back, or begin a new one with another --storage"
             )
     new = {
         "format": FORMAT,
         "identity": definition.identity,
-        "title": definition.study.title,
+        "title": definition.title,
         "facts": recordings.facts(),
         "corpus": recordings.fingerprint,  # the last: a study that has it is whole
     }
@@ -168,27 +194,30 @@ def join_study(
     return study
 
 
-def check_same(definition: Definition, stored: dict[str, Any]) -> None:
+def check_same(definition: Kept, stored: dict[str, Any]) -> None:
     """Raise StudyError, naming the first difference, unless the stored study has this definition."""
     for table, own in definition.identity.items():
         before = stored.get(table, {})
         for name in (*own, *before):
             if own.get(name) != before.get(name):
                 raise StudyError(
-                    f"the storage has a study {definition.name!r} of another definition: {name} in [{table}] was "
-                    f"{before.get(name)!r} and is {own.get(name)!r} now; rename the file or use another --storage"
+                    f"the storage has a {definition.KIND} {definition.name!r} of another definition: {name} in "
+                    f"[{table}] was {before.get(name)!r} and is {own.get(name)!r} now; rename the file or use "
+                    "another --storage"
                 )
 
 
-def find_stored(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
+def find_stored(storage: optuna.storages.RDBStorage, name: str, kind: str = "study") -> optuna.Study:
     """The study of this name in the storage, to look at; raises StudyError."""
     try:
-        study = optuna.load_study(storage=storage, study_name=name)
+        study = optuna.load_study(storage=storage, study_name=stored_name(name, kind))
     except KeyError:
-        raise StudyError(f"the storage has no study {name!r}; begin it with `speech-lstm study run {name}`") from None
+        raise StudyError(
+            f"the storage has no {kind} {name!r}; begin it with `speech-lstm {kind} run {name}`"
+        ) from None
     found = study.user_attrs
     if not {"corpus", ASKED} <= set(found):
-        raise StudyError(f"the study {name!r} in the storage is not of this program, or only just begun")
+        raise StudyError(f"the {kind} {name!r} in the storage is not of this program, or only just begun")
     if found["format"] > FORMAT:
-        raise StudyError(f"the study {name!r} is of a newer program; update speech-lstm")
+        raise StudyError(f"the {kind} {name!r} is of a newer program; update speech-lstm")
     return study

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from speech_lstm.study.results import Results
 from speech_lstm.study.statistics import LEVEL, Comparison, Mean, Paired
 from speech_lstm.tables import percent
 
@@ -61,10 +60,10 @@ def number(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def drawn_from(results: Results) -> dict[str, str]:
+def drawn_from(identity: dict[str, Any]) -> dict[str, str]:
     """The search space in words."""
     told = {}
-    for name, text in results.identity["space"].items():
+    for name, text in identity["space"].items():
         item: dict[str, Any] = json.loads(text)["attributes"]
         if "choices" in item:
             told[name] = ", ".join(map(str, item["choices"]))
