@@ -13,6 +13,7 @@ NAMES = (
     "gates",
     "gradients",
     "study",
+    "search",
     "listen",
     "record",
     "devices",

@@ -1,0 +1,129 @@
+"""The figures of a search's report; drawn as in `insight.figures`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from speech_lstm.insight.figures import BLUE, GREY, ORANGE, as_written, tidy
+from speech_lstm.search.population import CANDIDATE
+from speech_lstm.search.progress import fallen
+from speech_lstm.search.results import SearchResults
+from speech_lstm.search.stages import PASSED, STAGES, Tried
+from speech_lstm.study.figures import COLOURS, draw_boxes, mark
+from speech_lstm.study.statistics import Comparison
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def history_figure(results: SearchResults) -> Figure:
+    """The accuracy of each candidate in the order of the search, the best so far, and where the others fell."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(11, 6.6), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3.2, 1])
+    candidates = [one for one in results.tried if one.slot.cell == CANDIDATE]
+    draw_scores(above, results, candidates)
+    draw_stages(below, candidates)
+    below.set_xlabel("candidate", fontsize=11)
+    below.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return as_written(figure)
+
+
+def draw_scores(axes: Axes, results: SearchResults, candidates: list[Tried]) -> None:
+    """Accuracies on the validation split: candidates as dots, published cells as lines."""
+    trained = [one for one in candidates if one.kept["draws"]]
+    numbers = np.array([one.slot.number + 1 for one in trained])
+    accuracy = np.array([100 * one.best["validation"]["accuracy"] for one in trained])
+    passed = np.array([one.stage == PASSED for one in trained], bool)
+    last = max((one.slot.number + 1 for one in candidates), default=1)
+    axes.scatter(numbers[~passed], accuracy[~passed], s=26, facecolors="none", edgecolors=GREY, label="dropped")
+    axes.scatter(numbers[passed], accuracy[passed], s=26, color=BLUE, linewidths=0, label="passed all stages")
+    if passed.any():
+        best = np.maximum.accumulate(accuracy[passed])
+        ends = [*numbers[passed], last], [*best, best[-1]]
+        axes.step(*ends, where="post", color=ORANGE, linewidth=2, label="best so far")
+    lines: dict[float, list[str]] = {}
+    for one in results.published:
+        lines.setdefault(100 * one.best["validation"]["accuracy"], []).append(one.label)
+    for height, names in lines.items():
+        axes.axhline(height, color="black", linewidth=0.8, linestyle=":", zorder=0)
+        place = 1.005, height
+        axes.annotate(", ".join(names), place, xycoords=axes.get_yaxis_transform(), va="center", fontsize=10)
+    axes.set_ylabel("accuracy on the validation split, %", fontsize=11)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False, fontsize=10)
+    axes.grid(axis="y", color="#E3E3E3")
+    axes.set_axisbelow(True)
+    tidy(axes)
+
+
+def draw_stages(axes: Axes, candidates: list[Tried]) -> None:
+    """A row of marks for each stage: the candidates that ended there."""
+    counts, stages = fallen(candidates), list(reversed(STAGES))
+    for row, stage in enumerate(stages):
+        numbers = [one.slot.number + 1 for one in candidates if one.stage == stage]
+        colour = BLUE if stage == PASSED else GREY
+        axes.scatter(numbers, [row] * len(numbers), marker="|", s=110, color=colour, linewidths=1.5)
+    axes.set_yticks(range(len(stages)), [f"{STAGES[stage]}: {counts[stage]:,}" for stage in stages], fontsize=10)
+    axes.set_ylim(-0.6, len(stages) - 0.4)
+    axes.tick_params(axis="y", length=0)
+    tidy(axes)
+
+
+def finalists_figure(results: SearchResults, tests: dict[str, Comparison]) -> Figure:
+    """The further trainings of the published cells and the best candidates, on the testing split."""
+    from matplotlib.figure import Figure
+
+    rows = list(reversed(results.finalists))
+    figure = Figure(figsize=(9, 1.7 + 0.42 * max(len(rows), 4)), layout="constrained")
+    axes = figure.subplots()
+    baseline = results.search.baseline
+    colours = [
+        BLUE if one.label == baseline else COLOURS.get(tests[one.label].verdict if one.label in tests else "", GREY)
+        for one in rows
+    ]
+    values = [[100 * training["testing"]["accuracy"] for training in results.repeats(one)] for one in rows]
+    draw_boxes(axes, values, colours)
+    for found, one in zip(values, rows, strict=True):
+        if one.label == baseline:
+            axes.axvline(float(np.median(found)), color=BLUE, linewidth=1, linestyle=":", zorder=0)
+    axes.set_yticks(range(len(rows)), [one.label for one in rows], fontsize=11)
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    axes.set_xlabel("accuracy on the testing split, %, of trainings with fresh seeds", fontsize=11)
+    handles = [mark(BLUE, f"{baseline}, the baseline (median dotted)")]
+    handles += [mark(colour, f"significantly {name}") for name, colour in COLOURS.items() if colour in colours]
+    handles += [mark(GREY, "not significantly different, or too few")] * (GREY in colours)
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=10)
+    return as_written(figure)
+
+
+def splits_figure(results: SearchResults) -> Figure:
+    """The best hundred and the published cells: accuracy on the split that chose them against that on the other."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 6), layout="constrained")
+    axes = figure.subplots()
+    random = np.random.default_rng(0)
+    step = 100 / len(results.facts["validation"]["names"])  # one recording; dots would hide each other
+    groups = [(results.best, BLUE, "o", "the best candidates"), (results.published, ORANGE, "D", "published cells")]
+    for cells, colour, marker, label in groups:
+        across, up = (
+            np.array([100 * one.best[split]["accuracy"] for one in cells])
+            + random.uniform(-0.25, 0.25, len(cells)) * step
+            for split in ("validation", "testing")
+        )
+        axes.scatter(across, up, s=32, color=colour, marker=marker, alpha=0.75, linewidths=0, label=label)
+    low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1])
+    axes.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle=":", zorder=0)
+    axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+    axes.set_xlabel("accuracy on the validation split, which chose, %", fontsize=11)
+    axes.set_ylabel("accuracy on the testing split, % (dots moved a little apart)", fontsize=11)
+    axes.legend(loc="upper left", frameon=False, fontsize=10)
+    axes.grid(color="#E3E3E3")
+    axes.set_axisbelow(True)
+    tidy(axes)
+    return as_written(figure)

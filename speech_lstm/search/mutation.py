@@ -1,0 +1,121 @@
+"""The mutations of Jozefowicz et al. 2015, section 3.2: small changes at some nodes of a cell's graph."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from speech_lstm.search.graph import (
+    ACTIVATIONS,
+    LEAVES,
+    OPERATIONS,
+    Graph,
+    GraphError,
+    Node,
+    canonical,
+    check,
+    visited,
+)
+
+TRIES = 1000  # at drawing a mutant that is a cell; some of a hundred draws are
+
+
+class Draft:
+    """A graph that is being changed: its nodes in any order, never in a circle."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.nodes, self.outputs = list(graph.nodes), list(graph.outputs)
+
+    def add(self, op: str, *parents: int) -> int:
+        self.nodes.append(Node(op, parents))
+        return len(self.nodes) - 1
+
+    def put(self, index: int, by: int) -> None:
+        """Let another node take the place of one."""
+        for place, node in enumerate(self.nodes):
+            if index in node.parents:
+                self.nodes[place] = Node(node.op, tuple(by if parent == index else parent for parent in node.parents))
+        self.outputs = [by if output == index else output for output in self.outputs]
+
+    def ancestors(self, index: int) -> list[int]:
+        """What a node depends on, without itself."""
+        return visited(self.nodes, self.nodes[index].parents)
+
+    def used(self) -> list[int]:
+        """The nodes that the outputs need."""
+        return visited(self.nodes, self.outputs)
+
+
+def mutated(graph: Graph, most: float, draw: random.Random) -> Graph:
+    """A cell that differs: each node is changed with a chance that is itself drawn, up to `most`; at least one is.
+
+    Raises GraphError where TRIES draws give none.
+    """
+    for _ in range(TRIES):
+        draft, chance = Draft(graph), draw.uniform(0, most)
+        inner = [index for index, node in enumerate(graph.nodes) if node.op not in LEAVES]
+        chosen = [index for index in inner if draw.random() < chance] or [draw.choice(inner)]
+        for index in chosen:
+            if index in draft.used():  # an earlier change may have cut it off
+                draw.choice(TRANSFORMATIONS)(draft, index, draw)
+        mutant = canonical(draft.nodes, draft.outputs)
+        try:
+            check(mutant)
+        except GraphError:
+            continue
+        if mutant != graph:
+            return mutant
+    raise GraphError(f"no mutant of {graph.name} in {TRIES} draws")
+
+
+def another_activation(draft: Draft, index: int, draw: random.Random) -> None:
+    """An activation by another one."""
+    node = draft.nodes[index]
+    if node.op in ACTIVATIONS:
+        draft.nodes[index] = Node(draw.choice([op for op in ACTIVATIONS if op != node.op]), node.parents)
+
+
+def another_operation(draft: Draft, index: int, draw: random.Random) -> None:
+    """Sum, difference or product by another one of them."""
+    node = draft.nodes[index]
+    if node.op in OPERATIONS:
+        draft.nodes[index] = Node(draw.choice([op for op in OPERATIONS if op != node.op]), node.parents)
+
+
+def insert(draft: Draft, index: int, draw: random.Random) -> None:
+    """An activation between a node and one of its parents."""
+    node = draft.nodes[index]
+    place = draw.randrange(len(node.parents))
+    between = draft.add(draw.choice(ACTIVATIONS), node.parents[place])
+    draft.nodes[index] = Node(node.op, (*node.parents[:place], between, *node.parents[place + 1 :]))
+
+
+def remove(draft: Draft, index: int, draw: random.Random) -> None:
+    """A node with one parent and one child goes."""
+    node = draft.nodes[index]
+    uses = sum(draft.nodes[i].parents.count(index) for i in draft.used()) + draft.outputs.count(index)
+    if len(node.parents) == 1 and uses == 1:
+        draft.put(index, node.parents[0])
+
+
+def by_ancestor(draft: Draft, index: int, draw: random.Random) -> None:
+    """A node by something that it depends on: the graph becomes smaller."""
+    draft.put(index, draw.choice(draft.ancestors(index)))
+
+
+def by_combination(draft: Draft, index: int, draw: random.Random) -> None:
+    """A node by sum, difference or product of what it depends on and what another node depends on."""
+    other = draw.choice([i for i in draft.used() if draft.nodes[i].parents])
+    first = draw.choice(draft.ancestors(index))
+    seconds = [i for i in draft.ancestors(other) if i != index and index not in draft.ancestors(i)]
+    draft.nodes[index] = Node(draw.choice(OPERATIONS), (first, draw.choice(seconds)))
+
+
+TRANSFORMATIONS: tuple[Callable[[Draft, int, random.Random], None], ...] = (
+    another_activation,
+    another_operation,
+    insert,
+    remove,
+    by_ancestor,
+    by_combination,
+)

@@ -1,0 +1,165 @@
+"""A graph as an ordinary cell of this program: the Python source of its class, and the class itself."""
+
+from __future__ import annotations
+
+import tempfile
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+from string import Template
+from typing import ClassVar
+
+from speech_lstm.files import write_text
+from speech_lstm.recurrent.cell import CELLS
+from speech_lstm.recurrent.plugins import load_plugin
+from speech_lstm.search.equations import Notation, Outline, equations, noted
+from speech_lstm.search.graph import Graph
+
+WIDTH = 110  # columns of what is generated
+
+SOURCE = Template('''\
+"""$story
+
+$equations
+
+W, U, V and b are each equation's own; V starts as the identity, ⁻ marks the step before, ⊙ is element by element.
+
+speech-lstm train --plugin FILE.py --cell $name --data DIR --out runs/$name
+"""
+
+from typing import ClassVar
+
+${imported}from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Vector, Weights, register
+
+
+@register
+class $class_name(Cell):
+    """The cell of the equations above."""
+
+    name = "$name"
+    title = "$title"
+    paper = "an architecture search in the manner of Jozefowicz et al. 2015"
+    equations = (
+$quoted
+    )
+    inputs: tuple[str, ...] = $inputs
+    gates: tuple[str, ...] = $gates
+    roles: ClassVar[dict[str, str]] = {
+$roles
+    }
+    state: ClassVar[tuple[str, ...]] = $state
+    bare_input = $bare
+
+    def weights(self) -> dict[str, Matrix | Vector]:
+        return $weights
+
+    def step(self, frame: Frame, state: State, weights: Weights) -> State:
+$step
+''')
+
+
+class Code(Notation):
+    """Equations as Python: u1(a, v) is a + U v, with a matrix of its own."""
+
+    leaves: ClassVar[dict[str, str]] = {"x": "x", "h": "h_old", "c": "c_old"}
+    functions: ClassVar[dict[str, str]] = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu"}
+    times: ClassVar[str] = "*"
+    minus: ClassVar[str] = "-"
+
+    def sum(self, index: int) -> str:
+        """A sum: each matrix is given what is to be added to its product."""
+        outline = self.outline
+        plain, maps = self.parts(index)
+        added = [outline.inputs[term] for term in maps if term in outline.inputs]
+        added += [outline.biases[index]] if index in outline.biases else []
+        matrices = [term for term in maps if term in outline.matrices]
+        text = " + ".join(added + plain if not matrices else added + [term for term in plain if term != "1"])
+        for term in matrices:
+            text = f"{outline.matrices[term]}({text}, {self.text(outline.graph.nodes[term].parents[0])})"
+        ones = ["1"] * (plain.count("1") if matrices else 0)
+        whole = " + ".join([*ones, text])
+        return noted(self.sums, whole) if " + " in whole and (ones or not matrices) else whole
+
+
+def source(graph: Graph, title: str, story: str) -> str:
+    """The file of a cell that `--plugin` takes; `story`, a sentence, stands at its top."""
+    outline = Outline(graph)
+    lines = equations(graph)
+    gates, body = outline.gates, step(outline)
+    roles = gates | {name: ROLES[name] for name in graph.state}
+    return SOURCE.substitute(
+        story=textwrap.fill(story, WIDTH),
+        equations=textwrap.indent("\n".join(lines), "    "),
+        name=graph.name,
+        class_name=f"Cell{graph.name.removeprefix('cell-')}",
+        title=title,
+        quoted="\n".join(f'        "{line}{"; " if line != lines[-1] else ""}"' for line in lines),
+        inputs=quoted(outline.inputs.values()),
+        gates=quoted(gates),
+        roles="\n".join(f'        "{name}": "{role}",' for name, role in roles.items()),
+        state=quoted(graph.state),
+        bare=outline.bare_input,
+        weights=weights(outline),
+        step=textwrap.indent("\n".join(body), " " * 8),
+        imported=imported(body),
+    )
+
+
+ROLES = {"h": "hidden state", "c": "memory"}
+
+
+def imported(body: list[str]) -> str:
+    """The imports from torch that the code needs; a cell of maps alone needs none."""
+    functions = [name for name in Code.functions if f"{name}(" in "".join(body)]
+    return f"from torch import {', '.join(functions)}\n\n" if functions else ""
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Names as a tuple of Python."""
+    listed = [f'"{name}"' for name in names]
+    return f"({', '.join(listed)}{',' * (len(listed) == 1)})"
+
+
+def dictionary(items: Iterable[tuple[str, str]], value: str) -> str:
+    """Names and values as a dictionary of Python."""
+    return "{" + ", ".join(f'"{name}": {value.format(text)}' for name, text in items) + "}"
+
+
+def weights(outline: Outline) -> str:
+    """What `Cell.weights` returns."""
+    identity = {i: outline.graph.nodes[i].op == "linear-identity" for i in outline.matrices}
+    made = {name: f"Matrix({'identity=True' * identity[i]})" for i, name in outline.matrices.items()}
+    return dictionary([*made.items(), *((name, "Vector()") for name in outline.biases.values())], "{}")
+
+
+def step(outline: Outline) -> list[str]:
+    """The body of `Cell.step`."""
+    graph, gates = outline.graph, outline.gates
+    lines = [f"{unpacked(f'{name}_old' for name in graph.state)} = state"]
+    blocks = [*outline.inputs.values(), *(["x"] if outline.bare_input else [])]
+    lines.append(f"{unpacked(blocks)} = frame.x.chunk({len(blocks)}, -1)  # x1 is W x + b")
+    if outline.matrices:
+        lines.append(f"{unpacked(outline.matrices.values())} = weights.product.values()  # u1(a, v) is a + U v")
+    if outline.biases:
+        lines.append(f"{unpacked(outline.biases.values())} = weights.vector.values()")
+    for name, value in Code(outline).lines.items():
+        lines.append(f'{name} = frame.tap("{name}", {value})' if name in gates else f"{name} = {value}")
+    new = [outline.names[output] for output in graph.outputs]
+    lines.append(f"return {unpacked(new)}")
+    return lines
+
+
+def unpacked(names: Iterable[str]) -> str:
+    """Names on the left of an assignment of a tuple."""
+    listed = list(names)
+    return f"({listed[0]},)" if len(listed) == 1 else ", ".join(listed)
+
+
+def register(graph: Graph) -> str:
+    """Make the graph's cell known, through its file, as a user's cell is; its name."""
+    if graph.name not in CELLS:
+        with tempfile.TemporaryDirectory(prefix="speech-lstm-") as folder:
+            path = Path(folder) / f"{graph.name}.py"
+            write_text(path, source(graph, "cell of a search", "A cell that a search is trying."))
+            load_plugin(str(path))
+    return graph.name
