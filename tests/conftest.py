@@ -58,7 +58,7 @@ def run_folder(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         config.AugmentConfig(shift_ms=200.0, speed=0.0, noise=0.0, time_masks=0, frequency_masks=0),
         config.CorpusConfig(labels=",".join(config.COMMANDS_8), unknown=30.0),
         config.TrainingConfig(
-            epochs=50, batch=16, learning_rate=0.006, average=0.9, label_smoothing=0.02, precision="float32"
+            epochs=25, batch=16, learning_rate=0.012, average=0.9, label_smoothing=0.02, precision="float32"
         ),
     )
     out = tmp_path_factory.mktemp("trained") / "run"

@@ -106,7 +106,7 @@ def test_the_folder_of_a_run(run_folder: Path) -> None:
         model = load_model(run_folder / f"{name}.safetensors")
         assert model.training["epoch"] == epoch
         assert model.network.parameter_count == summary["parameters"]
-        assert Config.from_dict(model.training["config"]).training.epochs == summary["epochs"] == 50
+        assert Config.from_dict(model.training["config"]).training.epochs == summary["epochs"] == 25
 
 
 def test_tensorboard_reads_the_events(run_folder: Path) -> None:
