@@ -185,6 +185,7 @@ def test_an_unknown_cell(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
         line = refusal(capsys, *words)  # before the recordings are read, of which there are none
         assert "did you mean 'peephole'? known are " in line
         assert "--plugin FILE.py" in line
+    assert not (tmp_path / "run").exists()
 
 
 # --- the budget --------------------------------------------------------------------------------------------------

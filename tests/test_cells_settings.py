@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -215,24 +213,3 @@ def test_sizes_that_a_cell_can_t_have_are_refused_in_one_line(config: dict[str, 
         Stack(6, NetworkConfig(**config))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_the_command_line_refuses_an_unknown_cell_with_one_line(demo: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "speech_lstm",
-        "train",
-        "--data",
-        demo,
-        "--out",
-        tmp_path / "run",
-        "--cell",
-        "peepole",
-    ]
-    run = subprocess.run(command, capture_output=True, text=True)
-    assert run.returncode == 2
-    assert run.stderr.count("\n") == 1
-    assert "unknown cell 'peepole'; did you mean 'peephole'?" in run.stderr
-    assert "Traceback" not in run.stderr
-    assert not (tmp_path / "run").exists()

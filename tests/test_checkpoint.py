@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import struct
-import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from full_disk import files_of_at_most, needs_limits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
@@ -400,27 +400,12 @@ def test_a_path_through_a_file(saved: Path) -> None:
     assert saved.read_bytes() == before
 
 
-FULL_DISK = """
-import resource, signal, sys
-from pathlib import Path
-from speech_lstm.checkpoint import load_model, save_model
-from speech_lstm.errors import SpeechLSTMError
-path = Path(sys.argv[1])
-model = load_model(path)
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-try:
-    save_model(path, model)
-except SpeechLSTMError as error:
-    print(error)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits")
+@needs_limits
 def test_no_room_leaves_the_old_file(saved: Path) -> None:
-    before = saved.read_bytes()
-    run = subprocess.run([sys.executable, "-c", FULL_DISK, str(saved)], capture_output=True, text=True, check=True)
-    assert run.stdout.count("\n") == 1
-    assert run.stdout.startswith(f"{saved}: can't be written: file too large")
+    before, model = saved.read_bytes(), load_model(saved)
+    with pytest.raises(SpeechLSTMError) as caught, files_of_at_most(1000):
+        save_model(saved, model)
+    assert str(caught.value).startswith(f"{saved}: can't be written: file too large")
+    assert "\n" not in str(caught.value)
     assert saved.read_bytes() == before
     assert os.listdir(saved.parent) == [saved.name]  # noqa: PTH208

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,6 +15,7 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from test_cli import call
 
 from speech_lstm.checkpoint import save_model
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, DetectionConfig
@@ -226,17 +225,21 @@ def strict_model(carried: Recognizer, tmp_path: Path) -> Path:
 
 
 def test_a_long_recording_takes_the_thresholds_of_the_model_file(
-    strict_model: Path, words: Samples, tmp_path: Path, expected: list[Prediction]
+    capsys: pytest.CaptureFixture[str],
+    strict_model: Path,
+    words: Samples,
+    tmp_path: Path,
+    expected: list[Prediction],
 ) -> None:
     soundfile.write(tmp_path / "words.wav", words, SAMPLE_RATE)
 
-    def classify(*arguments: str) -> list[str]:
-        command = [sys.executable, "-m", "speech_lstm", "classify", str(tmp_path / "words.wav"), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    def classify(*flags: object) -> list[str]:
+        status, out, _ = call(capsys, "classify", tmp_path / "words.wav", "--model", strict_model, *flags)
+        assert status == 0
+        return [line.split()[3] for line in out.splitlines()]
 
-    assert [line.split()[3] for line in classify("--model", str(strict_model))] == ["left"]
-    overridden = classify("--model", str(strict_model), "--threshold", "0.7")
-    assert [line.split()[3] for line in overridden] == [command.label for command in expected]
+    assert classify() == ["left"]
+    assert classify("--threshold", 0.7) == [command.label for command in expected]
     assert [command.label for command in load(strict_model).commands(words, SAMPLE_RATE)] == ["left"]
 
 

@@ -42,15 +42,14 @@ def model_of(tmp_path: Path) -> object:
     return write
 
 
-def test_the_table_and_every_kind_of_file(tmp_path: Path, go: Path) -> None:
+def test_the_table_and_every_kind_of_file(tmp_path: Path, go: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = ["look.png", "look.svg", "look.json", "look.npz"]
-    files = [word for name in names for word in ("--out", str(tmp_path / name))]
-    words = [sys.executable, "-m", "speech_lstm", "gates", str(go), "--layer", "2", *files]
-    run = subprocess.run(words, capture_output=True, text=True, timeout=SLOW)
-    assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout.startswith("go ")
+    files = [word for name in names for word in ("--out", tmp_path / name)]
+    status, out, err = call(capsys, "gates", go, "--layer", 2, *files)
+    assert (status, err) == (0, "")
+    assert out.startswith("go ")
     for word in ("forget gate", "half-life", "drop when held at 0", "layer 2 of 2", *names):
-        assert word in run.stdout
+        assert word in out
     assert imread(tmp_path / "look.png").std() > 0.05
     (numbers,) = json.loads((tmp_path / "look.json").read_text(encoding="utf-8"))
     arrays = np.load(tmp_path / "look.npz", allow_pickle=False)

@@ -24,9 +24,9 @@ from speech_lstm.recognition.detector import Detector
 from speech_lstm.recognition.recognizer import load
 
 needs_sound_server = pytest.mark.skipif(bool(missing()), reason=f"{', '.join(missing())} is missing")
-MODEL = ROOT / "checkpoints" / "commands8.safetensors"
+MODEL = ROOT / "checkpoints" / "commands8.onnx"  # without torch, whose import takes seconds of each process
 COMMAND = [sys.executable, "-u", "-m", "speech_lstm"]
-SLOW = 120.0  # seconds; a loaded machine takes long to import torch
+SLOW = 120.0  # seconds; for a loaded machine
 WORDS = ("yes", "stop", "go", "left", "right", "down")
 SPEAKER = "7a254b5f"  # of the carried corpus's testing list
 

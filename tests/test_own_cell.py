@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -321,30 +319,24 @@ def installed(tmp_path: Path) -> Path:
     return site
 
 
-def test_a_cell_of_an_installed_package(installed: Path, demo: Path, tmp_path: Path) -> None:
+def test_a_cell_of_an_installed_package(
+    capsys: pytest.CaptureFixture[str],
+    installed: Path,
+    demo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """It is trained and heard with, without a flag."""
-    environment = os.environ | {"PYTHONPATH": str(installed)}
-    flags = [
-        "--layers",
-        "1",
-        "--hidden",
-        "8",
-        "--hop-ms",
-        "20",
-        "--epochs",
-        "1",
-        "--labels",
-        "yes,no",
-        "--batch",
-        "16",
-    ]
-    train = ["train", "--cell", "fading", "--data", str(demo), "--out", str(tmp_path / "run"), *flags]
-    model = str(tmp_path / "run" / "last.safetensors")
-    for words in (train, ["classify", str(demo / "yes"), "--model", model]):
-        command = [sys.executable, "-m", "speech_lstm", *words]
-        run = subprocess.run(command, capture_output=True, text=True, timeout=SLOW, env=environment)
-        assert run.returncode == 0, run.stderr
-        assert "--plugin" not in run.stdout
+    monkeypatch.syspath_prepend(installed)
+    flags = ["--layers", 1, "--hidden", 8, "--hop-ms", 20, "--epochs", 1, "--labels", "yes,no", "--batch", 16]
+    train = ("train", "--cell", "fading", "--data", demo, "--out", tmp_path / "run", *flags)
+    classify = ("classify", demo / "yes", "--model", tmp_path / "run" / "last.safetensors")
+    for words in (train, classify):
+        CELLS.pop("fading", None)  # as in a process of its own
+        sys.modules.pop("fading_cells", None)
+        status, told, err = call(capsys, *words)
+        assert status == 0, err
+        assert "--plugin" not in told
     assert "--plugin" not in (tmp_path / "run" / "config.toml").read_text(encoding="utf-8")
 
 

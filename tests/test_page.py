@@ -8,7 +8,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 import soundfile
 from insight_models import CLIP, LABELS, seen, summary_of
 from numpy.typing import NDArray
+from test_cli import call
 
 from speech_lstm.checkpoint import save_model
 from speech_lstm.errors import SpeechLSTMError
@@ -237,13 +237,11 @@ def test_keys_clicks_and_choices(peephole: Path, tmp_path: Path) -> None:
 # --- from the command line ---------------------------------------------------------------------------------------
 
 
-def test_from_the_command_line(demo: Path, tmp_path: Path) -> None:
+def test_from_the_command_line(capsys: pytest.CaptureFixture[str], demo: Path, tmp_path: Path) -> None:
     page, model = tmp_path / "page.html", tmp_path / "small.safetensors"
     save_model(model, seen("gru")[0].model)
     recordings = sorted((demo / "stop").glob("*.wav"))[:1] + sorted((demo / "go").glob("*.wav"))[:1]
-    command = [sys.executable, "-m", "speech_lstm", "gates", *map(str, recordings), "--model", str(model)]
-    done = subprocess.run([*command, "--gates", "z", "--out", str(page)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert call(capsys, "gates", *recordings, "--model", model, "--gates", "z", "--out", page)[0] == 0
     data = held(page)
     assert [recording["name"] for recording in data["recordings"]] == [
         f"{p.parent.name}/{p.name}" for p in recordings

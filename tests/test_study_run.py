@@ -217,7 +217,7 @@ def test_a_killed_workers_training_is_done_again(
     capsys: pytest.CaptureFixture[str], demo: Path, tmp_path: Path
 ) -> None:
     """Two workers on one SQLite file; one is killed in the middle of a training."""
-    study, url = write_study(tmp_path, trials=3, epochs=6), f"sqlite:///{tmp_path}/study.sqlite"
+    study, url = write_study(tmp_path, trials=3, epochs=4), f"sqlite:///{tmp_path}/study.sqlite"
     command = [sys.executable, "-m", "speech_lstm", *words(study, demo, url)]
     other = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     running(url, 1)
@@ -253,7 +253,7 @@ def test_workers_share_a_postgresql(capsys: pytest.CaptureFixture[str], demo: Pa
     programs = postgresql_server.binaries()
     if programs is None:
         pytest.skip("no PostgreSQL server is installed: apt-get install postgresql")
-    study = write_study(tmp_path, trials=2, epochs=8)
+    study = write_study(tmp_path, trials=2, epochs=4)
     with postgresql_server.postgresql(programs) as url:
         command = [sys.executable, "-m", "speech_lstm", *words(study, demo, url)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import tomli_w
 import torch
+from full_disk import files_of_at_most, needs_limits
 from safetensors.torch import load_file
 
 from speech_lstm.checkpoint import load_model
@@ -106,7 +107,7 @@ def test_the_folder_of_a_run(run_folder: Path) -> None:
         model = load_model(run_folder / f"{name}.safetensors")
         assert model.training["epoch"] == epoch
         assert model.network.parameter_count == summary["parameters"]
-        assert Config.from_dict(model.training["config"]).training.epochs == summary["epochs"] == 50
+        assert Config.from_dict(model.training["config"]).training.epochs == summary["epochs"] == 25
 
 
 def test_tensorboard_reads_the_events(run_folder: Path) -> None:
@@ -190,7 +191,7 @@ def test_no_warm_up_and_nothing_else(warmup: float) -> None:
 STEADY = replace(
     TINY,
     network=NetworkConfig(layers=2, hidden=8, dropout=0.3),
-    training=replace(TINY.training, epochs=4, batch=2),
+    training=replace(TINY.training, epochs=3, batch=2),
 )
 
 
@@ -265,7 +266,7 @@ def test_a_finished_run_can_be_resumed_and_stays_as_it_is(straight: Path, tmp_pa
 @pytest.mark.parametrize(
     ("config", "says"),
     [
-        (replace(STEADY, training=replace(STEADY.training, epochs=5)), "started with epochs = 4, not 5; resume with"),
+        (replace(STEADY, training=replace(STEADY.training, epochs=5)), "started with epochs = 3, not 5; resume with"),
         (replace(STEADY, network=replace(STEADY.network, hidden=16)), "started with hidden = 8, not 16"),
     ],
 )
@@ -295,24 +296,18 @@ def test_a_run_is_not_overwritten(straight: Path, demo: Path) -> None:
     assert before == {path.name: path.read_bytes() for path in straight.iterdir() if path.is_file()}
 
 
-LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
-from speech_lstm.cli import main
-main(sys.argv[1:])
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits")
-def test_no_room_keeps_the_last_state(stopped: tuple[Path, list[str], str], tmp_path: Path, demo: Path) -> None:
+@needs_limits
+def test_no_room_keeps_the_last_state(
+    stopped: tuple[Path, list[str], str], tmp_path: Path, demo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "run"
     shutil.copytree(stopped[0], out)
     before = {path: path.read_bytes() for path in out.iterdir() if path.is_file()}
-    flags = ["train", "--data", str(demo), "--out", str(out), "--config", str(out / "config.toml"), "--resume"]
-    run = subprocess.run([sys.executable, "-c", LIMITED, *flags], capture_output=True, timeout=SLOW, text=True)
-    assert run.returncode == 2
-    assert "Traceback" not in run.stderr
-    assert re.fullmatch(rf"speech-lstm: {out}/.*: can't be written: file too large; .*", run.stderr.splitlines()[-1])
+    with files_of_at_most(9000):
+        status, said = command_line(capsys, "--data", demo, "--out", out, "--config", out / "config.toml", "--resume")
+    assert status == 2
+    assert "Traceback" not in said
+    assert re.fullmatch(rf"speech-lstm: {out}/.*: can't be written: file too large; .*", said.splitlines()[-1])
     assert {path: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
 
 
