@@ -1,0 +1,88 @@
+"""Average the weights of models that were trained from one start: the carried model is such an average.
+
+    python scripts/average_models.py --out FILE --data DIR A.safetensors B.safetensors=2 … [--unknown-bias -0.5]
+
+Runs that started from the same model err in different ways, and their mean errs less than each (Wortsman et al. 2022,
+"Model soups"). `=2` lets a model count twice. Training draws more `_unknown_` recordings than there are in use:
+--unknown-bias is added to its bias in the last layer, as for any shift of the labels' shares (Saerens, Latinne
+& Decaestecker 2002). The temperature is then fitted anew on the validation split in DIR. The training facts are the
+first model's, with the names and weights of all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from speech_lstm.checkpoint import Model, load_model, save_model
+from speech_lstm.config import UNKNOWN
+from speech_lstm.corpus.memory import load_memory
+from speech_lstm.corpus.speech_commands import Task, scan
+from speech_lstm.errors import SpeechLSTMError
+from speech_lstm.training.scoring import logits, scored_set
+from speech_lstm.training.temperature import calibrated
+from speech_lstm.training.trainer import loss_and_accuracy
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", type=weighted, metavar="MODEL[=WEIGHT]")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the corpus they were trained on")
+    parser.add_argument("--unknown-bias", type=float, default=0.0, metavar="NATS", help="added to that of _unknown_")
+    options = parser.parse_args(arguments)
+    try:
+        model = average([(load_model(path), weight) for path, weight in options.models])
+        shares = {path.as_posix(): weight for path, weight in options.models}
+        save_model(options.out, finished(model, shares, options.data, options.unknown_bias))
+    except (SpeechLSTMError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def weighted(text: str) -> tuple[Path, float]:
+    """MODEL or MODEL=WEIGHT of a command line."""
+    path, _, weight = text.partition("=")
+    try:
+        return Path(path), float(weight or 1)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{weight!r} in {text!r} is no number") from None
+
+
+def average(models: list[tuple[Model, float]]) -> Model:
+    """The first model with the mean of all weights; raises ValueError for models that don't fit together."""
+    first, _ = models[0]
+    total = sum(weight for _, weight in models)
+    if total <= 0:
+        raise ValueError("the weights of the models add up to nothing")
+    if any((m.labels, m.features, m.config) != (first.labels, first.features, first.config) for m, _ in models):
+        raise ValueError("the models differ in labels, features or network; average those of one start")
+    states = [(model.network.state_dict(), weight / total) for model, weight in models]
+    mean = {name: sum(state[name].double() * share for state, share in states).float() for name in states[0][0]}
+    first.network.load_state_dict(mean)
+    return first
+
+
+def finished(model: Model, shares: dict[str, float], data: Path, unknown_bias: float) -> Model:
+    """The model with `_unknown_` moved, its facts written down and its temperature fitted on the validation split."""
+    with torch.no_grad():
+        model.network.head.bias[model.labels.index(UNKNOWN)] += unknown_bias
+    corpus = scan(data)
+    memory = load_memory(data, [clip.name for clip in corpus.clips])
+    validation = scored_set(corpus, memory, Task(model.labels), "validation")
+    answers = logits(model, validation.waveforms, torch.device("cpu"))
+    loss, accuracy = loss_and_accuracy(answers, validation.truth)
+    facts = {"validation_loss": loss, "validation_accuracy": accuracy}
+    training = {key: value for key, value in model.training.items() if key != "temperature"}
+    training |= {"validation": facts, "average": shares, "unknown_bias": unknown_bias}
+    print(f"validation accuracy {100 * accuracy:.2f} %")
+    return calibrated(replace(model, training=training), answers, validation.truth)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
