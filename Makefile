@@ -13,7 +13,7 @@ DEMO := runs/demo
 
 demo: .venv/installed
 	@echo; echo "== The model that the repository carries hears recordings that the repository carries"
-	$(BIN)/speech-lstm classify data/demo/*/7a254b5f_nohash_*.wav
+	$(BIN)/speech-lstm classify data/demo/*/25128209_nohash_*.wav
 	@echo; echo "== A small network learns the same words from the synthetic corpus in data/demo"
 	rm -rf $(DEMO)
 	$(BIN)/speech-lstm train --data data/demo --out $(DEMO) --config scripts/demo.toml

@@ -144,7 +144,7 @@ def test_real_words_are_reported_soon_after_they_ended(carried: Recognizer, demo
     for word in COMMANDS_8:
         samples, _ = soundfile.read(demo / word / f"{VOICE}_nohash_0.wav", dtype="float32")
         _, end = find_word(samples)
-        detector = Detector(carried)
+        detector = Detector(carried, 0.7)  # a stricter threshold decides later
         for block in blocks(np.concatenate([GAP, GAP, samples, GAP, GAP]), 160):
             if any(command.label == word for command in detector(block)):
                 late.append(detector.seconds - 1 - end / SAMPLE_RATE)

@@ -250,6 +250,7 @@ def test_calibrate_writes_thresholds_that_classify_uses(
     assert hashlib.sha256(model_file.read_bytes()).hexdigest() == before
     was, now = load_model(model_file), load_model(out)
     assert now.detection.thresholds.keys() == set(COMMANDS_8)
+    assert now.detection.false_accepts_per_hour == 60  # the budget that the live view shows
     assert (now.labels, now.training) == (was.labels, was.training)
     weights = now.network.state_dict()
     assert all(bool((value == weights[name]).all()) for name, value in was.network.state_dict().items())

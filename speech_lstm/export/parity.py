@@ -133,7 +133,8 @@ def compare_stream(model: Model, stream: Answer) -> Parity:
 
 
 def compare_accuracy(model: Model, answer: Answer, data: Path) -> Accuracy:
-    """On the testing split of the corpus in `data`; raises CorpusError."""
+    """On the testing split of the corpus in `data`, of which the file hears one recording at a time, as `load()` has it
+    do in 8 bits; raises CorpusError."""
     from tqdm import tqdm
 
     from speech_lstm.corpus.memory import load_memory
@@ -143,11 +144,12 @@ def compare_accuracy(model: Model, answer: Answer, data: Path) -> Accuracy:
     corpus = scan(data)
     memory = load_memory(data, [clip.name for clip in corpus.clips], True)
     scored = scored_set(corpus, memory, Task(model.labels), "testing")
-    answers, right = (answer_of(model), answer), np.zeros(2, int)
+    torch_answer, right = answer_of(model), np.zeros(2, int)
     for start in tqdm(range(0, len(scored.truth), BATCH), desc="scoring", unit="batch", delay=2):
         waveforms = np.divide(scored.waveforms[start : start + BATCH], 32768, dtype=np.float32)
         truth = scored.truth[start : start + BATCH]
-        right += [(each(waveforms).argmax(1) == truth).sum() for each in answers]
+        found = np.concatenate([answer(waveform[None]) for waveform in waveforms])
+        right += [(logits.argmax(1) == truth).sum() for logits in (torch_answer(waveforms), found)]
     return Accuracy(int(right[0]), int(right[1]), len(scored.truth))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,7 @@ def calibrate(scored: Scored, detection: DetectionConfig, rate: float, progress:
         )
     best = allowed[tried.matched[allowed].sum(1).argmax()]
     chosen = with_thresholds(detection, scored.commands, tried.thresholds[best])
+    chosen = replace(chosen, false_accepts_per_hour=rate)
     score = StreamScore(scored.hours, scored.commands, scored.events, scored.decide(chosen))
     return Calibration(chosen, score, rate)
 
