@@ -133,8 +133,8 @@ def compare_stream(model: Model, stream: Answer) -> Parity:
 
 
 def compare_accuracy(model: Model, answer: Answer, data: Path) -> Accuracy:
-    """On the testing split of the corpus in `data`, of which the file hears one recording at a time, as `load()` has it
-    do in 8 bits; raises CorpusError."""
+    """On the testing split of the corpus in `data`; raises CorpusError. The file hears one recording at a time, as
+    `load()` has it do in 8 bits."""
     from tqdm import tqdm
 
     from speech_lstm.corpus.memory import load_memory
