@@ -22,7 +22,7 @@ from speech_lstm.checkpoint import Model, load_model, save_model
 from speech_lstm.config import UNKNOWN
 from speech_lstm.corpus.memory import load_memory
 from speech_lstm.corpus.speech_commands import Task, scan
-from speech_lstm.errors import SpeechLSTMError
+from speech_lstm.errors import ConfigError, SpeechLSTMError
 from speech_lstm.training.scoring import logits, scored_set
 from speech_lstm.training.temperature import calibrated
 from speech_lstm.training.trainer import loss_and_accuracy
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         model = average([(load_model(path), weight) for path, weight in options.models])
         shares = {path.as_posix(): weight for path, weight in options.models}
         save_model(options.out, finished(model, shares, options.data, options.unknown_bias))
-    except (SpeechLSTMError, ValueError) as error:
+    except SpeechLSTMError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -55,13 +55,13 @@ def weighted(text: str) -> tuple[Path, float]:
 
 
 def average(models: list[tuple[Model, float]]) -> Model:
-    """The first model with the mean of all weights; raises ValueError for models that don't fit together."""
+    """The first model with the mean of all weights; raises ConfigError for models that don't fit together."""
     first, _ = models[0]
     total = sum(weight for _, weight in models)
     if total <= 0:
-        raise ValueError("the weights of the models add up to nothing")
+        raise ConfigError("the weights of the models add up to nothing")
     if any((m.labels, m.features, m.config) != (first.labels, first.features, first.config) for m, _ in models):
-        raise ValueError("the models differ in labels, features or network; average those of one start")
+        raise ConfigError("the models differ in labels, features or network; average those of one start")
     states = [(model.network.state_dict(), weight / total) for model, weight in models]
     mean = {name: sum(state[name].double() * share for state, share in states).float() for name in states[0][0]}
     first.network.load_state_dict(mean)
@@ -70,8 +70,11 @@ def average(models: list[tuple[Model, float]]) -> Model:
 
 def finished(model: Model, shares: dict[str, float], data: Path, unknown_bias: float) -> Model:
     """The model with `_unknown_` moved, its facts written down and its temperature fitted on the validation split."""
-    with torch.no_grad():
-        model.network.head.bias[model.labels.index(UNKNOWN)] += unknown_bias
+    if unknown_bias:
+        if UNKNOWN not in model.labels:
+            raise ConfigError(f"the models have no label {UNKNOWN} whose bias could be moved")
+        with torch.no_grad():
+            model.network.head.bias[model.labels.index(UNKNOWN)] += unknown_bias
     corpus = scan(data)
     memory = load_memory(data, [clip.name for clip in corpus.clips])
     validation = scored_set(corpus, memory, Task(model.labels), "validation")

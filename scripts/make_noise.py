@@ -85,8 +85,9 @@ def bursts(rng: np.random.Generator, shortest: float, longest: float, most: int)
     wave = np.zeros(CLIP)
     for start in rng.uniform(0, 0.95, rng.integers(1, most + 1)):
         length = np.exp(rng.uniform(np.log(shortest), np.log(longest)))
-        rise = np.clip(after(start) / (length * rng.uniform(0.02, 0.5)), 0, 1)
-        shape = np.where(np.isfinite(after(start)), rise, 0) * np.exp(-after(start) / length)
+        since = after(start)
+        rise = np.clip(since / (length * rng.uniform(0.02, 0.5)), 0, 1)
+        shape = rise * np.exp(-since / length)  # before the start, where `since` is infinite, nothing
         low = np.exp(rng.uniform(np.log(30), np.log(3000)))
         noise = coloured(rng, rng.uniform(-1, 0.3), low, low * rng.uniform(2, 20))
         wave += rng.uniform(0.2, 1) * shape * noise / max(noise.std(), 1e-9)

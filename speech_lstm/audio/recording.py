@@ -86,9 +86,7 @@ def fit_clip(waveform: np.ndarray, samples: int = CLIP_SAMPLES) -> np.ndarray:
     if waveform.ndim != 1:
         raise RecordingError(f"a clip must be a 1-D array of samples; this one has the shape {waveform.shape}")
     missing = samples - len(waveform)
-    if missing == 0:
-        return waveform
-    if missing > 0:
+    if missing >= 0:
         clip = np.zeros(samples, np.float32)  # np.pad takes eight times as long
         clip[missing // 2 : missing // 2 + len(waveform)] = waveform
         return clip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ def work(arguments: argparse.Namespace) -> int:
     from speech_lstm.search.worker import SearchWorker, check_networks
     from speech_lstm.study.recordings import prepared
     from speech_lstm.study.storage import default_url, join_study, open_storage
-    from speech_lstm.training.trainer import Stopped
+    from speech_lstm.study.worker import worked
 
     definition = read_search(arguments.search)
     data = arguments.data or Path(definition.search.data)
@@ -55,10 +54,7 @@ def work(arguments: argparse.Namespace) -> int:
     storage = open_storage(arguments.storage or default_url(definition.name, KIND), arguments.heartbeat, kind=KIND)
     study = join_study(storage, definition, recordings, StudyDirection.MAXIMIZE, RandomSampler())
     asked = {"candidates": arguments.candidates or definition.search.candidates}
-    try:
-        SearchWorker(study, recordings, device, asked, definition).run()
-    except (Stopped, KeyboardInterrupt):
-        print("stopped; what is finished is kept, and the same command goes on", file=sys.stderr)
+    if not worked(SearchWorker(study, recordings, device, asked, definition)):
         return INTERRUPTED
     print(progress.text(progress.progress_of(study)))
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +39,7 @@ def work(arguments: argparse.Namespace) -> int:
     from speech_lstm.study.recordings import prepared
     from speech_lstm.study.slots import SlotSampler, check_networks, direction_of
     from speech_lstm.study.storage import default_url, join_study, open_storage
-    from speech_lstm.study.worker import StudyWorker
-    from speech_lstm.training.trainer import Stopped
+    from speech_lstm.study.worker import StudyWorker, worked
 
     definition = read_study(arguments.study)
     data = arguments.data or Path(definition.study.data)
@@ -51,10 +49,7 @@ def work(arguments: argparse.Namespace) -> int:
     storage = open_storage(arguments.storage or default_url(definition.name), arguments.heartbeat)
     study = join_study(storage, definition, recordings, direction_of(definition), SlotSampler(definition))
     worker = StudyWorker(study, recordings, device, {"trials": trials, "seeds": seeds}, definition)
-    try:
-        worker.run()
-    except (Stopped, KeyboardInterrupt):
-        print("stopped; what is finished is kept, and the same command goes on", file=sys.stderr)
+    if not worked(worker):
         return INTERRUPTED
     print(progress.text(progress.progress_of(study)))
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from speech_lstm.study.recordings import StudyRecordings
 from speech_lstm.study.slots import ASKED, KEPT, SLOT, Slot, drawn_seed, filled, slot_of, wanted
 from speech_lstm.study.storage import connected
 from speech_lstm.study.trial import trained
+from speech_lstm.training.trainer import Stopped
 
 PAUSE = 2.0  # seconds between looks at what other workers do
 
@@ -157,6 +159,16 @@ class StudyWorker(Worker):
         config = self.definition.config(slot.cell, drawn, seed, labels)
         kept = trained(config, self.recordings, self.device)
         return kept, float(kept["validation"][self.definition.study.objective])
+
+
+def worked(worker: Worker) -> bool:
+    """Let a worker work; False, with a line that says how to go on, where the user interrupted it."""
+    try:
+        worker.run()
+    except (Stopped, KeyboardInterrupt):
+        print("stopped; what is finished is kept, and the same command goes on", file=sys.stderr)
+        return False
+    return True
 
 
 def suggest(trial: optuna.Trial, name: str, item: optuna.distributions.BaseDistribution) -> Any:
