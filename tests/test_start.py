@@ -27,7 +27,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory, demo: Path) -> Path:
 
 
 def test_without_a_step_the_weights_are_those_of_the_model(tmp_path: Path, demo: Path, trained: Path) -> None:
-    train(with_training(**STILL, start=str(trained)), demo, tmp_path / "on", progress=False)
+    config = with_training(**STILL, start=str(trained))
+    config = replace(config, network=replace(config.network, dropout=0.4))
+    train(config, demo, tmp_path / "on", progress=False)
     before, after = weights(trained), weights(tmp_path / "on" / "last.safetensors")
     for name in before:
         if name.startswith("head."):  # a temperature is folded into the head anew

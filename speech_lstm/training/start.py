@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from speech_lstm.checkpoint import load_model
@@ -13,7 +14,8 @@ from speech_lstm.network import Network
 def start_from(path: Path, network: Network, config: Config, labels: tuple[str, ...]) -> None:
     """Give a network the weights of a model file; raises ModelError, and ConfigError where it is another network."""
     model = load_model(path)
-    if (model.features, model.config) != (config.features, config.network):
+    same_network = replace(model.config, dropout=config.network.dropout)  # which is of the run, not of the weights
+    if (model.features, same_network) != (config.features, config.network):
         raise ConfigError(
             f"start: {path} has other features or another network than this run; give the settings of its own "
             "config.toml with --config"
