@@ -14,8 +14,8 @@ from speech_lstm.network import Network
 def start_from(path: Path, network: Network, config: Config, labels: tuple[str, ...]) -> None:
     """Give a network the weights of a model file; raises ModelError, and ConfigError where it is another network."""
     model = load_model(path)
-    same_network = replace(model.config, dropout=config.network.dropout)  # which is of the run, not of the weights
-    if (model.features, same_network) != (config.features, config.network):
+    network_config = replace(model.config, dropout=config.network.dropout)  # no weight depends on the dropout
+    if (model.features, network_config) != (config.features, config.network):
         raise ConfigError(
             f"start: {path} has other features or another network than this run; give the settings of its own "
             "config.toml with --config"
