@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -52,6 +53,12 @@ def forget_plugins() -> Iterator[None]:
 def demo() -> Path:
     """The corpus that the repository carries: 8 commands and 4 other words, spoken by a synthesiser."""
     return ROOT / "data" / "demo"
+
+
+@pytest.fixture
+def demo_copy(demo: Path, tmp_path: Path) -> Path:
+    """That corpus to be changed, without the memory-mapped copy beside it, which other tests read."""
+    return Path(shutil.copytree(demo, tmp_path / "demo", ignore=shutil.ignore_patterns(".*")))
 
 
 @pytest.fixture(scope="session")

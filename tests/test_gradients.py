@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -157,13 +156,11 @@ def test_clipping_holds_what_explodes(material: tuple[Sequences, Sequences]) -> 
 # --- sequences and the task --------------------------------------------------------------------------------------
 
 
-def test_the_copy_of_the_corpus_that_training_reads_stays(tmp_path: Path, demo: Path) -> None:
-    data = tmp_path / "demo"
-    shutil.copytree(demo, data, ignore=shutil.ignore_patterns(".*"))
-    load_memory(data, [clip.name for clip in scan(data).clips], progress=False)
-    copies = {path: path.stat().st_mtime_ns for path in data.glob(".speech_lstm/*")}
-    read_sequences(data, ("yes", "no"), 4)
-    assert {path: path.stat().st_mtime_ns for path in data.glob(".speech_lstm/*")} == copies
+def test_the_copy_of_the_corpus_that_training_reads_stays(demo_copy: Path) -> None:
+    load_memory(demo_copy, [clip.name for clip in scan(demo_copy).clips], progress=False)
+    copies = {path: path.stat().st_mtime_ns for path in demo_copy.glob(".speech_lstm/*")}
+    read_sequences(demo_copy, ("yes", "no"), 4)
+    assert {path: path.stat().st_mtime_ns for path in demo_copy.glob(".speech_lstm/*")} == copies
     assert len(copies) == 2  # samples and facts
 
 

@@ -285,14 +285,12 @@ def test_another_study_of_the_same_name(
 
 
 def test_a_corpus_that_changed(
-    capsys: pytest.CaptureFixture[str], finished: tuple[Path, str], demo: Path, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], finished: tuple[Path, str], demo_copy: Path
 ) -> None:
     study, url = finished
-    changed = tmp_path / "corpus"
-    shutil.copytree(demo, changed, ignore=shutil.ignore_patterns(".*"))
-    first, second, *_ = sorted((changed / "yes").glob("*.wav"))
+    first, second, *_ = sorted((demo_copy / "yes").glob("*.wav"))
     shutil.copyfile(second, first)  # the same names, one with another's sound
-    assert "begun with other recordings" in refusal(capsys, *words(study, changed, url))
+    assert "begun with other recordings" in refusal(capsys, *words(study, demo_copy, url))
 
 
 @pytest.mark.parametrize(

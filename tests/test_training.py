@@ -276,11 +276,10 @@ def test_other_settings_can_not_resume_it(straight: Path, demo: Path, config: Co
     assert "\n" not in str(caught.value)
 
 
-def test_other_recordings_can_not_resume_it(straight: Path, tmp_path: Path, demo: Path) -> None:
-    shutil.copytree(demo, tmp_path / "demo", ignore=shutil.ignore_patterns(".*"))
-    next((tmp_path / "demo" / "yes").glob("*.wav")).unlink()
+def test_other_recordings_can_not_resume_it(straight: Path, demo_copy: Path) -> None:
+    next((demo_copy / "yes").glob("*.wav")).unlink()
     with pytest.raises(ModelError, match="other recordings than there are now"):
-        train(STEADY, tmp_path / "demo", straight, resume=True, progress=False)
+        train(STEADY, demo_copy, straight, resume=True, progress=False)
 
 
 def test_nothing_to_resume(tmp_path: Path, demo: Path) -> None:
@@ -385,11 +384,10 @@ def test_a_batch_larger_than_the_corpus(tmp_path: Path, demo: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_an_empty_validation_split(tmp_path: Path, demo: Path) -> None:
-    shutil.copytree(demo, tmp_path / "demo", ignore=shutil.ignore_patterns(".*"))
-    (tmp_path / "demo" / "validation_list.txt").write_text("")
+def test_an_empty_validation_split(tmp_path: Path, demo_copy: Path) -> None:
+    (demo_copy / "validation_list.txt").write_text("")
     with pytest.raises(CorpusError, match="the validation split has no recording of"):
-        train(TINY, tmp_path / "demo", tmp_path / "run", progress=False)
+        train(TINY, demo_copy, tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
 
 

@@ -59,7 +59,8 @@ def boxes_figure(results: Results, tests: dict[str, Comparison]) -> Figure:
         axes.set_xlabel("accuracy on the testing split, %", fontsize=11)
         axes.set_ylim(-0.6, len(cells) - 0.4)
     left.set_yticks(range(len(cells)), cells, fontsize=11)
-    right.set_yticks(range(len(cells)), [f"{len(results.best_tenth(cell))} trials" for cell in cells], fontsize=9)
+    counts = [len(results.best_tenth(cell)) for cell in cells]
+    right.set_yticks(range(len(cells)), [f"{n} trial{'s' * (n != 1)}" for n in counts], fontsize=9)
     handles = [mark(BLUE, f"{results.baseline}, the baseline (median dotted)")]
     handles += [
         mark(colour, f"significantly {name} in the best tenth")
@@ -197,11 +198,9 @@ def logarithmic(axes: Axes, side: str) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axis = axes.xaxis if side == "x" else axes.yaxis
-    low, high = axes.get_xlim() if side == "x" else axes.get_ylim()
     (axes.set_xscale if side == "x" else axes.set_yscale)("log")
-    axis.set_major_locator(
-        LogLocator(subs=(1, 2, 5) if high > 10 * low > 0 else (1, 1.5, 2, 3, 4, 5, 6, 8), numticks=12)
-    )
+    low, high = axes.get_xlim() if side == "x" else axes.get_ylim()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 10 * low else (1, 1.5, 2, 3, 4, 5, 6, 8), numticks=12))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axis.set_minor_formatter(NullFormatter())
 
