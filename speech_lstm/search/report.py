@@ -137,7 +137,8 @@ def finalists(found: SearchFindings) -> Section:
         f"The best settings of the published cells and of the {results.search.finalists} best candidates were "
         f"trained again, each {results.search.repeats} times with fresh seeds. Welch's test, two-sided, holds them "
         f"against {results.search.baseline} on the testing split; p is after Holm's correction, and below {LEVEL} a "
-        "difference is called significant. g is Hedges' g, the difference in deviations."
+        "difference is called significant; the interval of a difference is without that correction. g is Hedges' g, "
+        "the difference in deviations."
     ]
     asked = [test for test in tests.values() if test.p is not None]
     if asked:

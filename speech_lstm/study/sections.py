@@ -108,8 +108,9 @@ def differences(study: Findings) -> Section:
     text = [
         "The best tenth of each cell's trials is chosen by the validation split and compared on the testing split. "
         f"The test is Welch's, two-sided; p is after Holm's correction, and below {LEVEL} a difference is called "
-        "significant. g is Hedges' g: the difference in deviations (0.2 is small, 0.8 large). All trials show how "
-        "easily a cell's settings are found, the best tenth what it can do."
+        "significant; the interval of a difference is without that correction. g is Hedges' g: the difference in "
+        "deviations (0.2 is small, 0.8 large). All trials show how easily a cell's settings are found, the best "
+        "tenth what it can do."
     ]
     asked = [test for test in tests.values() if test.p is not None]
     if asked:
