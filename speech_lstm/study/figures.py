@@ -239,7 +239,7 @@ def pareto_figure(results: Results) -> Figure:
     panels = figure.subplots(1, len(COSTS), sharey=True)
     accuracy = np.array([100 * best_accuracy(results, cell) for cell in results.cells])
     low = floor_of(accuracy)
-    names = [f"{cell} ({a:.0f} %)" if a < low else cell for cell, a in zip(results.cells, accuracy, strict=True)]
+    names = [f"{cell} ({a:.1f} %)" if a < low else cell for cell, a in zip(results.cells, accuracy, strict=True)]
     shown = np.maximum(accuracy, low)  # those far below lie on the edge, with their accuracy
     for axes, (text, cost) in zip(panels, COSTS.values(), strict=True):
         costs = np.array([typical(results, cell, cost) for cell in results.cells])
