@@ -12,7 +12,7 @@ from speech_lstm.budget import match_parameters, shapes
 from speech_lstm.config import COMMANDS_10, FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.recurrent.cell import CELLS, Cell, find_cell
-from speech_lstm.tables import aligned
+from speech_lstm.tables import aligned, counted
 
 LABELS = len(COMMANDS_10) + 2  # with _unknown_ and _silence_: the standard task
 SYMBOLS = (
@@ -140,7 +140,7 @@ def described(features: FeatureConfig, network: NetworkConfig, budget: int | Non
         units = f"for about {budget:,} parameters"
     kind = "MFCC" if features.kind == "mfcc" else "log-mel bands"
     ways = "in both directions" if network.bidirectional else "in one direction"
-    layers = f"{len(sizes)} layer{'s' * (len(sizes) > 1)}"
+    layers = counted(len(sizes), "layer")
     return f"{features.size} {kind}, {layers}, hidden units {units}, {ways}, {LABELS} labels"
 
 

@@ -10,6 +10,11 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 block`, `2 blocks`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def span(interval: tuple[float, float]) -> str:
     """`95.6–97.7 %`."""
     low, high = interval

@@ -11,7 +11,7 @@ from speech_lstm.insight.gradient_study import Choice, Study
 from speech_lstm.insight.memory_task import FIRST
 from speech_lstm.insight.sequences import FRAMES
 from speech_lstm.insight.small_network import BATCH, CLIP, HIDDEN, LEARNING_RATE, LOOKED_INTO, network_config
-from speech_lstm.tables import aligned
+from speech_lstm.tables import aligned, counted
 
 HEADINGS = {
     "flow": "The gradient on its way back",
@@ -74,7 +74,7 @@ def page(study: Study, images: dict[str, Path]) -> str:
 
 def budget(choice: Choice) -> str:
     """What every cell is given."""
-    bias, seeds = network_config("").forget_bias, f"{choice.seeds} seed{'s' * (choice.seeds > 1)}"
+    bias, seeds = network_config("").forget_bias, counted(choice.seeds, "seed")
     return (
         f"Every cell has the same budget: one layer of {HIDDEN} units in one direction, {FRAMES} log-mel frames a "
         f"second, Adam from a learning rate of {LEARNING_RATE:g} down to 0, batches of {BATCH}, gradients clipped to "

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from speech_lstm.recognition.prediction import Prediction
+from speech_lstm.tables import counted
 
 REMEMBERED = 200  # commands; more than any terminal has lines
 
@@ -48,8 +49,3 @@ class Journal:
         line = f"{seconds:.1f} s heard, {counted(self.counts.total(), 'command')}"
         line += f": {each}" if each else ""
         return line + (f"; {counted(overruns, 'block')} lost" if overruns else "")
-
-
-def counted(number: int, noun: str) -> str:
-    """Such as "1 block" or "2 blocks"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -10,8 +10,9 @@ from typing import Self, TextIO
 import numpy as np
 
 from speech_lstm.audio.inputs import Input
-from speech_lstm.live.journal import Command, Journal, counted
+from speech_lstm.live.journal import Command, Journal
 from speech_lstm.live.listening import Hears
+from speech_lstm.tables import counted
 
 
 class Lines:

@@ -18,8 +18,8 @@ from speech_lstm.search.stages import Tried
 from speech_lstm.share import wilson
 from speech_lstm.study.report import NUMBERS, test_numbers, write_sections
 from speech_lstm.study.sections import Section
-from speech_lstm.study.statistics import FEWEST, LEVEL, Comparison, agreement, corrected, detectable, mean_of, welch
-from speech_lstm.study.wording import difference_cells, drawn_from, seed_cells, signed
+from speech_lstm.study.statistics import FEWEST, LEVEL, Comparison, agreement, corrected, mean_of, welch
+from speech_lstm.study.wording import SIGNIFICANCE, difference_cells, drawn_from, power_sentences, seed_cells, signed
 from speech_lstm.tables import percent
 
 
@@ -136,18 +136,10 @@ def finalists(found: SearchFindings) -> Section:
     text = [
         f"The best settings of the published cells and of the {results.search.finalists} best candidates were "
         f"trained again, each {results.search.repeats} times with fresh seeds. Welch's test, two-sided, holds them "
-        f"against {results.search.baseline} on the testing split; p is after Holm's correction, and below {LEVEL} a "
-        "difference is called significant; the interval of a difference is without that correction. g is Hedges' g, "
-        "the difference in deviations."
+        f"against {results.search.baseline} on the testing split; {SIGNIFICANCE}",
+        *power_sentences(tests.values(), "trainings"),
+        clips_sentence(results),
     ]
-    asked = [test for test in tests.values() if test.p is not None]
-    if asked:
-        count = min(min(test.counts) for test in asked)
-        text.append(
-            f"With {count} against {count} trainings, a difference is found with a chance of 80 % only from "
-            f"{detectable(count, len(asked)):.1f} deviations up; a smaller one may be there and stay unseen."
-        )
-    text.append(clips_sentence(results))
     return Section(title, text, rows=rows, figures={"finalists": figures.finalists_figure(results, tests)})
 
 

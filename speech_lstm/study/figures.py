@@ -13,6 +13,7 @@ from speech_lstm.study.importance import CELL, Curve, Forest, Importance
 from speech_lstm.study.labels import place_labels
 from speech_lstm.study.results import Results, Training
 from speech_lstm.study.statistics import Comparison
+from speech_lstm.tables import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,8 +60,8 @@ def boxes_figure(results: Results, tests: dict[str, Comparison]) -> Figure:
         axes.set_xlabel("accuracy on the testing split, %", fontsize=11)
         axes.set_ylim(-0.6, len(cells) - 0.4)
     left.set_yticks(range(len(cells)), cells, fontsize=11)
-    counts = [len(results.best_tenth(cell)) for cell in cells]
-    right.set_yticks(range(len(cells)), [f"{n} trial{'s' * (n != 1)}" for n in counts], fontsize=9)
+    tenths = [counted(len(results.best_tenth(cell)), "trial") for cell in cells]
+    right.set_yticks(range(len(cells)), tenths, fontsize=9)
     handles = [mark(BLUE, f"{results.baseline}, the baseline (median dotted)")]
     handles += [
         mark(colour, f"significantly {name} in the best tenth")

@@ -13,13 +13,15 @@ from speech_lstm.share import wilson
 from speech_lstm.study import figures, statistics
 from speech_lstm.study.findings import SHARED, Findings, score
 from speech_lstm.study.importance import FEWEST, Forest
-from speech_lstm.study.statistics import LEVEL, detectable, mean_of
+from speech_lstm.study.statistics import mean_of
 from speech_lstm.study.wording import (
+    SIGNIFICANCE,
     agreement_sentence,
     difference_cells,
     drawn_from,
     number,
     paired_cells,
+    power_sentences,
     seed_cells,
 )
 from speech_lstm.tables import percent
@@ -107,18 +109,10 @@ def differences(study: Findings) -> Section:
         rows.append(row + (difference_cells(tests[cell]) if cell in tests else ["", "", "", "baseline"]))
     text = [
         "The best tenth of each cell's trials is chosen by the validation split and compared on the testing split. "
-        f"The test is Welch's, two-sided; p is after Holm's correction, and below {LEVEL} a difference is called "
-        "significant; the interval of a difference is without that correction. g is Hedges' g: the difference in "
-        "deviations (0.2 is small, 0.8 large). All trials show how easily a cell's settings are found, the best "
-        "tenth what it can do."
+        f"The test is Welch's, two-sided; {SIGNIFICANCE} All trials show how easily a cell's settings are found, the "
+        "best tenth what it can do.",
+        *power_sentences(tests.values(), "trials"),
     ]
-    asked = [test for test in tests.values() if test.p is not None]
-    if asked:
-        count = min(min(test.counts) for test in asked)
-        text.append(
-            f"With {count} against {count} trials, a difference is found with a chance of 80 % only from "
-            f"{detectable(count, len(asked)):.1f} deviations up; a smaller one may be there and stay unseen."
-        )
     drawn = {"boxes": figures.boxes_figure(results, tests)}
     low, high = wilson(round(score(results, results.cells[0]) * clips), clips) or (0.0, 1.0)
     text.append(

@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
-from speech_lstm.study.statistics import LEVEL, Comparison, Mean, Paired
+from speech_lstm.study.statistics import LEVEL, Comparison, Mean, Paired, detectable
 from speech_lstm.tables import percent
+
+# How a table with `difference_cells` is to be read.
+SIGNIFICANCE = (
+    f"p is after Holm's correction, and below {LEVEL} a difference is called significant; the interval of a "
+    "difference is without that correction. g is Hedges' g: the difference in deviations (0.2 is small, 0.8 large)."
+)
+
+
+def power_sentences(tests: Iterable[Comparison], trainings: str) -> list[str]:
+    """How large a difference must be to be found, in at most one sentence; `trainings` is what is counted."""
+    asked = [test for test in tests if test.p is not None]
+    if not asked:
+        return []
+    count = min(min(test.counts) for test in asked)
+    return [
+        f"With {count} against {count} {trainings}, a difference is found with a chance of 80 % only from "
+        f"{detectable(count, len(asked)):.1f} deviations up; a smaller one may be there and stay unseen."
+    ]
 
 
 def difference_cells(test: Comparison) -> list[str]:
