@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from speech_lstm.recurrent.cell import CELLS, Tap
 from speech_lstm.recurrent.engine import Recurrent
 from speech_lstm.recurrent.layer import Layer
 from speech_lstm.recurrent.stack import Stack
+from speech_lstm.training.distributed import choose_device
 
 Module = TypeVar("Module", bound=torch.nn.Module)
 EXACT: dict[str, Any] = {"rtol": 0, "atol": 1e-10}
@@ -284,14 +286,27 @@ def test_gradients_are_those_of_finite_differences(name: str, engine: bool) -> N
 @pytest.mark.parametrize("name", naive_cells.CELLS)
 def test_single_precision_agrees_with_double(name: str, device: str) -> None:
     """Hidden states and gradients by the fastest way, whose tanh and library are others in float32."""
-    double = build(settings_of(name, hidden=8)).to(device)
+    chosen = choose_device(device)
+    double = build(settings_of(name, hidden=8)).to(chosen)
     single = copy.deepcopy(double).float()
-    features = frames().to(device)
+    features = frames().to(chosen)
     pairs = {"hidden states": (single(features.float())[0], double(features)[0])}
     exact = gradients(double, taps=by_engine(double))
     pairs |= {name: (gradient, exact[name]) for name, gradient in gradients(single).items()}
     for what, (found, want) in pairs.items():
         assert (found - want).abs().max() < 1e-5 * (1 + want.abs().max()), what
+
+
+def test_a_pass_leaves_nothing_for_the_garbage_collector() -> None:
+    """What is left of one holds its tensors, and on a GPU ties the weights to the stream that it ran on."""
+    stack = build(settings_of("mut3"))
+    gc.collect()
+    gc.disable()
+    try:
+        stack(frames(), taps=by_engine(stack))[0].sum().backward()
+        assert not [left for left in gc.get_objects() if type(left) is Recurrent]
+    finally:
+        gc.enable()
 
 
 def test_the_deferred_gradient_is_that_of_each_backward() -> None:

@@ -67,7 +67,7 @@ class Recurrent:
         self.dtype = dtype or matrix.dtype
         self.end: Tensor | None = None
         if matrix.requires_grad and torch.is_grad_enabled():
-            self.end = End.apply(matrix, self)
+            self.end = End.apply(matrix, self.kept, self.dtype)
             matrix = matrix.detach()
         self.transposed = matrix.to(self.dtype).transpose(1, 2)
         self.begun = False
@@ -93,12 +93,6 @@ class Recurrent:
         if gradient is not None and torch._C._will_engine_execute_node(self.end.grad_fn):
             self.kept.append((gradient, h))
 
-    def gradient(self) -> Tensor:
-        """The gradient of the matrix from all the steps kept, which are forgotten."""
-        gradients, hiddens = (torch.cat(tensors, 1).to(self.dtype) for tensors in zip(*self.kept, strict=True))
-        self.kept = []
-        return torch.bmm(gradients.transpose(1, 2), hiddens)
-
 
 class Tie(torch.autograd.Function):
     """The input products as they are. Their backward, which comes after that of every step, leads on to each `End`:
@@ -119,11 +113,17 @@ class End(torch.autograd.Function):
     """A zero that a loop's first step adds: its backward, the end of the loop's, gives the matrix its gradient."""
 
     @staticmethod
-    def forward(ctx: Any, matrix: Tensor, recurrent: Recurrent) -> Tensor:
-        ctx.recurrent, ctx.dtype = recurrent, matrix.dtype
+    def forward(ctx: Any, matrix: Tensor, kept: list[tuple[Tensor, Tensor]], dtype: torch.dtype) -> Tensor:
+        # The list, not what holds it: that holds this zero too, and both would wait for the garbage collector.
+        ctx.kept, ctx.dtypes = kept, (dtype, matrix.dtype)
         return matrix.new_zeros(())
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, _: Tensor) -> tuple[Tensor | None, None]:
-        return (ctx.recurrent.gradient().to(ctx.dtype) if ctx.recurrent.kept else None), None
+    def backward(ctx: Any, _: Tensor) -> tuple[Tensor | None, None, None]:
+        if not ctx.kept:
+            return None, None, None
+        dtype, dtype_of_matrix = ctx.dtypes
+        gradients, hiddens = (torch.cat(tensors, 1).to(dtype) for tensors in zip(*ctx.kept, strict=True))
+        ctx.kept.clear()  # another backward of the same loop begins anew
+        return torch.bmm(gradients.transpose(1, 2), hiddens).to(dtype_of_matrix), None, None
