@@ -3,13 +3,15 @@
     python scripts/bench_cells.py [--cells lstm,peephole] [--rounds 7] [--threads 1] [--batch 64] [--frames 98]
 
 Everything takes turns, so that whatever else the machine does hits all alike; the fastest of the rounds counts.
-The time is that of this thread on the processor with one thread, otherwise that of the clock. The last table
-needs the package torchrecurrent (`pip install torchrecurrent`) and is left out without it.
+The time is that of this thread on the processor with one thread, otherwise that of the clock. The last column
+needs the package torchrecurrent (`pip install torchrecurrent`) and is left empty without it. On a GPU, `--device
+cuda`, this project's cells replay their passes, as training does; "launched" is the same without that.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import importlib
 import importlib.util
 import time
@@ -27,7 +29,9 @@ from speech_lstm.recurrent.cells.lstm import LSTM
 from speech_lstm.recurrent.cells.lstm_layer import LSTMLayer
 from speech_lstm.recurrent.layer import Layer, Track
 from speech_lstm.recurrent.stack import Stack
+from speech_lstm.training import replay
 from speech_lstm.training.allocator import keep_freed_memory
+from speech_lstm.training.distributed import choose_device
 
 Run = Callable[[], Tensor]
 LSTM_PEER = "OriginalLSTM"  # has no forget gate: a quarter less to do than ours; there is none with one
@@ -53,43 +57,48 @@ def main() -> None:
     parser.add_argument("--cells", default=",".join(CELLS), help="names, separated by commas")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (%(default)s)")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--frames", type=int, default=98)
     parser.add_argument("--inputs", type=int, default=40)
     parser.add_argument("--hidden", type=int, default=128)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    device = choose_device(options.device)
     clock = time.thread_time if options.threads == 1 else time.perf_counter
+    if device.type == "cuda":
+        clock = gpu_clock
     keep_freed_memory()
     names = options.cells.split(",")
+    torch.set_default_device(device)
     x = torch.randn(options.batch, options.frames, options.inputs)
     print(f"{options.batch} × {options.frames} frames of {options.inputs}, hidden {options.hidden}, ", end="")
-    print(f"float32, {options.threads} thread(s), torch {torch.__version__}\n")
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{options.threads} thread(s)"
+    print(f"float32, {where}, torch {torch.__version__}\n")
     against_torch(names, x, options.hidden, options.rounds, clock)
     against_naive(names, x, options.hidden, options.rounds, clock)
 
 
 def against_torch(names: list[str], x: Tensor, hidden: int, rounds: int, clock: Callable[[], float]) -> None:
     """Two layers in both directions: forward and backward of the batch, and forward of one recording."""
-    torch_lstm = torch.nn.LSTM(x.shape[-1], hidden, 2, batch_first=True, bidirectional=True)
-    stacks = {name: stack(name, x.shape[-1], hidden, layers=2) for name in names}
+    torch_lstm = Hidden(torch.nn.LSTM(x.shape[-1], hidden, 2, batch_first=True, bidirectional=True))
+    networks = {name: Hidden(stack(name, x.shape[-1], hidden, layers=2)) for name in names}
+    launched = {"torch.nn.LSTM": torch_lstm} | networks
+    trained = {"torch.nn.LSTM": torch_lstm} | {name: as_trained(network, x) for name, network in networks.items()}
     one = x[:1].contiguous()
-
-    def answering(run: Callable[[Tensor], Tensor]) -> Run:
-        def answer() -> Tensor:
-            with torch.no_grad():
-                return run(one)
-
-        return answer
-
-    networks = {"torch.nn.LSTM": hidden_states(torch_lstm)}
-    networks |= {name: hidden_states(stack) for name, stack in stacks.items()}
-    training = timed({name: training_step(run, x) for name, run in networks.items()}, rounds, clock)
-    latency = timed({name: answering(run) for name, run in networks.items()}, 3 * rounds, clock)
-    print(f"{'two layers, both directions':30} {'forward+backward':>22} {'forward of one':>20}")
-    for name in networks:
-        rows = [f"{1e3 * t[name]:8.1f} ms {t[name] / t['torch.nn.LSTM']:6.2f} ×" for t in (training, latency)]
-        print(f"{name:30} {rows[0]:>22} {rows[1]:>20}")
+    columns = {
+        "forward+backward": timed({name: training_step(run, x) for name, run in trained.items()}, rounds, clock),
+        "forward of one": timed(
+            {name: partial(answer, run, one) for name, run in launched.items()}, 3 * rounds, clock
+        ),
+    }
+    if x.device.type == "cuda":
+        columns["launched"] = timed({name: training_step(run, x) for name, run in launched.items()}, rounds, clock)
+    print(f"{'two layers, both directions':28}" + "".join(f"{title:>23}" for title in columns))
+    for name in launched:
+        cells = [f"{1e3 * t[name]:10.1f} ms {t[name] / t['torch.nn.LSTM']:6.2f} ×" for t in columns.values()]
+        print(f"{name:28}" + "".join(f"{cell:>23}" for cell in cells))
+    training = columns["forward+backward"]
     if {"clockwork", "rnn"} <= networks.keys():
         print(f"clockwork over rnn, forward+backward: {training['clockwork'] / training['rnn']:.2f} ×")
 
@@ -103,11 +112,11 @@ def against_naive(names: list[str], x: Tensor, hidden: int, rounds: int, clock: 
     runs: dict[str, Run] = {}
     for name in names:
         ours = stack(name, x.shape[-1], hidden, layers=2)
-        runs[name] = training_step(hidden_states(ours), x)
+        runs[name] = training_step(as_trained(Hidden(ours), x), x)
         runs[f"{name} naive"] = training_step(naive(ours, x.shape[-1]), x)
         if peers and name in PEERS:
             kind = getattr(peers, PEERS[name])
-            others = [peer(kind, inputs, hidden) for inputs in (x.shape[-1], 2 * hidden)]
+            others = [peer(kind, inputs, hidden, x.device) for inputs in (x.shape[-1], 2 * hidden)]
             runs[f"{name} peer"] = training_step(partial(in_turn, others), x)
     times = timed(runs, max(2, rounds // 2), clock)
     print(f"\n{'forward+backward':16} {'ours':>12} {'naive loop':>21} {'torchrecurrent':>21}")
@@ -119,9 +128,29 @@ def against_naive(names: list[str], x: Tensor, hidden: int, rounds: int, clock: 
         print(f"{name:16} {cells[0]:>12} {cells[1]:>21} {cells[2]:>21}")
 
 
-def hidden_states(module: torch.nn.Module) -> Callable[[Tensor], Tensor]:
-    """The module without the state that it gives beside the hidden states."""
-    return lambda x: module(x)[0]
+class Hidden(torch.nn.Module):
+    """A module without the state that it gives beside the hidden states."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.module(x)[0]
+
+
+def as_trained(network: torch.nn.Module, x: Tensor) -> torch.nn.Module:
+    """The network as the trainer runs it on the device of x: on a GPU a copy whose passes are replayed."""
+    if x.device.type == "cuda":
+        network = copy.deepcopy(network)
+        if not replay.record(network, x, x.dtype):
+            print("launched, for its passes can't be replayed:", network)
+    return network
+
+
+def answer(run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    with torch.no_grad():
+        return run(x)
 
 
 def in_turn(layers: list[Callable[[Tensor], Tensor]], x: Tensor) -> Tensor:
@@ -172,8 +201,8 @@ def plain(matrix: Tensor, x: Tensor, h: Tensor) -> Tensor:
     return x + h @ matrix.transpose(1, 2)
 
 
-def peer(kind: type[torch.nn.Module], inputs: int, hidden: int) -> Callable[[Tensor], Tensor]:
-    forward, backward = (kind(inputs, hidden, batch_first=True) for _ in range(2))
+def peer(kind: type[torch.nn.Module], inputs: int, hidden: int, device: torch.device) -> Callable[[Tensor], Tensor]:
+    forward, backward = (kind(inputs, hidden, batch_first=True).to(device) for _ in range(2))
     return lambda x: torch.cat([forward(x)[0], backward(x.flip(1))[0].flip(1)], -1)
 
 
@@ -189,6 +218,12 @@ def training_step(run: Callable[[Tensor], Tensor], x: Tensor) -> Run:
         return out
 
     return step
+
+
+def gpu_clock() -> float:
+    """Seconds, when the GPU has done what it was given."""
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def timed(runs: dict[str, Run], rounds: int, clock: Callable[[], float]) -> dict[str, float]:

@@ -75,7 +75,7 @@ class InputBatchNorm(torch.nn.Module):
     def statistics(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of a batch's frames [frames, size], also added to the running averages."""
         flat = features.double()  # sums of squares of a large batch need the digits
-        sums = torch.cat([flat.sum(0), flat.square().sum(0), flat.new_tensor([len(flat)])])
+        sums = torch.cat([flat.sum(0), flat.square().sum(0), flat.new_full((1,), len(flat))])
         if dist.is_initialized():
             dist.all_reduce(sums)
         total, squares, count = sums[: flat.shape[1]], sums[flat.shape[1] : -1], sums[-1]

@@ -10,6 +10,7 @@ from test_cells import DEVICES, EXACT, build, by_engine, frames, gradients, naiv
 from torch import Tensor
 
 from speech_lstm.recurrent.cells.light import LONGEST, Bound, one_by_one, scan
+from speech_lstm.recurrent.layer import InputNorm, valid_frames
 
 # --- the scan ----------------------------------------------------------------------------------------------------
 
@@ -51,6 +52,26 @@ def test_a_cell_that_scans_is_the_naive_one(name: str, device: str, monkeypatch:
     engine = gradients(stack, taps=by_engine(stack))
     for weight, gradient in gradients(stack).items():
         torch.testing.assert_close(gradient, engine[weight], **EXACT, msg=weight)
+
+
+# --- the normalisation of LiGRU -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_input_products_are_normalised_as_by_torch(padded: bool) -> None:
+    """Values and running averages; torch is given the frames that are no padding alone."""
+    torch.manual_seed(0)
+    ours, theirs = InputNorm(10), torch.nn.BatchNorm1d(10, momentum=None)
+    lengths = torch.tensor([4, 2, 3])
+    valid = valid_frames(lengths, 4) if padded else None
+    there = valid_frames(lengths if padded else torch.tensor([4, 4, 4]), 4)[0, :, :, 0]
+    for batch in range(4):
+        xs = torch.randn(2, 4, 3, 5) * (1 + batch) + batch
+        want = theirs(xs.permute(1, 2, 0, 3).flatten(2)[there])
+        torch.testing.assert_close(ours(xs, valid).permute(1, 2, 0, 3).flatten(2)[there], want)
+    torch.testing.assert_close(ours.mean, theirs.running_mean)
+    torch.testing.assert_close(ours.variance, theirs.running_var)
+    assert ours.batches == 4
 
 
 # --- the bound ---------------------------------------------------------------------------------------------------

@@ -337,7 +337,8 @@ def test_ctrl_c_while_the_corpus_is_read(tmp_path: Path, demo: Path) -> None:
 
 def test_two_processes_compute_what_one_does(tmp_path: Path, demo: Path) -> None:
     config = replace(
-        with_training(epochs=3, precision="float32"), network=NetworkConfig(layers=2, hidden=8, dropout=0.0)
+        with_training(epochs=3, precision="float32", device="cpu"),
+        network=NetworkConfig(layers=2, hidden=8, dropout=0.0),
     )
     train(config, demo, tmp_path / "one", progress=False)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -368,7 +369,9 @@ def test_a_batch_is_shared_equally_or_refused() -> None:
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path, demo: Path) -> None:
-    config = with_training(epochs=50, learning_rate=1.0, weight_decay=10.0, warmup=0.0, clip=0.0, average=0.0)
+    config = with_training(
+        precision="float32", epochs=50, learning_rate=1.0, weight_decay=10.0, warmup=0.0, clip=0.0, average=0.0
+    )
     with pytest.raises(
         ConfigError, match=r"the loss became (nan|inf) in epoch \d+: .* lower learning_rate"
     ) as caught:

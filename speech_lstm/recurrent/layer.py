@@ -174,16 +174,26 @@ class InputNorm(torch.nn.Module):
         directions, frames, batch, rows = xs.shape
         flat = xs.permute(1, 2, 0, 3).reshape(frames * batch, directions * rows)
         chosen = flat if valid is None else flat[valid.expand(1, frames, batch, 1).flatten()]
-        share = 0.0
-        if self.training:  # the plain mean of all batches so far, until that weighs a new one less
-            self.batches += 1
-            share = max(self.momentum, 1 / float(self.batches))
+        mean, variance = self.mean, self.variance
+        if self.training:  # a momentum of 1 leaves those of this batch in them
+            mean, variance = torch.zeros_like(mean), torch.zeros_like(variance)
         normal = torch.nn.functional.batch_norm(
-            chosen, self.mean, self.variance, self.weight, self.bias, self.training, share, self.epsilon
+            chosen, mean, variance, self.weight, self.bias, self.training, 1.0, self.epsilon
         )
+        if self.training:
+            self.average(mean, variance)
         if valid is not None:
             normal = flat.masked_scatter(valid.expand(1, frames, batch, 1).reshape(-1, 1), normal)
         return normal.view(frames, batch, directions, rows).permute(2, 0, 1, 3)
+
+    @torch.no_grad()
+    def average(self, mean: Tensor, variance: Tensor) -> None:
+        """Add the mean and variance of a batch to the running averages, each [size]."""
+        # The plain mean of all batches so far, until that weighs a new one less. A tensor: no GPU is waited for.
+        self.batches += 1
+        share = (1 / self.batches).clamp(min=self.momentum)
+        self.mean.lerp_(mean, share)
+        self.variance.lerp_(variance, share)
 
 
 def multiply(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:

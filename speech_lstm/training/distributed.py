@@ -59,7 +59,11 @@ class Processes:
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
-    """The device of a setting auto, cpu, cuda or cuda:N; raises ConfigError where it isn't there."""
+    """The device of a setting auto, cpu, cuda or cuda:N; raises ConfigError where it isn't there.
+
+    On a GPU float32 is float32 from then on: cuDNN would shorten it to TF32, 10 bits of mantissa, in the cells
+    that it computes, and only there.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -74,6 +78,7 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     index = local_rank if device.index is None else device.index
     if index >= found:
         raise ConfigError(f"device {name} asked for, but torch sees {found} GPU(s); use --device cpu or auto")
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda", index)
 
 
@@ -87,7 +92,9 @@ def processes(device: str) -> Iterator[Processes]:
         return
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)  # NCCL takes the first GPU for every process otherwise
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+        dist.init_process_group("nccl", device_id=chosen)
+    else:
+        dist.init_process_group("gloo")
     try:
         yield Processes(rank, count, chosen)
     finally:

@@ -28,6 +28,7 @@ from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig, listed
 from speech_lstm.corpus.speech_commands import Task
 from speech_lstm.errors import ConfigError
 from speech_lstm.network import Network
+from speech_lstm.training import replay
 from speech_lstm.training.batches import NONE, Batches
 from speech_lstm.training.distributed import Processes
 from speech_lstm.training.record import STATE, Record
@@ -82,15 +83,18 @@ class Trainer:
         self.network = network.to(self.device)
         self.model = Model(averaged, config.features, config.network, labels)  # what is scored and kept
         self.parallel: torch.nn.Module = self.network
+        self.front_end = FrontEnd(config.features).to(self.device)
+        self.precision = choose_precision(settings.precision, self.device)
+        self.share = processes.share(settings.batch)
         if processes.count > 1:
             self.parallel = DistributedDataParallel(self.network)
+        elif self.device.type == "cuda":
+            silence = torch.zeros(settings.batch, CLIP_SAMPLES, device=self.device)
+            replay.record(self.network, self.front_end(silence), self.precision)
         self.optimizer = torch.optim.AdamW(parameter_groups(self.network, settings), lr=settings.learning_rate)
-        self.front_end = FrontEnd(config.features).to(self.device)
         self.augment = Augment(config.augment, material.noise, CLIP_SAMPLES, config.features)
         self.teachers = Teachers(listed(settings.teachers), labels, self.device)
-        self.precision = choose_precision(settings.precision, self.device)
         self.state = State(self.network, averaged, self.optimizer, Progress(), config.to_dict(), material.digest)
-        self.share = processes.share(settings.batch)
 
     @property
     def steps(self) -> int:
