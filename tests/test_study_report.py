@@ -105,6 +105,19 @@ def test_progress_tells_what_is_left() -> None:
     assert [row[:4] for row in rows] == [["lstm", "4", "of", "13"], ["gru", "4", "of", "13"]]
 
 
+def test_seeds_of_a_best_that_was_outdone_do_not_count() -> None:
+    study = simulate(None, definition("lstm", "gru"), 4, 2, accuracy)
+    before = progress_of(study)
+    assert before.done == before.total == 12
+    best = max(study.get_trials(), key=lambda trial: trial.value * (trial.user_attrs[SLOT][0] == "lstm"))
+    better = dict(best.user_attrs) | {SLOT: ["lstm", 4, None]}
+    study.add_trial(optuna.trial.create_trial(value=1.0, user_attrs=better))
+    study.set_user_attr(ASKED, {"trials": 5, "seeds": 2})
+    told = text(progress_of(study))
+    assert "11 of 14 trainings done" in told
+    assert [line.split()[4] for line in told.splitlines()[1:3]] == ["0", "2"]
+
+
 # --- which settings matter ---------------------------------------------------------------------------------------
 
 

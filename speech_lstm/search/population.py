@@ -77,6 +77,12 @@ def finals(search: SearchConfig, found: list[Tried]) -> list[Tried]:
     return [*seeds_of(found, search.published), *best_of(found)[: search.finalists]]
 
 
+def counted(search: SearchConfig, there: There) -> dict[Slot, FrozenTrial]:
+    """The places without further trainings of cells that were among the best until better ones were found."""
+    last = {(one.slot.cell, one.slot.number) for one in finals(search, tried(there))}
+    return {slot: trial for slot, trial in there.items() if slot.of is None or (slot.cell, slot.of) in last}
+
+
 def wanted(search: SearchConfig, candidates: int, there: There) -> list[Slot]:
     """The places to be filled that are known by now.
 

@@ -9,7 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from speech_lstm.search.definition import SearchDefinition
-from speech_lstm.search.population import CANDIDATE, CELL, proposal, seeds_of, total, tried, wanted
+from speech_lstm.search.population import CANDIDATE, CELL, counted, proposal, seeds_of, total, tried, wanted
 from speech_lstm.search.progress import tried_line
 from speech_lstm.search.seeds import SEEDS
 from speech_lstm.search.source import register
@@ -34,6 +34,9 @@ class SearchWorker(Worker):
         best = max((best_so_far(one.kept["draws"]) for one in tried(there)), default=0.0)
         self.bar.set_postfix_str(f"best {percent(best)}" if best else "")
         return wanted(self.definition.search, self.asked["candidates"], there)
+
+    def counted(self, there: dict[Slot, FrozenTrial]) -> dict[Slot, FrozenTrial]:
+        return counted(self.definition.search, there)
 
     def fill(self, slot: Slot, trial: optuna.Trial) -> tuple[dict[str, Any], float]:
         """Try a cell, or train a finalist again; the value is the best accuracy on the validation split."""

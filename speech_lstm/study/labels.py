@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SIZE = 9  # points of the letters
-WIDTH, HEIGHT = 0.58 * SIZE, 1.15 * SIZE  # of a letter, about
+HEIGHT = 1.15 * SIZE  # of a letter, about
 GAP = 6  # points between a point's middle and its name
 RADIUS = 4  # points
 
@@ -21,16 +21,22 @@ def place_labels(
     axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str], bold: NDArray[np.bool_]
 ) -> None:
     """Write each name at the first free place around its point; a line leads to those that stand apart."""
+    from matplotlib.font_manager import FontProperties
     from matplotlib.patheffects import withStroke
+    from matplotlib.textpath import TextPath
 
     scale = 72 / axes.figure.dpi  # dots to points
+    left, right = axes.bbox.x0 * scale, axes.bbox.x1 * scale
     points = axes.transData.transform(np.column_stack([x, y])) * scale
     taken = [box(px - RADIUS, py - RADIUS, 2 * RADIUS, 2 * RADIUS) for px, py in points]
     for index in sorted(range(len(names)), key=lambda i: (not bold[i], -y[i])):
-        width = WIDTH * len(names[index])
+        weight = "bold" if bold[index] else "normal"
+        letters = TextPath((0, 0), names[index], size=SIZE, prop=FontProperties(weight=weight))
+        width = letters.get_extents().width
         places = [(dx, dy) for ring in range(1, 7) for dx, dy in around(width, ring)]
         boxes = [box(points[index][0] + dx, points[index][1] + dy, width, HEIGHT) for dx, dy in places]
-        free = [i for i, one in enumerate(boxes) if not any(overlap(one, other) for other in taken)]
+        inside = [i for i, one in enumerate(boxes) if left <= one[0] and one[2] <= right]
+        free = [i for i in inside if not any(overlap(boxes[i], other) for other in taken)]
         chosen = free[0] if free else 0
         taken.append(boxes[chosen])
         axes.annotate(
@@ -39,7 +45,7 @@ def place_labels(
             places[chosen],
             textcoords="offset points",
             fontsize=SIZE,
-            fontweight="bold" if bold[index] else "normal",
+            fontweight=weight,
             va="bottom",
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
             zorder=5,

@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from speech_lstm.study.slots import ASKED, KEPT, Slot, filled
+from speech_lstm.study.slots import ASKED, KEPT, Slot, counted, filled
 from speech_lstm.tables import aligned, percent
 
 
@@ -18,7 +18,7 @@ class Progress:
 
     cells: tuple[str, ...]
     asked: dict[str, int]
-    there: dict[Slot, FrozenTrial]
+    there: dict[Slot, FrozenTrial]  # those that count
 
     @property
     def total(self) -> int:
@@ -52,8 +52,9 @@ def kept(trial: FrozenTrial) -> dict[str, Any]:
 
 def progress_of(study: optuna.Study) -> Progress:
     """The progress of a study."""
-    told = study.user_attrs
-    return Progress(tuple(told["identity"]["cells"]), told[ASKED], filled(study.get_trials(deepcopy=False)))
+    told, there = study.user_attrs, filled(study.get_trials(deepcopy=False))
+    identity = told["identity"]
+    return Progress(tuple(identity["cells"]), told[ASKED], counted(identity["study"]["objective"], there))
 
 
 def trial_line(slot: Slot, found: dict[str, Any]) -> str:

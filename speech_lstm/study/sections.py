@@ -29,6 +29,8 @@ from speech_lstm.tables import percent
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from speech_lstm.study.results import Results
+
 COSTS = figures.COSTS
 
 
@@ -181,10 +183,21 @@ def costs(study: Findings) -> Section:
         found.append(f"By {name} nothing beats {', '.join(order)} (from the cheapest to the most accurate).")
     text = [
         "Each cell's best configuration: the seeds' mean accuracy against what it costs. A line joins those that no "
-        "other beats in both. Times are of one thread of the machines that ran the study; a difference of some "
-        "percent is theirs, not the cells'."
+        f"other beats in both. Times are {clocked(results)}; a difference of some percent need not be the cells'."
     ]
     return Section("Which cell to choose", text, found, figures={"pareto": figures.pareto_figure(results)})
+
+
+def clocked(results: Results) -> str:
+    """What the times are, of which machine."""
+    on = devices(results)
+    if on == ["cpu"]:
+        return "of one thread of the machines that ran the study"
+    return f"by the clock on {', '.join(on)}, which other trainings may have shared"
+
+
+def devices(results: Results) -> list[str]:
+    return sorted({training.kept["device"] for training in results.trainings})
 
 
 def settings(study: Findings) -> Section:
@@ -255,7 +268,6 @@ def protocol(study: Findings) -> Section:
     how, facts = results.identity["study"], results.facts
     budget = f"about {how['parameters']:,} parameters" if how["parameters"] else "the same range of hidden sizes"
     versions = {json.dumps(t.kept["versions"]) for t in results.trainings}
-    devices = sorted({t.kept["device"] for t in results.trainings})
     asked = results.progress.asked
     sampler = "at random" if how["sampler"] == "random" else "by TPE"
     text = [
@@ -263,7 +275,8 @@ def protocol(study: Findings) -> Section:
         f"{asked['seeds']} further seeds of each best configuration. Best is what has the best {how['objective']} "
         f"on the validation split, of {len(facts['validation']['names']):,} clips; accuracy is of the testing split, "
         f"of {len(results.truth):,} clips, by the weights of the best epoch.",
-        f"Labels: {', '.join(facts['labels'])}. Corpus: {results.corpus[:16]}. Device: {', '.join(devices)}.",
+        f"Labels: {', '.join(facts['labels'])}. Corpus: {results.corpus[:16]}.",
+        f"Device: {', '.join(devices(results))}.",
         *("Versions: " + ", ".join(f"{k} {v}" for k, v in json.loads(one).items()) + "." for one in sorted(versions)),
     ]
     rows = [

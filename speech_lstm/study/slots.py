@@ -54,15 +54,22 @@ def wanted(definition: Definition, trials: int, seeds: int, there: dict[Slot, Fr
     search = [Slot(cell, number) for number in range(trials) for cell in definition.cells]
     if not all(slot in there and there[slot].state == TrialState.COMPLETE for slot in search):
         return search
-    best = {cell: best_slot(definition, cell, there) for cell in definition.cells}
-    return search + [Slot(cell, k, best[cell].number) for k in range(seeds) for cell in definition.cells]
+    best = {cell: best_number(definition.study.objective, cell, there) for cell in definition.cells}
+    return search + [Slot(cell, k, best[cell]) for k in range(seeds) for cell in definition.cells]
 
 
-def best_slot(definition: Definition, cell: str, there: dict[Slot, FrozenTrial]) -> Slot:
-    """The place of a cell's best trial, the first of equals."""
+def best_number(objective: str, cell: str, there: dict[Slot, FrozenTrial]) -> int | None:
+    """The number of a cell's best trial, the first of equals; None before one is done."""
     done = [slot for slot, trial in there.items() if slot.cell == cell and finished_search(slot, trial)]
-    sign = -1 if definition.study.objective == "accuracy" else 1
-    return min(done, key=lambda slot: (sign * (there[slot].value or 0.0), slot.number))
+    sign = -1 if objective == "accuracy" else 1
+    best = min(done, key=lambda slot: (sign * (there[slot].value or 0.0), slot.number), default=None)
+    return best.number if best else None
+
+
+def counted(objective: str, there: dict[Slot, FrozenTrial]) -> dict[Slot, FrozenTrial]:
+    """The places without the seeds of configurations that were the best until more trials found a better one."""
+    best = {cell: best_number(objective, cell, there) for cell in {slot.cell for slot in there}}
+    return {slot: trial for slot, trial in there.items() if slot.of in (None, best[slot.cell])}
 
 
 def finished_search(slot: Slot, trial: FrozenTrial) -> bool:

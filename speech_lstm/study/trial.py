@@ -66,7 +66,7 @@ def trained(config: Config, recordings: StudyRecordings, device: torch.device) -
         "seconds": seconds,
         "own_seconds": own_seconds,  # of this process's threads: other work on the machine does not count
         "latency": latency(model, device) if model else None,
-        "device": str(device),
+        "device": spelt_out(device),
         "versions": versions(),
         "corpus": recordings.fingerprint,
     }
@@ -92,6 +92,11 @@ def latency(model: Model, device: torch.device) -> float:
         recognizer.posteriors(clip)
         times.append(clock() - start)
     return statistics.median(times)
+
+
+def spelt_out(device: torch.device) -> str:
+    """The device with what the GPU is called."""
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
 
 def versions() -> dict[str, str]:

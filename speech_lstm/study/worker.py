@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from speech_lstm.study.definition import Definition
 from speech_lstm.study.progress import trial_line
 from speech_lstm.study.recordings import StudyRecordings
-from speech_lstm.study.slots import ASKED, KEPT, SLOT, Slot, drawn_seed, filled, slot_of, wanted
+from speech_lstm.study.slots import ASKED, KEPT, SLOT, Slot, counted, drawn_seed, filled, slot_of, wanted
 from speech_lstm.study.storage import connected
 from speech_lstm.study.trial import trained
 from speech_lstm.training.trainer import Stopped
@@ -70,6 +70,10 @@ class Worker:
         """The places to be filled."""
         raise NotImplementedError
 
+    def counted(self, there: dict[Slot, FrozenTrial]) -> dict[Slot, FrozenTrial]:
+        """The places that are part of what there is to be."""
+        raise NotImplementedError
+
     def settings(self, slot: Slot, there: dict[Slot, FrozenTrial]) -> dict[str, Any]:
         """The settings of a place that are known before its turn comes."""
         return {}
@@ -100,7 +104,7 @@ class Worker:
             optuna.storages.fail_stale_trials(self.study)
         there = filled(self.all_trials())
         self.bar.total = self.total(self.study.user_attrs[ASKED])
-        self.bar.n = sum(trial.state == TrialState.COMPLETE for trial in there.values())
+        self.bar.n = sum(trial.state == TrialState.COMPLETE for trial in self.counted(there).values())
         self.bar.refresh()
         return there
 
@@ -148,6 +152,9 @@ class StudyWorker(Worker):
 
     def wanted(self, there: dict[Slot, FrozenTrial]) -> list[Slot]:
         return wanted(self.definition, self.asked["trials"], self.asked["seeds"], there)
+
+    def counted(self, there: dict[Slot, FrozenTrial]) -> dict[Slot, FrozenTrial]:
+        return counted(self.definition.study.objective, there)
 
     def settings(self, slot: Slot, there: dict[Slot, FrozenTrial]) -> dict[str, Any]:
         return {} if slot.of is None else there[Slot(slot.cell, slot.of)].params
