@@ -35,6 +35,10 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     known = figure.canvas.get_supported_filetypes()
     if kind not in known:
         raise OutputError(f"{path}: .{kind} is not a format of figures; known are {', '.join(sorted(known))}")
+    figure.set_dpi(DPI)
+    if (layout := figure.get_layout_engine()) is not None:
+        layout.execute(figure)
+        figure.set_layout_engine(None)  # savefig would lay out every format anew, and draw everything twice for it
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format=kind, dpi=DPI)
 
