@@ -40,13 +40,19 @@ def gradients(network: Network, inputs: Tensor, precision: torch.dtype = torch.f
     return [logits.detach().clone(), *[torch.zeros(()) if g is None else g.clone() for g in found]]
 
 
+def pair(precision: torch.dtype = torch.float32, **changes: Any) -> tuple[Network, Network]:
+    """A network whose passes are launched, and its copy whose passes are replayed."""
+    launched = network(**changes)
+    replayed = copy.deepcopy(launched)
+    assert replay.record(replayed, features(0), precision)
+    return launched, replayed
+
+
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("name", list(CELLS))
 def test_every_cell_is_replayed_as_it_is_launched(name: str, precision: torch.dtype) -> None:
     close = 1e-4 if precision == torch.float32 else 0.02  # the library may cut products of bfloat16 differently
-    launched = network(cell=name)
-    replayed = copy.deepcopy(launched)
-    assert replay.record(replayed, features(0), precision)
+    launched, replayed = pair(precision, cell=name)
     for seed in (1, 2):
         expected, found = (gradients(net, features(seed), precision) for net in (launched, replayed))
         for one, other in zip(expected, found, strict=True):
@@ -56,9 +62,7 @@ def test_every_cell_is_replayed_as_it_is_launched(name: str, precision: torch.dt
 
 
 def test_a_step_of_the_optimiser_is_seen() -> None:
-    launched = network()
-    replayed = copy.deepcopy(launched)
-    replay.record(replayed, features(0), torch.float32)
+    launched, replayed = pair()
     for net in (launched, replayed):
         optimizer = torch.optim.AdamW(net.parameters(), lr=0.01)
         for seed in range(5):
@@ -69,17 +73,14 @@ def test_a_step_of_the_optimiser_is_seen() -> None:
 
 
 def test_recognition_takes_batches_of_any_size() -> None:
-    launched = network()
-    replayed = copy.deepcopy(launched)
-    replay.record(replayed, features(0), torch.float32)
+    launched, replayed = pair()
     for batch in (1, 7):
         inputs = features(1, batch)
         torch.testing.assert_close(replayed.eval()(inputs), launched.eval()(inputs))
 
 
 def test_dropout_follows_the_seed() -> None:
-    replayed = network(dropout=0.5)
-    replay.record(replayed, features(0), torch.float32)
+    _, replayed = pair(dropout=0.5)
     drawn = []
     for seed in (1, 2, 1):
         torch.manual_seed(seed)
