@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
-@pytest.fixture
-def forget_plugins() -> Iterator[None]:
-    """A test's cells and the modules that they came from are gone after it."""
+@contextmanager
+def forgotten() -> Iterator[None]:
+    """The cells that a block makes known, and the modules that they came from, are gone after it."""
     from speech_lstm.recurrent.cell import CELLS
     from speech_lstm.recurrent.plugins import SOURCES
 
@@ -44,6 +45,20 @@ def forget_plugins() -> Iterator[None]:
     for name in set(sys.modules) - modules:
         if name.startswith("speech_lstm_plugin:") or name.split(".")[0] in ("fading_cells", "own_cell"):
             del sys.modules[name]
+
+
+@pytest.fixture
+def forget_plugins() -> Iterator[None]:
+    """A test's cells are gone after it."""
+    with forgotten():
+        yield
+
+
+@pytest.fixture(scope="module")
+def forget_candidates() -> Iterator[None]:
+    """The cells of a module's searches are gone after it."""
+    with forgotten():
+        yield
 
 
 # --- a model trained on the carried corpus -----------------------------------------------------------------------

@@ -20,6 +20,8 @@ from speech_lstm.search.mutation import mutated
 from speech_lstm.search.seeds import SEEDS
 from speech_lstm.search.source import register, source
 
+pytestmark = pytest.mark.usefixtures("forget_candidates")
+
 HIDDEN, INPUTS, FRAMES, BATCH = 5, 7, 6, 3
 DOUBLE = torch.float64
 

@@ -25,6 +25,8 @@ from speech_lstm.search.results import results_of
 from speech_lstm.study.slots import Slot, slot_of
 from speech_lstm.study.storage import StudyError, find_stored, open_storage
 
+pytestmark = pytest.mark.usefixtures("forget_candidates")
+
 SLOW = 120  # seconds; a loaded machine takes long to import torch
 NAME = "tiny"
 SEARCH = """
