@@ -20,6 +20,8 @@ from speech_lstm.search.seeds import SEEDS
 from speech_lstm.search.stages import PASSED
 from speech_lstm.study.slots import SLOT, Slot, filled
 
+pytestmark = pytest.mark.usefixtures("forget_candidates")
+
 COUNT = 40
 
 
@@ -75,6 +77,8 @@ def test_the_same_seed_gives_the_same_candidates(study: optuna.Study, monkeypatc
     cells = {slot: trial.user_attrs.get(CELL) for slot, trial in filled(again.trials).items() if slot.of is None}
     assert len(cells) == 26
     assert cells == {slot: first[slot] for slot in cells}
+    progress = progress_of(again)
+    assert progress.done == progress.total < len(filled(again.trials))  # finalists that were outdone do not count
     there = filled(simulate(monkeypatch, definition(seed=2), 2).trials)
     assert there[Slot(CANDIDATE, 0)].user_attrs[CELL] != first[Slot(CANDIDATE, 0)]
 

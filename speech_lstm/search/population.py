@@ -80,7 +80,8 @@ def finals(search: SearchConfig, found: list[Tried]) -> list[Tried]:
 def counted(search: SearchConfig, there: There) -> dict[Slot, FrozenTrial]:
     """The places without further trainings of cells that were among the best until better ones were found."""
     last = {(one.slot.cell, one.slot.number) for one in finals(search, tried(there))}
-    return {slot: trial for slot, trial in there.items() if slot.of is None or (slot.cell, slot.of) in last}
+    repeats = {s for s, t in there.items() if s.of is not None and t.state == TrialState.COMPLETE}
+    return {s: t for s, t in there.items() if s not in repeats or (s.cell, s.of) in last}
 
 
 def wanted(search: SearchConfig, candidates: int, there: There) -> list[Slot]:

@@ -190,10 +190,11 @@ def costs(study: Findings) -> Section:
 
 def clocked(results: Results) -> str:
     """What the times are, of which machine."""
-    on = devices(results)
-    if on == ["cpu"]:
+    gpus = [device for device in devices(results) if device != "cpu"]
+    if not gpus:
         return "of one thread of the machines that ran the study"
-    return f"by the clock on {', '.join(on)}, which other trainings may have shared"
+    elsewhere = ", and elsewhere of one thread" if len(gpus) < len(devices(results)) else ""
+    return f"by the clock on {', '.join(gpus)}, which other trainings may have shared{elsewhere}"
 
 
 def devices(results: Results) -> list[str]:

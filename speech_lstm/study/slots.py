@@ -69,7 +69,8 @@ def best_number(objective: str, cell: str, there: dict[Slot, FrozenTrial]) -> in
 def counted(objective: str, there: dict[Slot, FrozenTrial]) -> dict[Slot, FrozenTrial]:
     """The places without the seeds of configurations that were the best until more trials found a better one."""
     best = {cell: best_number(objective, cell, there) for cell in {slot.cell for slot in there}}
-    return {slot: trial for slot, trial in there.items() if slot.of in (None, best[slot.cell])}
+    outdone = {s for s, t in there.items() if t.state == TrialState.COMPLETE and s.of not in (None, best[s.cell])}
+    return {slot: trial for slot, trial in there.items() if slot not in outdone}
 
 
 def finished_search(slot: Slot, trial: FrozenTrial) -> bool:
