@@ -139,12 +139,12 @@ class Hidden(torch.nn.Module):
         return self.module(x)[0]
 
 
-def as_trained(network: torch.nn.Module, x: Tensor) -> torch.nn.Module:
+def as_trained(network: Hidden, x: Tensor) -> Hidden:
     """The network as the trainer runs it on the device of x: on a GPU a copy whose passes are replayed."""
     if x.device.type == "cuda":
         network = copy.deepcopy(network)
         if not replay.record(network, x, x.dtype):
-            print("launched, for its passes can't be replayed:", network)
+            print(f"{network.module.config.cell} is launched: its passes can't be replayed")
     return network
 
 

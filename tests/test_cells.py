@@ -286,7 +286,7 @@ def test_gradients_are_those_of_finite_differences(name: str, engine: bool) -> N
 @pytest.mark.parametrize("name", naive_cells.CELLS)
 def test_single_precision_agrees_with_double(name: str, device: str) -> None:
     """Hidden states and gradients by the fastest way, whose tanh and library are others in float32."""
-    chosen = choose_device(device)
+    chosen, close = choose_device(device), 1e-5 if device == "cpu" else 4e-5  # cuDNN's tanh is coarser
     double = build(settings_of(name, hidden=8)).to(chosen)
     single = copy.deepcopy(double).float()
     features = frames().to(chosen)
@@ -294,7 +294,7 @@ def test_single_precision_agrees_with_double(name: str, device: str) -> None:
     exact = gradients(double, taps=by_engine(double))
     pairs |= {name: (gradient, exact[name]) for name, gradient in gradients(single).items()}
     for what, (found, want) in pairs.items():
-        assert (found - want).abs().max() < 1e-5 * (1 + want.abs().max()), what
+        assert (found - want).abs().max() < close * (1 + want.abs().max()), what
 
 
 def test_a_pass_leaves_nothing_for_the_garbage_collector() -> None:

@@ -78,6 +78,7 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     index = local_rank if device.index is None else device.index
     if index >= found:
         raise ConfigError(f"device {name} asked for, but torch sees {found} GPU(s); use --device cpu or auto")
+    torch.cuda.set_device(index)  # NCCL and recordings take the first GPU otherwise
     torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda", index)
 
@@ -91,7 +92,6 @@ def processes(device: str) -> Iterator[Processes]:
         yield Processes(0, 1, chosen)
         return
     if chosen.type == "cuda":
-        torch.cuda.set_device(chosen)  # NCCL takes the first GPU for every process otherwise
         dist.init_process_group("nccl", device_id=chosen)
     else:
         dist.init_process_group("gloo")

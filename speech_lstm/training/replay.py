@@ -16,20 +16,21 @@ from torch import Tensor
 def record(module: torch.nn.Module, inputs: Tensor, precision: torch.dtype) -> bool:
     """Have the module, in training, replay its passes over batches of the shape of `inputs`, on a GPU.
 
-    `inputs` [batch, …] lie on the GPU; `precision` bfloat16 records under autocast. The module's weights and buffers
-    stay what they are. What Python decides in a pass is decided once, in the recording. False, and the module as it
-    was, where a pass waits for the GPU, to read a number back say: that can't be recorded.
+    `inputs` [batch, …] lie on the GPU; `precision` bfloat16 records under autocast. The module is left in training,
+    with its weights and buffers as they are; from then on it takes only inputs of that shape in training. What
+    Python decides in a pass is decided once, in the recording. False, and nothing recorded, where a pass waits for
+    the GPU, to read a number back say: that can't be recorded.
     """
     buffers = [buffer.clone() for buffer in module.buffers()]
     module.train()
     with torch.autocast("cuda", torch.bfloat16, enabled=precision == torch.bfloat16, cache_enabled=False):
         possible = not waits(module, inputs)
         if possible:
-            # A pass that is left over would tie its weights to the stream that it ran on; an earlier recording whose
-            # module is gone holds memory that nothing else uses.
+            # A pass that is left over ties its weights to the stream that it ran on, which breaks the recording; an
+            # earlier recording whose module is gone holds memory that nothing else uses.
             gc.collect()
             torch.cuda.empty_cache()
-            # The recorded pass does so, to a stream of its own, and torch would warn of it.
+            # The recorded pass ties the weights to its own stream, of which torch would warn in training.
             torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
             torch.cuda.make_graphed_callables(module, (inputs,), allow_unused_input=True)
     for buffer, before in zip(module.buffers(), buffers, strict=True):
