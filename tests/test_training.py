@@ -34,7 +34,7 @@ from speech_lstm.config import (
     TrainingConfig,
 )
 from speech_lstm.errors import ConfigError, CorpusError, ModelError
-from speech_lstm.training.distributed import Processes
+from speech_lstm.training.distributed import Processes, choose_device
 from speech_lstm.training.run import train
 from speech_lstm.training.trainer import learning_rate
 
@@ -399,6 +399,13 @@ def test_an_empty_validation_split(tmp_path: Path, demo_copy: Path) -> None:
 def test_a_gpu_that_is_not_there(tmp_path: Path, demo: Path, device: str) -> None:
     with pytest.raises(ConfigError, match=r"torch sees 0 GPU\(s\); use --device cpu or auto"):
         train(with_training(device=device), demo, tmp_path / "run")
+
+
+def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ConfigError, match="process 3 has no GPU, torch sees 2; start 2, or use --device cpu"):
+        choose_device("auto", local_rank=2)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:-1", "meta", ""])

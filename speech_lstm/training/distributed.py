@@ -76,6 +76,8 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
         raise ConfigError(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:N")
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     index = local_rank if device.index is None else device.index
+    if device.index is None and index >= found > 0:
+        raise ConfigError(f"process {index + 1} has no GPU, torch sees {found}; start {found}, or use --device cpu")
     if index >= found:
         raise ConfigError(f"device {name} asked for, but torch sees {found} GPU(s); use --device cpu or auto")
     torch.cuda.set_device(index)  # NCCL and recordings take the first GPU otherwise
