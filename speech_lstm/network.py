@@ -11,6 +11,7 @@ from torch import Tensor
 from speech_lstm.config import FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.recurrent.cell import find_cell
+from speech_lstm.recurrent.norm import RunningNorm
 from speech_lstm.recurrent.stack import Stack
 
 
@@ -42,24 +43,15 @@ class Network(torch.nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
 
-class InputBatchNorm(torch.nn.Module):
+class InputBatchNorm(RunningNorm):
     """Batch normalisation (Ioffe & Szegedy 2015) of the input over recordings and frames.
 
     In training the mean and variance are those of the whole batch, over all processes: the input carries no
     gradient, so that adding the sums up is enough. In recognition they are the running averages.
     """
 
-    def __init__(self, size: int, momentum: float = 0.01, epsilon: float = 1e-5) -> None:
-        super().__init__()
-        self.momentum, self.epsilon = momentum, epsilon
-        self.weight = torch.nn.Parameter(torch.ones(size))
-        self.bias = torch.nn.Parameter(torch.zeros(size))
-        self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("variance", torch.ones(size))
-        self.register_buffer("batches", torch.zeros(()))
-        self.mean: Tensor
-        self.variance: Tensor
-        self.batches: Tensor
+    def __init__(self, size: int, momentum: float = 0.01) -> None:
+        super().__init__(size, momentum)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Features [batch, frames, size] → the same shape, mean 0 and variance 1 for each of the `size` numbers."""
@@ -81,11 +73,7 @@ class InputBatchNorm(torch.nn.Module):
         total, squares, count = sums[: flat.shape[1]], sums[flat.shape[1] : -1], sums[-1]
         mean = total / count
         variance = (squares / count - mean.square()).clamp(min=0)
-        # The plain mean of all batches so far, until that weighs a new batch less than `momentum`.
-        self.batches += 1
-        share = (1 / self.batches).clamp(min=self.momentum)
-        self.mean.lerp_(mean.to(self.mean.dtype), share)
-        self.variance.lerp_(variance.to(self.variance.dtype), share)
+        self.average(mean, variance)
         return mean.to(features.dtype), variance.to(features.dtype)
 
 

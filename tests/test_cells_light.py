@@ -10,7 +10,8 @@ from test_cells import DEVICES, EXACT, build, by_engine, frames, gradients, naiv
 from torch import Tensor
 
 from speech_lstm.recurrent.cells.light import LONGEST, Bound, one_by_one, scan
-from speech_lstm.recurrent.layer import InputNorm, valid_frames
+from speech_lstm.recurrent.layer import valid_frames
+from speech_lstm.recurrent.norm import InputNorm
 
 # --- the scan ----------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from speech_lstm.recurrent.cell import Cell, Matrix, Product, State, Tap, Weights, untapped
 from speech_lstm.recurrent.engine import Recurrent, Sequence, run
+from speech_lstm.recurrent.norm import InputNorm
 
 # cuDNN copies what `Layer.torch_weights` gives it into one block at every call, and says so: it is little.
 warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
@@ -152,48 +153,6 @@ class Layer(torch.nn.Module):
         memory = self.directed(sequence.memory, lengths) if sequence.memory is not None else None
         both = hidden[:1] if self.directions == 1 else (hidden[0], backward_in_time(hidden[1], lengths))
         return Track(torch.cat(tuple(both), -1), memory)
-
-
-class InputNorm(torch.nn.Module):
-    """Batch normalisation (Ioffe & Szegedy 2015) of a layer's input products over recordings and frames."""
-
-    def __init__(self, size: int, momentum: float = 0.05, epsilon: float = 1e-5) -> None:
-        super().__init__()
-        self.momentum, self.epsilon = momentum, epsilon
-        self.weight = torch.nn.Parameter(torch.ones(size))
-        self.bias = torch.nn.Parameter(torch.zeros(size))
-        self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("variance", torch.ones(size))
-        self.register_buffer("batches", torch.zeros(()))
-        self.batches: Tensor
-        self.mean: Tensor
-        self.variance: Tensor
-
-    def forward(self, xs: Tensor, valid: Tensor | None) -> Tensor:
-        """xs [directions, frames, batch, rows] → the same shape; only frames that are `valid` are counted."""
-        directions, frames, batch, rows = xs.shape
-        flat = xs.permute(1, 2, 0, 3).reshape(frames * batch, directions * rows)
-        chosen = flat if valid is None else flat[valid.expand(1, frames, batch, 1).flatten()]
-        mean, variance = self.mean, self.variance
-        if self.training:  # a momentum of 1 leaves those of this batch in them
-            mean, variance = torch.zeros_like(mean), torch.zeros_like(variance)
-        normal = torch.nn.functional.batch_norm(
-            chosen, mean, variance, self.weight, self.bias, self.training, 1.0, self.epsilon
-        )
-        if self.training:
-            self.average(mean, variance)
-        if valid is not None:
-            normal = flat.masked_scatter(valid.expand(1, frames, batch, 1).reshape(-1, 1), normal)
-        return normal.view(frames, batch, directions, rows).permute(2, 0, 1, 3)
-
-    @torch.no_grad()
-    def average(self, mean: Tensor, variance: Tensor) -> None:
-        """Add the mean and variance of a batch to the running averages, each [size]."""
-        # The plain mean of all batches so far, until that weighs a new one less. A tensor: no GPU is waited for.
-        self.batches += 1
-        share = (1 / self.batches).clamp(min=self.momentum)
-        self.mean.lerp_(mean, share)
-        self.variance.lerp_(variance, share)
 
 
 def multiply(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
