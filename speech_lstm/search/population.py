@@ -72,16 +72,10 @@ def mutant(search: SearchConfig, number: int, done: list[Tried], known: set[str]
     raise SpeechLSTMError(f"no new cell in {TRIES} draws: let mutation or parents be larger")
 
 
-def finals(search: SearchConfig, found: list[Tried]) -> list[Tried]:
+def finals(search: SearchConfig, there: There) -> list[Slot]:
     """Whose best settings are trained again at the end: published cells, then the best candidates."""
-    return [*seeds_of(found, search.published), *best_of(found)[: search.finalists]]
-
-
-def counted(search: SearchConfig, there: There) -> dict[Slot, FrozenTrial]:
-    """The places without further trainings of cells that were among the best until better ones were found."""
-    last = {(one.slot.cell, one.slot.number) for one in finals(search, tried(there))}
-    repeats = {s for s, t in there.items() if s.of is not None and t.state == TrialState.COMPLETE}
-    return {s: t for s, t in there.items() if s not in repeats or (s.cell, s.of) in last}
+    found = tried(there)
+    return [one.slot for one in (*seeds_of(found, search.published), *best_of(found)[: search.finalists])]
 
 
 def wanted(search: SearchConfig, candidates: int, there: There) -> list[Slot]:
@@ -101,9 +95,8 @@ def wanted(search: SearchConfig, candidates: int, there: There) -> list[Slot]:
         return [*slots, missing[0]] if ready else slots
     if not complete(places, there):
         return slots
-    last = finals(search, tried(there))
-    repeats = range(search.repeats)
-    return slots + [Slot(one.slot.cell, k, one.slot.number) for k in repeats for one in last]
+    last = finals(search, there)
+    return slots + [Slot(one.cell, k, one.number) for k in range(search.repeats) for one in last]
 
 
 def complete(slots: list[Slot], there: There) -> bool:

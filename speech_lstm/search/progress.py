@@ -11,10 +11,10 @@ from optuna.trial import TrialState
 
 from speech_lstm.search.definition import SearchConfig
 from speech_lstm.search.equations import equations
-from speech_lstm.search.population import CANDIDATE, best_of, counted, total, tried
+from speech_lstm.search.population import CANDIDATE, best_of, finals, total, tried
 from speech_lstm.search.stages import STAGES, Tried
 from speech_lstm.study.progress import Progress, left
-from speech_lstm.study.slots import ASKED, filled
+from speech_lstm.study.slots import ASKED, current, filled
 from speech_lstm.tables import aligned, percent
 
 SHOWN = 10  # of the best
@@ -36,8 +36,8 @@ def progress_of(study: optuna.Study) -> SearchProgress:
     """The progress of a search."""
     told = study.user_attrs
     search = SearchConfig.from_dict(told["identity"]["search"])
-    there = counted(search, filled(study.get_trials(deepcopy=False)))
-    return SearchProgress(search.published, told[ASKED], there, search)
+    there = filled(study.get_trials(deepcopy=False))
+    return SearchProgress(search.published, told[ASKED], current(there, finals(search, there)), search)
 
 
 def tried_line(one: Tried) -> str:

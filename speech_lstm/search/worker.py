@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from speech_lstm.search.definition import SearchDefinition
-from speech_lstm.search.population import CANDIDATE, CELL, counted, proposal, seeds_of, total, tried, wanted
+from speech_lstm.search.population import CANDIDATE, CELL, finals, proposal, seeds_of, total, tried, wanted
 from speech_lstm.search.progress import tried_line
 from speech_lstm.search.seeds import SEEDS
 from speech_lstm.search.source import register
@@ -35,8 +36,8 @@ class SearchWorker(Worker):
         self.bar.set_postfix_str(f"best {percent(best)}" if best else "")
         return wanted(self.definition.search, self.asked["candidates"], there)
 
-    def counted(self, there: dict[Slot, FrozenTrial]) -> dict[Slot, FrozenTrial]:
-        return counted(self.definition.search, there)
+    def repeated(self, there: dict[Slot, FrozenTrial]) -> Collection[Slot]:
+        return finals(self.definition.search, there)
 
     def fill(self, slot: Slot, trial: optuna.Trial) -> tuple[dict[str, Any], float]:
         """Try a cell, or train a finalist again; the value is the best accuracy on the validation split."""

@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from speech_lstm.study.slots import ASKED, KEPT, Slot, counted, filled
+from speech_lstm.study.slots import ASKED, KEPT, Slot, best_slots, current, filled
 from speech_lstm.tables import aligned, percent
 
 
@@ -18,7 +18,7 @@ class Progress:
 
     cells: tuple[str, ...]
     asked: dict[str, int]
-    there: dict[Slot, FrozenTrial]  # those that count
+    there: dict[Slot, FrozenTrial]  # those that are current
 
     @property
     def total(self) -> int:
@@ -54,7 +54,8 @@ def progress_of(study: optuna.Study) -> Progress:
     """The progress of a study."""
     told, there = study.user_attrs, filled(study.get_trials(deepcopy=False))
     identity = told["identity"]
-    return Progress(tuple(identity["cells"]), told[ASKED], counted(identity["study"]["objective"], there))
+    best = best_slots(identity["study"]["objective"], there)
+    return Progress(tuple(identity["cells"]), told[ASKED], current(there, best.values()))
 
 
 def trial_line(slot: Slot, found: dict[str, Any]) -> str:

@@ -190,10 +190,11 @@ def costs(study: Findings) -> Section:
 
 def clocked(results: Results) -> str:
     """What the times are, of which machine."""
-    gpus = [device for device in devices(results) if device != "cpu"]
+    known = devices(results)
+    gpus = [device for device in known if device != "cpu"]
     if not gpus:
         return "of one thread of the machines that ran the study"
-    elsewhere = ", and elsewhere of one thread" if len(gpus) < len(devices(results)) else ""
+    elsewhere = ", and elsewhere of one thread" if "cpu" in known else ""
     return f"by the clock on {', '.join(gpus)}, which other trainings may have shared{elsewhere}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -54,22 +54,22 @@ def wanted(definition: Definition, trials: int, seeds: int, there: dict[Slot, Fr
     search = [Slot(cell, number) for number in range(trials) for cell in definition.cells]
     if not all(slot in there and there[slot].state == TrialState.COMPLETE for slot in search):
         return search
-    best = {cell: best_number(definition.study.objective, cell, there) for cell in definition.cells}
-    return search + [Slot(cell, k, best[cell]) for k in range(seeds) for cell in definition.cells]
+    best = best_slots(definition.study.objective, there)
+    return search + [Slot(cell, k, best[cell].number) for k in range(seeds) for cell in definition.cells]
 
 
-def best_number(objective: str, cell: str, there: dict[Slot, FrozenTrial]) -> int | None:
-    """The number of a cell's best trial, the first of equals; None before one is done."""
-    done = [slot for slot, trial in there.items() if slot.cell == cell and finished_search(slot, trial)]
+def best_slots(objective: str, there: dict[Slot, FrozenTrial]) -> dict[str, Slot]:
+    """The place of the best trial, the first of equals, of each cell of which one is done."""
+    done = [slot for slot, trial in there.items() if finished_search(slot, trial)]
     sign = -1 if objective == "accuracy" else 1
-    best = min(done, key=lambda slot: (sign * (there[slot].value or 0.0), slot.number), default=None)
-    return best.number if best else None
+    done.sort(key=lambda slot: (sign * (there[slot].value or 0.0), slot.number), reverse=True)
+    return {slot.cell: slot for slot in done}  # the last of a cell is its best
 
 
-def counted(objective: str, there: dict[Slot, FrozenTrial]) -> dict[Slot, FrozenTrial]:
-    """The places without the seeds of configurations that were the best until more trials found a better one."""
-    best = {cell: best_number(objective, cell, there) for cell in {slot.cell for slot in there}}
-    outdone = {s for s, t in there.items() if t.state == TrialState.COMPLETE and s.of not in (None, best[s.cell])}
+def current(there: dict[Slot, FrozenTrial], repeated: Collection[Slot]) -> dict[Slot, FrozenTrial]:
+    """The places but for finished seeds of what isn't `repeated` any more, as further trials found better."""
+    done = [slot for slot, trial in there.items() if trial.state == TrialState.COMPLETE]
+    outdone = {slot for slot in done if slot.of is not None and Slot(slot.cell, slot.of) not in repeated}
     return {slot: trial for slot, trial in there.items() if slot not in outdone}
 
 

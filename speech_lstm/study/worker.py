@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from speech_lstm.study.definition import Definition
 from speech_lstm.study.progress import trial_line
 from speech_lstm.study.recordings import StudyRecordings
-from speech_lstm.study.slots import ASKED, KEPT, SLOT, Slot, counted, drawn_seed, filled, slot_of, wanted
+from speech_lstm.study.slots import ASKED, KEPT, SLOT, Slot, best_slots, current, drawn_seed, filled, slot_of, wanted
 from speech_lstm.study.storage import connected
 from speech_lstm.study.trial import trained
 from speech_lstm.training.trainer import Stopped
@@ -70,8 +71,8 @@ class Worker:
         """The places to be filled."""
         raise NotImplementedError
 
-    def counted(self, there: dict[Slot, FrozenTrial]) -> dict[Slot, FrozenTrial]:
-        """The places that are part of what there is to be."""
+    def repeated(self, there: dict[Slot, FrozenTrial]) -> Collection[Slot]:
+        """The places whose trainings are repeated with further seeds, as far as is known."""
         raise NotImplementedError
 
     def settings(self, slot: Slot, there: dict[Slot, FrozenTrial]) -> dict[str, Any]:
@@ -104,7 +105,9 @@ class Worker:
             optuna.storages.fail_stale_trials(self.study)
         there = filled(self.all_trials())
         self.bar.total = self.total(self.study.user_attrs[ASKED])
-        self.bar.n = sum(trial.state == TrialState.COMPLETE for trial in self.counted(there).values())
+        self.bar.n = sum(
+            trial.state == TrialState.COMPLETE for trial in current(there, self.repeated(there)).values()
+        )
         self.bar.refresh()
         return there
 
@@ -153,8 +156,8 @@ class StudyWorker(Worker):
     def wanted(self, there: dict[Slot, FrozenTrial]) -> list[Slot]:
         return wanted(self.definition, self.asked["trials"], self.asked["seeds"], there)
 
-    def counted(self, there: dict[Slot, FrozenTrial]) -> dict[Slot, FrozenTrial]:
-        return counted(self.definition.study.objective, there)
+    def repeated(self, there: dict[Slot, FrozenTrial]) -> Collection[Slot]:
+        return best_slots(self.definition.study.objective, there).values()
 
     def settings(self, slot: Slot, there: dict[Slot, FrozenTrial]) -> dict[str, Any]:
         return {} if slot.of is None else there[Slot(slot.cell, slot.of)].params

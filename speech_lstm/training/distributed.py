@@ -61,8 +61,8 @@ class Processes:
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
     """The device of a setting auto, cpu, cuda or cuda:N; raises ConfigError where it isn't there.
 
-    On a GPU float32 is float32 from then on: cuDNN would shorten it to TF32, 10 bits of mantissa, in the cells
-    that it computes, and only there.
+    A GPU is the current one from then on, and float32 is float32 there: cuDNN would shorten it to TF32, 10 bits of
+    mantissa, in the cells that it computes, and only there.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
