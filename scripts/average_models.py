@@ -18,11 +18,11 @@ from pathlib import Path
 
 import torch
 
-from speech_lstm.checkpoint import Model, load_model, save_model
 from speech_lstm.config import UNKNOWN
-from speech_lstm.corpus.memory import load_memory
+from speech_lstm.corpus.clip_cache import load_memory
 from speech_lstm.corpus.speech_commands import Task, scan
 from speech_lstm.errors import ConfigError, SpeechLSTMError
+from speech_lstm.model.checkpoint import Model, load_model, save_model
 from speech_lstm.training.scoring import logits, scored_set
 from speech_lstm.training.temperature import calibrated
 from speech_lstm.training.trainer import loss_and_accuracy

@@ -19,7 +19,6 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from speech_lstm.checkpoint import Model
 from speech_lstm.config import (
     COMMANDS_8,
     SAMPLE_RATE,
@@ -31,9 +30,10 @@ from speech_lstm.config import (
     commands_of,
 )
 from speech_lstm.corpus.speech_commands import scan
-from speech_lstm.network import Network
+from speech_lstm.model.checkpoint import Model
+from speech_lstm.model.network import Network
+from speech_lstm.recognition.activity import FLOOR_SECONDS
 from speech_lstm.recognition.detector import Detector
-from speech_lstm.recognition.gate import FLOOR_SECONDS
 from speech_lstm.recognition.posteriors import Rows, Stream, WaveformScorer
 from speech_lstm.recognition.recognizer import Recognizer, carried_model, load
 from speech_lstm.streams.scenes import Plan

@@ -94,7 +94,7 @@ def installed() -> list[Way]:
 
 def recordings(data: Path, folder: Path) -> tuple[Samples, list[str]]:
     """The testing split: waveforms float32 [n, samples], in an order without order, and what each is."""
-    from speech_lstm.corpus.memory import load_memory
+    from speech_lstm.corpus.clip_cache import load_memory
     from speech_lstm.corpus.speech_commands import Task, scan
     from speech_lstm.recognition.recognizer import load
     from speech_lstm.training.scoring import scored_set

@@ -27,11 +27,11 @@ from tqdm import tqdm
 from speech_lstm.audio.recording import fit_clip
 from speech_lstm.config import CLIP_SAMPLES, COMMANDS_8, SAMPLE_RATE, Config
 from speech_lstm.corpus.speech_commands import scan
-from speech_lstm.network import Network
+from speech_lstm.model.network import Network
 from speech_lstm.training.allocator import keep_freed_memory
 from speech_lstm.training.distributed import Processes, choose_device
-from speech_lstm.training.record import Record
 from speech_lstm.training.run import prepare
+from speech_lstm.training.run_folder import Record
 from speech_lstm.training.trainer import Trainer
 
 PREFETCH = 2  # batches that each worker of the DataLoader makes ahead: its default

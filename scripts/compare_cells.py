@@ -19,8 +19,6 @@ from typing import Any
 
 import torch
 
-from speech_lstm.budget import match_parameters
-from speech_lstm.checkpoint import load_model
 from speech_lstm.config import (
     COMMANDS_8,
     AugmentConfig,
@@ -32,14 +30,16 @@ from speech_lstm.config import (
 )
 from speech_lstm.errors import ConfigError
 from speech_lstm.files import write_json
+from speech_lstm.model.checkpoint import load_model
+from speech_lstm.model.sizing import match_parameters
 from speech_lstm.recurrent.cell import CELLS
-from speech_lstm.study.trial import latency
 from speech_lstm.training.allocator import keep_freed_memory
 from speech_lstm.training.distributed import Processes
-from speech_lstm.training.record import Record
 from speech_lstm.training.run import prepare, train
+from speech_lstm.training.run_folder import Record
 from speech_lstm.training.scoring import evaluate_model
 from speech_lstm.training.trainer import Trainer
+from speech_lstm.trials.training import latency
 
 LABELS = len(COMMANDS_8) + 2  # unknown and silence
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from speech_lstm.checkpoint import load_model, save_model
 from speech_lstm.export.files import export
+from speech_lstm.model.checkpoint import load_model, save_model
 from speech_lstm.recognition.recognizer import MODEL_NAME, one_thread
 
 FILE = Path(__file__).parents[1] / "checkpoints" / f"{MODEL_NAME}.safetensors"

@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 
 from speech_lstm.audio.mfcc import fft_length
-from speech_lstm.checkpoint import save_model
 from speech_lstm.export.graph import Graph
 from speech_lstm.export.model import recording_model, value_info
 from speech_lstm.export.network import Memory, array, write_head, write_stack
-from speech_lstm.network import Network
+from speech_lstm.model.checkpoint import save_model
+from speech_lstm.model.network import Network
 from speech_lstm.recognition.recognizer import load
 from speech_lstm.recurrent.stack import Stack
 

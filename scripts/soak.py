@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 
 from speech_lstm.audio.recording import fit_clip, read_recording
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE
-from speech_lstm.insight.figures import BLUE, GREY, ORANGE, save_figure, tidy
+from speech_lstm.report.plotting import BLUE, GREY, ORANGE, save_figure, tidy
 
 ROOT = Path(__file__).parents[1]
 LOOKS = 120  # at memory and latency during a run

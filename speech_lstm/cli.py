@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from speech_lstm import commands, extras
-from speech_lstm.errors import INTERRUPTED, SpeechLSTMError
-from speech_lstm.flags import Parser
+from speech_lstm import commands
+from speech_lstm.commands.flags import Parser
+from speech_lstm.errors import INTERRUPTED, SpeechLSTMError, missing_package
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         print("interrupted", file=sys.stderr)
         status = INTERRUPTED
     except ModuleNotFoundError as error:
-        if (fault := extras.told(error)) is None:
+        if (fault := missing_package(error)) is None:
             raise
         print(f"speech-lstm: {fault}", file=sys.stderr)
         status = fault.exit_status

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.virtual_microphone import PYTHONPATH
 from test_listen import COMMAND, MODEL, SLOW, lines_of, spoken, wait_for
 from test_mqtt import Broker, Reader, needs_broker
 from test_programs import alive, script
-from virtual_microphone import PYTHONPATH
 
 from speech_lstm.commands.listen import check_words
 from speech_lstm.config import SAMPLE_RATE, SILENCE, UNKNOWN

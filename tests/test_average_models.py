@@ -10,8 +10,8 @@ import pytest
 import torch
 from conftest import ROOT
 
-from speech_lstm.checkpoint import Model, load_model, save_model
 from speech_lstm.config import UNKNOWN
+from speech_lstm.model.checkpoint import Model, load_model, save_model
 
 Main = Callable[[list[str]], int]
 

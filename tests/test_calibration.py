@@ -15,15 +15,15 @@ from matplotlib.image import imread
 from safetensors.torch import load_file
 from scipy.special import log_softmax, softmax
 
-from speech_lstm.checkpoint import Model, load_model, save_model
 from speech_lstm.config import COMMANDS_8, SILENCE, UNKNOWN, FeatureConfig, NetworkConfig
-from speech_lstm.corpus.memory import load_memory
+from speech_lstm.corpus.clip_cache import load_memory
 from speech_lstm.corpus.speech_commands import Task, scan
-from speech_lstm.insight.calibration_figures import calibration_figure
-from speech_lstm.insight.figures import save_figure
-from speech_lstm.network import Network
+from speech_lstm.model.checkpoint import Model, load_model, save_model
+from speech_lstm.model.network import Network
 from speech_lstm.recognition.recognizer import Recognizer
-from speech_lstm.training.calibration import BINS, calibration
+from speech_lstm.report.plotting import save_figure
+from speech_lstm.training.reliability import BINS, calibration
+from speech_lstm.training.reliability_figures import calibration_figure
 from speech_lstm.training.scoring import ScoredSet, logits, scored_set
 from speech_lstm.training.temperature import calibrated, fit_temperature
 

@@ -13,9 +13,9 @@ import soundfile
 
 import speech_lstm
 from speech_lstm.audio.recording import read_recording
-from speech_lstm.checkpoint import load_model
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.errors import ModelError
+from speech_lstm.model.checkpoint import load_model
 from speech_lstm.recognition.onnx_model import OnnxModel
 from speech_lstm.recognition.recognizer import Recognizer, carried_model, load
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-import naive_cells
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+from support import naive_cells
 from torch import Tensor
 
 from speech_lstm.config import NetworkConfig

@@ -12,41 +12,17 @@ from typing import Any
 
 import pytest
 import tomli_w
+from support.command_line import SLOW, answer, call, refusal
 
-from speech_lstm.budget import TOLERANCE, match_parameters, parameter_count
-from speech_lstm.cli import main
+from speech_lstm.commands.flags import read_config
 from speech_lstm.config import COMMANDS_8, FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError
-from speech_lstm.flags import read_config
-from speech_lstm.network import Network
+from speech_lstm.model.network import Network
+from speech_lstm.model.sizing import TOLERANCE, match_parameters, parameter_count
 from speech_lstm.recurrent.cell import CELLS, Cell
 from speech_lstm.recurrent.cells.vanilla import Vanilla
 
 FEATURES, LABELS = FeatureConfig(), 12
-SLOW = 120  # seconds; a loaded machine takes long to import torch
-
-
-def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    """Exit status, output and standard error of a command in this process."""
-    with pytest.raises(SystemExit) as caught:
-        main([str(word) for word in words])
-    told = capsys.readouterr()
-    return int(caught.value.code or 0), told.out, told.err
-
-
-def answer(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    status, out, err = call(capsys, *words)
-    assert (status, err) == (0, "")
-    return out
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """The one line with which a command is refused."""
-    status, out, err = call(capsys, *words)
-    assert (status, out) == (2, "")
-    assert err.startswith("speech-lstm: ")
-    assert err.count("\n") == 1
-    return err
 
 
 @pytest.fixture

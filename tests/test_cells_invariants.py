@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import naive_cells
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import naive_cells
 from test_cells import EXACT, build, by_engine, frames, settings_of
 from torch import Tensor
 

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import naive_cells
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import naive_cells
 from test_cells import DEVICES, frames, randomise, settings_of
 from torch.nn.functional import cross_entropy
 
-from speech_lstm.checkpoint import Model, load_model, save_model
 from speech_lstm.config import FeatureConfig, NetworkConfig, TrainingConfig
 from speech_lstm.errors import ConfigError
-from speech_lstm.network import Network
+from speech_lstm.model.checkpoint import Model, load_model, save_model
+from speech_lstm.model.network import Network
 from speech_lstm.recurrent.cell import Matrix
 from speech_lstm.recurrent.stack import Carry, Stack
 from speech_lstm.training.trainer import parameter_groups

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import naive_cells
 import numpy as np
 import pytest
 import torch
+from support import naive_cells
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.audio.recording import fit_clip, read_recording
 from speech_lstm.config import FeatureConfig, NetworkConfig
-from speech_lstm.network import Network
+from speech_lstm.model.network import Network
 
 STEPS, RATE = 50, 0.025
 WORDS = ("yes", "left", "go", "up")

@@ -15,16 +15,16 @@ from typing import Any
 
 import pytest
 import torch
-from full_disk import files_of_at_most, needs_limits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from support.full_disk import files_of_at_most, needs_limits
 from torch import Tensor
 
-from speech_lstm.checkpoint import KIND, Model, load_model, save_model
 from speech_lstm.config import Config, DetectionConfig, FeatureConfig, NetworkConfig
 from speech_lstm.errors import ModelError, SpeechLSTMError
-from speech_lstm.network import Network
+from speech_lstm.model.checkpoint import KIND, Model, load_model, save_model
+from speech_lstm.model.network import Network
 from speech_lstm.training.state import Progress, State
 
 FEATURES = FeatureConfig(mels=12, coefficients=7)

@@ -12,32 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from support.command_line import SLOW, call, refusal
 
-from speech_lstm.cli import main
+from speech_lstm.commands.flags import read_config
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, Config
-from speech_lstm.flags import read_config
 from speech_lstm.recognition.recognizer import load
 from speech_lstm.training.run import train
 
 LABELS = (*COMMANDS_8, UNKNOWN, SILENCE)
-SLOW = 120  # seconds; a loaded machine takes long to import torch
-
-
-def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    """Exit status, output and standard error of a command in this process."""
-    with pytest.raises(SystemExit) as caught:
-        main([str(word) for word in words])
-    told = capsys.readouterr()
-    return int(caught.value.code or 0), told.out, told.err
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """The one line with which a command is refused."""
-    status, out, err = call(capsys, *words)
-    assert (status, out) == (2, "")
-    assert err.startswith("speech-lstm: ")
-    assert err.count("\n") == 1
-    return err
 
 
 # --- help --------------------------------------------------------------------------------------------------------

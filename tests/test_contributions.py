@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from insight_models import seen
 from numpy.typing import NDArray
+from support.insight_models import seen
 from torch import Tensor
 
 from speech_lstm.insight.contributions import REST, Sum, added, contributions, parts_of

@@ -15,10 +15,10 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from test_cli import call
+from support.command_line import call
 
-from speech_lstm.checkpoint import save_model
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, DetectionConfig
+from speech_lstm.model.checkpoint import save_model
 from speech_lstm.recognition.detector import Detector, find_word
 from speech_lstm.recognition.posteriors import Stream, WaveformScorer
 from speech_lstm.recognition.prediction import Prediction

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from insight_models import seen, summary_of
+from support.insight_models import seen, summary_of
 
 from speech_lstm.errors import ConfigError, SpeechLSTMError
 from speech_lstm.insight.contributions import contributions

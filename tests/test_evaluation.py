@@ -17,7 +17,7 @@ from sklearn.metrics import (  # type: ignore[import-untyped]
 
 from speech_lstm.config import SILENCE, UNKNOWN
 from speech_lstm.errors import CorpusError, ModelError
-from speech_lstm.share import wilson
+from speech_lstm.report.proportion import wilson
 from speech_lstm.training.evaluation import Evaluation, evaluate_scores
 
 LABELS = ("yes", "no", "stop", UNKNOWN, SILENCE)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import naive_cells
 import numpy as np
 import onnx
 import pytest
@@ -15,11 +14,11 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from support import naive_cells
 from test_cells import randomise
 from test_mfcc import VARIED, sounds
 
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.checkpoint import Model
 from speech_lstm.config import DetectionConfig, FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.export import native
@@ -37,8 +36,9 @@ from speech_lstm.export.parity import (
     compare_recordings,
     compare_stream,
 )
-from speech_lstm.network import Network
-from speech_lstm.onnx_file import open_session
+from speech_lstm.model.checkpoint import Model
+from speech_lstm.model.network import Network
+from speech_lstm.model.onnx_file import open_session
 from speech_lstm.recurrent import cell as cells
 from speech_lstm.recurrent.plugins import load_plugin
 

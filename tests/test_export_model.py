@@ -13,18 +13,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
-from test_cli import SLOW, call, refusal
+from support.command_line import SLOW, call, refusal
 from test_export import NOISE, model_of
 
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.audio.recording import fit_clip, read_recording
-from speech_lstm.checkpoint import load_model, save_model
 from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.errors import ModelError
 from speech_lstm.export import native
 from speech_lstm.export.model import recording_model, stream_model
 from speech_lstm.export.parity import answer_of
-from speech_lstm.onnx_file import SEAL_SIZE, sealed
+from speech_lstm.model.checkpoint import load_model, save_model
+from speech_lstm.model.onnx_file import SEAL_SIZE, sealed
 from speech_lstm.recognition.onnx_model import OnnxModel, OnnxStream
 from speech_lstm.recognition.recognizer import Recognizer, load
 

@@ -9,11 +9,10 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from test_cli import call, refusal
+from support.command_line import call, refusal
 
 import speech_lstm
-from speech_lstm.errors import MissingPackageError
-from speech_lstm.extras import EXTRAS, require
+from speech_lstm.errors import EXTRAS, MissingPackageError, require
 from speech_lstm.recognition.recognizer import carried_model
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]

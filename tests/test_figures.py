@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from full_disk import files_of_at_most, needs_limits
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from support.full_disk import files_of_at_most, needs_limits
 
 from speech_lstm.config import COMMANDS_8, SILENCE, UNKNOWN
 from speech_lstm.errors import SpeechLSTMError
-from speech_lstm.insight.figures import confusion_figure, curve_figure, recall_figure, save_figure
+from speech_lstm.report.plotting import save_figure
 from speech_lstm.training.evaluation import Evaluation, evaluate_scores
+from speech_lstm.training.figures import confusion_figure, curve_figure, recall_figure
 
 TEN = [*COMMANDS_8, UNKNOWN, SILENCE]
 THIRTY_FIVE = [f"word{k:02}" for k in range(35)]
@@ -134,7 +135,7 @@ def test_a_write_that_stops_half_way_leaves_the_old_figure(tmp_path: Path) -> No
 
 CLEAN = """
 import sys
-import speech_lstm.insight.figures as figures, speech_lstm.training.evaluation
+import speech_lstm.training.figures as figures, speech_lstm.training.evaluation
 assert "matplotlib" not in sys.modules
 figures.save_figure(figures.curve_figure([]), sys.argv[1])
 assert "matplotlib.pyplot" not in sys.modules

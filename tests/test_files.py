@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from full_disk import files_of_at_most, needs_limits
 from hypothesis import given
 from hypothesis import strategies as st
+from support.full_disk import files_of_at_most, needs_limits
 
 from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.files import atomic_path, plain, write_json

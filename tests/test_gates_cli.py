@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from insight_models import CLIP, recognizer
 from matplotlib.image import imread
-from test_cli import SLOW, call, refusal
+from support.command_line import SLOW, call, refusal
+from support.insight_models import CLIP, recognizer
 
-from speech_lstm.checkpoint import save_model
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.insight.gate_figure import gate_figure
 from speech_lstm.insight.inside import look_inside
 from speech_lstm.insight.summary import summarise
+from speech_lstm.model.checkpoint import save_model
 from speech_lstm.recurrent.cell import CELLS
 
 

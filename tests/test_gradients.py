@@ -13,10 +13,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_cli import SLOW, call, refusal
+from support.command_line import SLOW, call, refusal
 
 from speech_lstm.config import NetworkConfig
-from speech_lstm.corpus.memory import load_memory
+from speech_lstm.corpus.clip_cache import load_memory
 from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.insight.gradient_figures import styles_of
 from speech_lstm.insight.gradient_findings import findings, memory_table, verdicts

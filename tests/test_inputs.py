@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from support.virtual_microphone import ROOT, VirtualMicrophone, missing
 from test_listen import MODEL, spoken
-from virtual_microphone import ROOT, VirtualMicrophone, missing
 
 from speech_lstm.audio.inputs import Levelled, Played, find_input
 from speech_lstm.audio.level import Level

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from insight_models import CLIP, LABELS, recognizer, seen
+from support.insight_models import CLIP, LABELS, recognizer, seen
 from torch import Tensor
 
 from speech_lstm.audio.recording import find_clip, fit_clip, read_recording

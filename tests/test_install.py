@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 
 from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import SAMPLE_RATE
-from speech_lstm.onnx_file import SEAL_SIZE, sealed
+from speech_lstm.model.onnx_file import SEAL_SIZE, sealed
 
 ROOT = Path(__file__).parents[1]
 MODELS = [ROOT / "checkpoints" / f"commands8{suffix}" for suffix in (".safetensors", ".onnx")]

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 from conftest import ROOT
 from matplotlib.image import imread
-from test_cli import call
+from support.command_line import call
 
 LECTURES = ("lecture.md", "lecture.cs.md")
 LARGEST = 400_000  # bytes of a figure that the repository carries

@@ -17,7 +17,7 @@ from typing import IO
 import numpy as np
 import pytest
 import soundfile
-from virtual_microphone import ROOT, VirtualMicrophone, missing, without_microphone
+from support.virtual_microphone import ROOT, VirtualMicrophone, missing, without_microphone
 
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.recognition.detector import Detector

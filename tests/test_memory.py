@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from corpus_files import clip, speakers, write_clips
+from support.corpus_files import clip, speakers, write_clips
 
 from speech_lstm.audio.recording import fit_clip, read_recording
 from speech_lstm.config import CLIP_SAMPLES
-from speech_lstm.corpus.memory import CACHE_FOLDER, Memory, cache_folders, check_space, load_memory, to_int16
+from speech_lstm.corpus.clip_cache import CACHE_FOLDER, Memory, cache_folders, check_space, load_memory, to_int16
 from speech_lstm.errors import CorpusError, SpeechLSTMError
 from speech_lstm.files import OutputError
 
@@ -262,7 +262,7 @@ def test_a_folder_without_place_for_the_copy_uses_the_user_s_cache(tmp_path: Pat
 LOAD = """
 import mmap, os, sys, tqdm  # before the interpreter may be out of reach
 from pathlib import Path
-from speech_lstm.corpus.memory import load_memory
+from speech_lstm.corpus.clip_cache import load_memory
 from speech_lstm.errors import SpeechLSTMError
 if os.geteuid() == 0:  # the superuser may write everywhere
     os.setgroups([])

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from virtual_microphone import ROOT, VirtualMicrophone, missing, python, without_microphone
+from support.virtual_microphone import ROOT, VirtualMicrophone, missing, python, without_microphone
 
 from speech_lstm.audio.devices import InputDevice, device_table, find_device
 from speech_lstm.audio.microphone import Microphone

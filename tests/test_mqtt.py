@@ -19,7 +19,7 @@ from typing import Any, Self
 import pytest
 
 from speech_lstm.errors import ActionError, MissingPackageError
-from speech_lstm.live.journal import Command, Journal
+from speech_lstm.live.command_log import Command, Journal
 from speech_lstm.live.mqtt import PASSWORD, Publisher
 from speech_lstm.recognition.prediction import Prediction
 

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve  # type: ignore[import-untyped]
 
-from speech_lstm.checkpoint import Model
+from speech_lstm.commands.flags import read_config
 from speech_lstm.config import SILENCE, UNKNOWN, FeatureConfig, NetworkConfig
-from speech_lstm.flags import read_config
-from speech_lstm.insight.calibration_figures import open_set_figure
-from speech_lstm.insight.figures import save_figure
-from speech_lstm.network import Network
+from speech_lstm.model.checkpoint import Model
+from speech_lstm.model.network import Network
+from speech_lstm.report.plotting import save_figure
 from speech_lstm.training.open_set import Areas, OpenSet, command_scores, open_set
+from speech_lstm.training.reliability_figures import open_set_figure
 from speech_lstm.training.run import train
 from speech_lstm.training.scoring import evaluate_model
 

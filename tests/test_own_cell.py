@@ -9,19 +9,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.command_line import call, refusal
 
-from speech_lstm.checkpoint import Model, load_model, save_model
-from speech_lstm.cli import main
+from speech_lstm.commands.flags import read_config
 from speech_lstm.config import COMMANDS_8, FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError, ModelError
-from speech_lstm.flags import read_config
-from speech_lstm.network import Network
+from speech_lstm.model.checkpoint import Model, load_model, save_model
+from speech_lstm.model.network import Network
 from speech_lstm.recurrent.cell import CELLS, find_cell
 from speech_lstm.recurrent.plugins import load_plugin
 from speech_lstm.recurrent.stack import Stack
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "own_cell.py"
-SLOW = 120  # seconds; a loaded machine takes long to import torch
 
 CELL = """
 from speech_lstm.recurrent.cell import Cell, register
@@ -39,23 +38,6 @@ class Fading(Cell):
 
 
 pytestmark = pytest.mark.usefixtures("forget_plugins")
-
-
-def call(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    """Exit status, output and standard error of a command in this process."""
-    with pytest.raises(SystemExit) as caught:
-        main([str(word) for word in words])
-    told = capsys.readouterr()
-    return int(caught.value.code or 0), told.out, told.err
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """The one line with which a command is refused."""
-    status, out, err = call(capsys, *words)
-    assert (status, out) == (2, "")
-    assert err.startswith("speech-lstm: ")
-    assert err.count("\n") == 1
-    return err
 
 
 def written(path: Path, text: str) -> Path:

@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from insight_models import CLIP, LABELS, seen, summary_of
 from numpy.typing import NDArray
-from test_cli import call
+from support.command_line import call
+from support.insight_models import CLIP, LABELS, seen, summary_of
 
-from speech_lstm.checkpoint import save_model
 from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.insight import influence
 from speech_lstm.insight.contributions import contributions
 from speech_lstm.insight.diagram import Numbers, evaluate, written
 from speech_lstm.insight.page import write_page
+from speech_lstm.model.checkpoint import save_model
 from speech_lstm.recurrent.cell import CELLS
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.checkpoint import Model
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN, FeatureConfig, NetworkConfig
-from speech_lstm.network import Network
-from speech_lstm.recognition.gate import FLOOR_SECONDS, HELD_SECONDS, Gate
+from speech_lstm.model.checkpoint import Model
+from speech_lstm.model.network import Network
+from speech_lstm.model.scorers import Frames, FrameScorer
+from speech_lstm.recognition.activity import FLOOR_SECONDS, HELD_SECONDS, Gate
 from speech_lstm.recognition.posteriors import Rows, Stream, WaveformScorer
 from speech_lstm.recognition.recognizer import Recognizer
-from speech_lstm.recognition.scorers import Frames, FrameScorer
 
 Samples = NDArray[np.float32]
 LABELS = ("yes", "no", UNKNOWN, SILENCE)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from speech_lstm.errors import ActionError
-from speech_lstm.live.journal import Command, Journal
+from speech_lstm.live.command_log import Command, Journal
 from speech_lstm.live.programs import EVERY_SECONDS, Program
 from speech_lstm.recognition.prediction import Prediction
 

@@ -19,12 +19,12 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from virtual_microphone import ROOT, VirtualMicrophone, missing
+from support.virtual_microphone import ROOT, VirtualMicrophone, missing
 
 from speech_lstm.audio.inputs import Origin
 from speech_lstm.audio.level import frame_levels
 from speech_lstm.audio.recording import fit_clip, read_recording
-from speech_lstm.audio.tape import Tape
+from speech_lstm.audio.word_recorder import Tape
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.corpus.own_words import missing_takes, speaker_id, take_path
 from speech_lstm.corpus.speech_commands import scan

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from speech_lstm.config import AugmentConfig, Config, CorpusConfig, FeatureConfig, NetworkConfig, TrainingConfig
-from speech_lstm.network import Network
+from speech_lstm.model.network import Network
 from speech_lstm.recurrent.cell import CELLS, Cell, Frame, Matrix, State, Vector, Weights
 from speech_lstm.training import replay
 from speech_lstm.training.run import train

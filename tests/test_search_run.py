@@ -14,7 +14,7 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
-from test_cli import call, refusal
+from support.command_line import call, refusal
 
 from speech_lstm.cli import main
 from speech_lstm.errors import INTERRUPTED
@@ -22,8 +22,8 @@ from speech_lstm.recurrent.cell import CELLS
 from speech_lstm.search.population import CANDIDATE, CELL
 from speech_lstm.search.recall import ALPHABET, SYMBOLS, remembered, sequences
 from speech_lstm.search.results import results_of
-from speech_lstm.study.slots import Slot, slot_of
-from speech_lstm.study.storage import StudyError, find_stored, open_storage
+from speech_lstm.trials.slots import Slot, slot_of
+from speech_lstm.trials.storage import StudyError, find_stored, open_storage
 
 pytestmark = pytest.mark.usefixtures("forget_candidates")
 

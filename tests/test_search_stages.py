@@ -8,7 +8,7 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.trial import TrialState
-from simulated_search import definition, go_on, quality, remembered, simulate
+from support.simulated_search import definition, go_on, quality, remembered, simulate
 
 from speech_lstm.errors import ConfigError, SpeechLSTMError
 from speech_lstm.search.definition import find_search, read_search
@@ -18,7 +18,7 @@ from speech_lstm.search.report import SearchFindings, verdicts, write_report
 from speech_lstm.search.results import ancestor, results_of, write_cell
 from speech_lstm.search.seeds import SEEDS
 from speech_lstm.search.stages import PASSED
-from speech_lstm.study.slots import SLOT, Slot, filled
+from speech_lstm.trials.slots import SLOT, Slot, filled
 
 pytestmark = pytest.mark.usefixtures("forget_candidates")
 

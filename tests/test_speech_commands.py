@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from corpus_files import speakers, touch_clips, write_clips
+from support.corpus_files import speakers, touch_clips, write_clips
 
 from speech_lstm.config import COMMANDS_10, SILENCE, UNKNOWN
 from speech_lstm.corpus.speech_commands import (

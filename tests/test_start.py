@@ -9,7 +9,7 @@ import pytest
 import torch
 from test_training import TINY, command_line, with_training
 
-from speech_lstm.checkpoint import load_model
+from speech_lstm.model.checkpoint import load_model
 from speech_lstm.training.run import train
 
 STILL = {"epochs": 1, "learning_rate": 0.0}

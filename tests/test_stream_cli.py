@@ -16,14 +16,14 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import poisson
-from test_cli import SLOW, call, refusal
+from support.command_line import SLOW, call, refusal
 
-from speech_lstm.checkpoint import load_model, save_model
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, DetectionConfig
+from speech_lstm.model.checkpoint import load_model, save_model
 from speech_lstm.recognition.posteriors import Rows
 from speech_lstm.recognition.recognizer import load
-from speech_lstm.streams.calibration import Calibration, CalibrationError, calibrate, shared_out
 from speech_lstm.streams.score import Rate, StreamScore
+from speech_lstm.streams.thresholds import Calibration, CalibrationError, calibrate, shared_out
 from speech_lstm.streams.tradeoff import Scored, TradeOff, trade_off
 from speech_lstm.streams.truth import Event
 

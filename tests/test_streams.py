@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from corpus_files import speakers, write_clips
+from support.corpus_files import speakers, write_clips
 
 from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech_lstm.budget import parameter_count
 from speech_lstm.errors import ConfigError
+from speech_lstm.model.sizing import parameter_count
 from speech_lstm.study.definition import Definition, definition_of, read_study, shipped
-from speech_lstm.study.slots import Slot, check_networks, proposal
+from speech_lstm.trials.slots import Slot, check_networks, proposal
 
 LABELS = 10
 

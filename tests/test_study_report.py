@@ -13,7 +13,7 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
-from simulated_study import CLIPS, simulate
+from support.simulated_study import CLIPS, simulate
 
 from speech_lstm.cli import main
 from speech_lstm.study.definition import Definition, definition_of
@@ -24,7 +24,7 @@ from speech_lstm.study.progress import progress_of, text
 from speech_lstm.study.report import write_report
 from speech_lstm.study.results import Results, results_of
 from speech_lstm.study.sections import summary
-from speech_lstm.study.slots import ASKED, SLOT
+from speech_lstm.trials.slots import ASKED, SLOT
 
 SPACE = {
     "hidden": {"low": 16, "high": 64, "log": True},

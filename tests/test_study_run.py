@@ -15,19 +15,19 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-import postgresql_server
 import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
-from test_cli import call, refusal
+from support import postgresql_server
+from support.command_line import call, refusal
 
 from speech_lstm.cli import main
 from speech_lstm.study.definition import read_study
-from speech_lstm.study.packing import pack, unpack
 from speech_lstm.study.results import results_of
-from speech_lstm.study.slots import Slot, filled, proposal, slot_of
-from speech_lstm.study.storage import StudyError, connected, find_stored, open_storage
 from speech_lstm.training.trainer import Diverged, Trainer
+from speech_lstm.trials.packing import pack, unpack
+from speech_lstm.trials.slots import Slot, filled, proposal, slot_of
+from speech_lstm.trials.storage import StudyError, connected, find_stored, open_storage
 
 SLOW = 120  # seconds; a loaded machine takes long to import torch
 NAME = "tiny"

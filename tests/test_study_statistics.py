@@ -14,7 +14,7 @@ import statsmodels.stats.weightstats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech_lstm.study.statistics import (
+from speech_lstm.report.statistics import (
     LEVEL,
     POWER,
     Comparison,

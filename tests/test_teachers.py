@@ -10,9 +10,9 @@ import torch
 from test_training import TINY, command_line, history, with_training
 
 from speech_lstm.audio.recording import read_recording
-from speech_lstm.checkpoint import Model, load_model, save_model
 from speech_lstm.config import CLIP_SAMPLES, FeatureConfig, NetworkConfig
-from speech_lstm.network import Network
+from speech_lstm.model.checkpoint import Model, load_model, save_model
+from speech_lstm.model.network import Network
 from speech_lstm.recognition.recognizer import Recognizer, carried_model
 from speech_lstm.training.run import train
 from speech_lstm.training.teachers import Teachers

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from real_terminal import Terminal
+from support.real_terminal import Terminal
+from support.virtual_microphone import VirtualMicrophone, missing
 from test_listen import MODEL, spoken, wait_for
-from virtual_microphone import VirtualMicrophone, missing
 
 LISTEN = [sys.executable, "-u", "-m", "speech_lstm", "listen", "--model", str(MODEL)]
 ABSENT = [*missing(), *(["tmux"] if shutil.which("tmux") is None else [])]

@@ -19,10 +19,9 @@ import numpy as np
 import pytest
 import tomli_w
 import torch
-from full_disk import files_of_at_most, needs_limits
 from safetensors.torch import load_file
+from support.full_disk import files_of_at_most, needs_limits
 
-from speech_lstm.checkpoint import load_model
 from speech_lstm.cli import main
 from speech_lstm.config import (
     COMMANDS_8,
@@ -34,6 +33,7 @@ from speech_lstm.config import (
     TrainingConfig,
 )
 from speech_lstm.errors import ConfigError, CorpusError, ModelError
+from speech_lstm.model.checkpoint import load_model
 from speech_lstm.training.distributed import Processes, choose_device
 from speech_lstm.training.run import train
 from speech_lstm.training.trainer import learning_rate

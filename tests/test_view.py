@@ -11,13 +11,13 @@ import pytest
 import torch
 from rich.cells import cell_len
 from rich.console import Console
-from told import BLOCK, LABELS, Blocks, Told
+from support.told import BLOCK, LABELS, Blocks, Told
 
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, DetectionConfig, FeatureConfig
-from speech_lstm.live.journal import Journal
+from speech_lstm.live.command_log import Journal
 from speech_lstm.live.meter import Meter, draw_bar
-from speech_lstm.live.strip import BANDS, COLUMN_MS, HIGH_HZ, LOW_HZ, SHADES, Strip
+from speech_lstm.live.spectrogram import BANDS, COLUMN_MS, HIGH_HZ, LOW_HZ, SHADES, Strip
 from speech_lstm.live.view import LiveView, fits, only_ascii
 from speech_lstm.recognition.prediction import Prediction
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from speech_lstm.audio.parts import row_slices
+from speech_lstm.audio.mfcc import row_slices
 from speech_lstm.audio.timbre import CURVES, Timbre
 from speech_lstm.config import SAMPLE_RATE, AugmentConfig, FeatureConfig
 

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from speech_lstm.errors import MicrophoneError
-from speech_lstm.extras import require
+import numpy as np
+
+from speech_lstm.audio.native_stderr import native_stderr_silenced
+from speech_lstm.config import SAMPLE_RATE
+from speech_lstm.errors import MicrophoneError, require
 
 NO_DEVICE = "no microphone found: connect one and see that the sound settings of the system show it"
 SERVER = "pulse"  # PortAudio's device of the sound server, PulseAudio's or PipeWire's, by way of ALSA
@@ -182,3 +185,13 @@ def reason(error: BaseException | None) -> str:
 
 def _names(devices: list[InputDevice]) -> str:
     return ", ".join(f"{device.index} {device.title!r}" for device in devices)
+
+
+def play(samples: np.ndarray) -> None:
+    """Play float32 [samples] at 16 kHz on the default output; raises MicrophoneError where there is none."""
+    binding = sounddevice()
+    try:
+        with native_stderr_silenced():
+            binding.play(samples, SAMPLE_RATE, blocking=True)
+    except (binding.PortAudioError, ValueError) as error:  # ValueError: there is no default output
+        raise MicrophoneError(f"it can't be played ({reason(error)}); see the sound settings") from error

@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from speech_lstm.commands.flags import add_plugin_flag, load_plugins, positive
 from speech_lstm.commands.make_stream import add_stream_flags
-from speech_lstm.flags import add_plugin_flag, load_plugins, positive
 
 HELP = "choose the threshold of each word for a rate of false accepts"
 
@@ -34,15 +34,15 @@ def run(arguments: argparse.Namespace) -> int:
     load_plugins(arguments)
     from dataclasses import replace
 
-    from speech_lstm.checkpoint import load_model, save_model
     from speech_lstm.config import commands_of
     from speech_lstm.corpus.speech_commands import scan
     from speech_lstm.files import atomic_path
+    from speech_lstm.model.checkpoint import load_model, save_model
     from speech_lstm.recognition.recognizer import Recognizer, one_thread
-    from speech_lstm.streams.calibration import calibrate
     from speech_lstm.streams.hearing import hear_plan
     from speech_lstm.streams.report import calibration_table
     from speech_lstm.streams.scenes import Plan
+    from speech_lstm.streams.thresholds import calibrate
 
     one_thread()
     model, out = load_model(arguments.model), arguments.out or arguments.model

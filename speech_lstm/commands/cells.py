@@ -7,7 +7,7 @@ import json
 import shutil
 import sys
 
-from speech_lstm.flags import add_match_flag, add_plugin_flag, add_settings, config_of, load_plugins
+from speech_lstm.commands.flags import add_match_flag, add_plugin_flag, add_settings, config_of, load_plugins
 
 HELP = "list the recurrent cells, or show one"
 

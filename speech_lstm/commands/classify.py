@@ -6,8 +6,8 @@ import argparse
 import json
 import sys
 
+from speech_lstm.commands.flags import add_recognition_flags, load_plugins, whole
 from speech_lstm.errors import FAILED
-from speech_lstm.flags import add_recognition_flags, load_plugins, whole
 
 HELP = "say which command recordings hold"
 

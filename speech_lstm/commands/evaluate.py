@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speech_lstm.flags import add_plugin_flag, load_plugins
+from speech_lstm.commands.flags import add_plugin_flag, load_plugins
 
 if TYPE_CHECKING:
     from speech_lstm.training.scoring import Scores
@@ -28,8 +28,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     load_plugins(arguments)
-    from speech_lstm.checkpoint import load_model
     from speech_lstm.files import write_json
+    from speech_lstm.model.checkpoint import load_model
     from speech_lstm.training.distributed import choose_device
     from speech_lstm.training.scoring import evaluate_model
 
@@ -50,8 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def draw(scores: Scores, folder: Path) -> list[Path]:
     """Write the figures; returns their paths."""
-    from speech_lstm.insight.calibration_figures import calibration_figure, open_set_figure
-    from speech_lstm.insight.figures import confusion_figure, recall_figure, save_figure
+    from speech_lstm.report.plotting import save_figure
+    from speech_lstm.training.figures import confusion_figure, recall_figure
+    from speech_lstm.training.reliability_figures import calibration_figure, open_set_figure
 
     figures = {
         "confusion.png": confusion_figure(scores.evaluation),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from speech_lstm.extras import require
-from speech_lstm.flags import add_plugin_flag, load_plugins
+from speech_lstm.commands.flags import add_plugin_flag, load_plugins
+from speech_lstm.errors import require
 
 HELP = "write a model as an ONNX file that needs no torch"
 
@@ -30,8 +30,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     require("onnx")  # first: its extra brings torch along
     load_plugins(arguments)
-    from speech_lstm.checkpoint import load_model
     from speech_lstm.export.files import export
+    from speech_lstm.model.checkpoint import load_model
     from speech_lstm.recognition.recognizer import one_thread
 
     one_thread()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from speech_lstm.commands.flags import add_model_flag, add_plugin_flag, load_plugins, seconds, whole
 from speech_lstm.config import listed
 from speech_lstm.errors import ConfigError
-from speech_lstm.flags import add_model_flag, add_plugin_flag, load_plugins, seconds, whole
 
 HELP = "show what the gates did with a recording"
 
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     one_thread()
     model = load(arguments.model or carried_model(".safetensors"))
     if arguments.cell_equation:
-        from speech_lstm.catalogue import legend
+        from speech_lstm.model.catalogue import legend
 
         print(legend(model.model.config.cell))
     if equations_alone:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from speech_lstm.flags import add_plugin_flag, lengths, load_plugins, names, whole
+from speech_lstm.commands.flags import add_plugin_flag, lengths, load_plugins, names, whole
 
 HELP = "show how gradients vanish, explode and are kept through time"
 

@@ -7,8 +7,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from speech_lstm.commands.flags import add_input_flags, add_recognition_flags, load_plugins, seconds
 from speech_lstm.errors import ActionError
-from speech_lstm.flags import add_input_flags, add_recognition_flags, load_plugins, seconds
 
 if TYPE_CHECKING:
     from speech_lstm.audio.inputs import Input

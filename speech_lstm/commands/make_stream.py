@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from speech_lstm.commands.flags import add_plugin_flag, decibels, load_plugins, names, positive, whole
 from speech_lstm.config import COMMANDS_8, SILENCE, UNKNOWN, commands_of
-from speech_lstm.flags import add_plugin_flag, decibels, load_plugins, names, positive, whole
 
 if TYPE_CHECKING:
     from speech_lstm.streams.truth import Event

@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from speech_lstm.commands.flags import add_input_flags, names, whole
 from speech_lstm.errors import MicrophoneError, RecordingError
-from speech_lstm.flags import add_input_flags, names, whole
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from speech_lstm.audio.tape import Take, Tape
+    from speech_lstm.audio.word_recorder import Take, Tape
 
 HELP = "record words of your own"
 KEYS = "Enter records, p plays the last one, r records the last one again, s skips, q ends"
@@ -34,7 +34,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.audio.inputs import Levelled, find_input
     from speech_lstm.audio.level import Level
-    from speech_lstm.audio.tape import Tape
+    from speech_lstm.audio.word_recorder import Tape
     from speech_lstm.corpus.own_words import missing_takes
 
     takes = missing_takes(arguments.out, arguments.words, arguments.speaker, arguments.each)
@@ -113,7 +113,7 @@ class Session:
 
     def play(self) -> None:
         """Play the last recording."""
-        from speech_lstm.audio.speaker import play
+        from speech_lstm.audio.devices import play
 
         if self.last is None:
             print("  nothing is recorded yet")

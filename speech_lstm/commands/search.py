@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from speech_lstm.commands.flags import add_storage_flag, add_worker_flags, whole
 from speech_lstm.errors import INTERRUPTED
-from speech_lstm.flags import add_storage_flag, add_worker_flags, whole
 
 HELP = "search for recurrent cells by mutation"
 KIND = "search"
@@ -43,9 +43,9 @@ def work(arguments: argparse.Namespace) -> int:
     from speech_lstm.search import progress
     from speech_lstm.search.definition import read_search
     from speech_lstm.search.worker import SearchWorker, check_networks
-    from speech_lstm.study.recordings import prepared
-    from speech_lstm.study.storage import default_url, join_study, open_storage
-    from speech_lstm.study.worker import worked
+    from speech_lstm.trials.recordings import prepared
+    from speech_lstm.trials.storage import default_url, join_study, open_storage
+    from speech_lstm.trials.worker import worked
 
     definition = read_search(arguments.search)
     data = arguments.data or Path(definition.search.data)
@@ -63,7 +63,7 @@ def work(arguments: argparse.Namespace) -> int:
 def show(arguments: argparse.Namespace) -> int:
     """Say how far a search is."""
     from speech_lstm.search.progress import progress_of, text
-    from speech_lstm.study.storage import connected
+    from speech_lstm.trials.storage import connected
 
     with connected():
         print(text(progress_of(stored(arguments))))
@@ -75,7 +75,7 @@ def tell(arguments: argparse.Namespace) -> int:
     from speech_lstm.search.report import write_report
     from speech_lstm.search.results import results_of
     from speech_lstm.study.report import PAGE
-    from speech_lstm.study.storage import connected
+    from speech_lstm.trials.storage import connected
 
     with connected():
         results = results_of(stored(arguments))
@@ -88,7 +88,7 @@ def tell(arguments: argparse.Namespace) -> int:
 def export(arguments: argparse.Namespace) -> int:
     """Write one of the best cells as a Python file."""
     from speech_lstm.search.results import results_of, write_cell
-    from speech_lstm.study.storage import connected
+    from speech_lstm.trials.storage import connected
 
     with connected():
         results = results_of(stored(arguments))
@@ -100,7 +100,7 @@ def export(arguments: argparse.Namespace) -> int:
 def stored(arguments: argparse.Namespace) -> Any:
     """The search in its storage, to look at."""
     from speech_lstm.search.definition import find_search
-    from speech_lstm.study.storage import default_url, find_stored, open_storage
+    from speech_lstm.trials.storage import default_url, find_stored, open_storage
 
     name = find_search(arguments.search).stem
     url = arguments.storage or default_url(name, KIND)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from speech_lstm.flags import add_plugin_flag, add_threshold_flag, load_plugins
+from speech_lstm.commands.flags import add_plugin_flag, add_threshold_flag, load_plugins
 
 HELP = "measure detection on a long recording whose words are known"
 
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         write_json(arguments.json, facts | score.to_dict() | {"trade_off": curve.to_dict()})
         print(f"\nnumbers in {arguments.json}")
     if arguments.plots:
-        from speech_lstm.insight.figures import save_figure
+        from speech_lstm.report.plotting import save_figure
         from speech_lstm.streams.figures import total_figure, word_figure
 
         save_figure(total_figure(curve), arguments.plots / "tradeoff.png")

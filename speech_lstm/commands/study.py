@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from speech_lstm.commands.flags import add_plugin_flag, add_storage_flag, add_worker_flags, load_plugins, whole
 from speech_lstm.errors import INTERRUPTED
-from speech_lstm.flags import add_plugin_flag, add_storage_flag, add_worker_flags, load_plugins, whole
 
 HELP = "compare cells by many trainings, with statistics"
 
@@ -36,10 +36,10 @@ def work(arguments: argparse.Namespace) -> int:
     load_plugins(arguments)
     from speech_lstm.study import progress
     from speech_lstm.study.definition import read_study
-    from speech_lstm.study.recordings import prepared
-    from speech_lstm.study.slots import SlotSampler, check_networks, direction_of
-    from speech_lstm.study.storage import default_url, join_study, open_storage
-    from speech_lstm.study.worker import StudyWorker, worked
+    from speech_lstm.trials.recordings import prepared
+    from speech_lstm.trials.slots import SlotSampler, check_networks, direction_of
+    from speech_lstm.trials.storage import default_url, join_study, open_storage
+    from speech_lstm.trials.worker import StudyWorker, worked
 
     definition = read_study(arguments.study)
     data = arguments.data or Path(definition.study.data)
@@ -58,7 +58,7 @@ def work(arguments: argparse.Namespace) -> int:
 def show(arguments: argparse.Namespace) -> int:
     """Say how far a study is."""
     from speech_lstm.study.progress import progress_of, text
-    from speech_lstm.study.storage import connected
+    from speech_lstm.trials.storage import connected
 
     with connected():
         print(text(progress_of(stored(arguments))))
@@ -69,7 +69,7 @@ def tell(arguments: argparse.Namespace) -> int:
     """Write the report of a study, and print what was found."""
     from speech_lstm.study.report import PAGE, write_report
     from speech_lstm.study.results import results_of
-    from speech_lstm.study.storage import connected
+    from speech_lstm.trials.storage import connected
 
     with connected():
         results = results_of(stored(arguments))
@@ -82,7 +82,7 @@ def tell(arguments: argparse.Namespace) -> int:
 def stored(arguments: argparse.Namespace) -> Any:
     """The study in its storage, to look at."""
     from speech_lstm.study.definition import find_study
-    from speech_lstm.study.storage import default_url, find_stored, open_storage
+    from speech_lstm.trials.storage import default_url, find_stored, open_storage
 
     name = find_study(arguments.study).stem
     return find_stored(open_storage(arguments.storage or default_url(name), make=False), name)

@@ -8,8 +8,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from speech_lstm.commands.flags import add_match_flag, add_plugin_flag, add_settings, config_of, load_plugins
 from speech_lstm.errors import INTERRUPTED
-from speech_lstm.flags import add_match_flag, add_plugin_flag, add_settings, config_of, load_plugins
 
 HELP = "train a network on a folder of recordings"
 

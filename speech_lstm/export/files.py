@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from speech_lstm.checkpoint import Model
 from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.errors import ConfigError
 from speech_lstm.export.graph import Floats
@@ -22,7 +21,8 @@ from speech_lstm.export.parity import (
     milliseconds,
 )
 from speech_lstm.files import atomic_path
-from speech_lstm.onnx_file import STREAM_SUFFIX, open_session
+from speech_lstm.model.checkpoint import Model
+from speech_lstm.model.onnx_file import STREAM_SUFFIX, open_session
 from speech_lstm.recognition.onnx_model import beginning
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from torch import Tensor
 
 from speech_lstm.export.graph import Graph
-from speech_lstm.export.record import Recorder
+from speech_lstm.export.tracer import Recorder
 from speech_lstm.recurrent.cell import Frame
 from speech_lstm.recurrent.layer import Layer
 from speech_lstm.recurrent.norm import InputNorm

@@ -9,13 +9,13 @@ import torch
 from onnx import TensorProto, helper
 
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.checkpoint import Model
 from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.errors import ConfigError
 from speech_lstm.export.graph import Graph
 from speech_lstm.export.loop import start_of
 from speech_lstm.export.network import Memory, write_features, write_head, write_stack
-from speech_lstm.onnx_file import KIND, STREAM_KIND, metadata, sealed
+from speech_lstm.model.checkpoint import Model
+from speech_lstm.model.onnx_file import KIND, STREAM_KIND, metadata, sealed
 
 Shape = Sequence[str | int]
 Outputs = dict[str, tuple[str, Shape]]  # by name: the value and its shape

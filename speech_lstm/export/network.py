@@ -12,7 +12,7 @@ from speech_lstm.export.front_end import log_mel
 from speech_lstm.export.graph import Floats, Graph
 from speech_lstm.export.loop import Names, write_loop
 from speech_lstm.export.native import operator, write_operator
-from speech_lstm.network import Attention, InputBatchNorm, InputLayerNorm, Last, Network
+from speech_lstm.model.network import Attention, InputBatchNorm, InputLayerNorm, Last, Network
 from speech_lstm.recurrent.layer import Layer
 from speech_lstm.recurrent.stack import Stack
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from speech_lstm.errors import ConfigError
 
 if TYPE_CHECKING:
-    from speech_lstm.export.record import Recorder
+    from speech_lstm.export.tracer import Recorder
 
 
 class Call:

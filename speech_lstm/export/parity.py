@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.checkpoint import Model
 from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.errors import FAILED, SpeechLSTMError
 from speech_lstm.export.graph import Floats
+from speech_lstm.model.checkpoint import Model
 
 TOLERANCE = 1e-4  # of a logit; of its size, where that is above 1: float32 has seven digits
 LOST_POINTS = 0.2  # percentage points of accuracy that int8 may cost
@@ -137,7 +137,7 @@ def compare_accuracy(model: Model, answer: Answer, data: Path) -> Accuracy:
     `load()` has it do in 8 bits."""
     from tqdm import tqdm
 
-    from speech_lstm.corpus.memory import load_memory
+    from speech_lstm.corpus.clip_cache import load_memory
     from speech_lstm.corpus.speech_commands import Task, scan
     from speech_lstm.training.scoring import scored_set
 

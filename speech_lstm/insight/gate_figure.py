@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_lstm.config import SAMPLE_RATE
-from speech_lstm.insight.figures import GREY, as_written, tidy
 from speech_lstm.insight.influence import OCCLUDED_SECONDS
 from speech_lstm.insight.sheet import COLOURS
+from speech_lstm.report.plotting import GREY, as_written, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

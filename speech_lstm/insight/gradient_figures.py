@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from speech_lstm.insight.figures import BLUE, GREY, ORANGE, tidy
 from speech_lstm.insight.gradient_study import Study
 from speech_lstm.insight.gradients import FAINT
 from speech_lstm.insight.memory_task import KNOWN, chance_limit, trials_by_cell
 from speech_lstm.insight.recurrent_weight import CLIP, EXPLODING, STEPS
 from speech_lstm.insight.sequences import FRAMES
+from speech_lstm.report.plotting import BLUE, GREY, ORANGE, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from speech_lstm.insight.sequences import Sequences
 from speech_lstm.insight.small_network import BATCH, LOOKED_INTO, SEEN, Told, correct, learn, see, small_network
-from speech_lstm.network import Network
+from speech_lstm.model.network import Network
 from speech_lstm.recurrent.stack import Stack
 
 FAINT = 1e-3  # the share of a gradient below which it is said not to reach

@@ -26,7 +26,7 @@ from speech_lstm.insight.small_network import (
     see,
     small_network,
 )
-from speech_lstm.network import Network
+from speech_lstm.model.network import Network
 from speech_lstm.recurrent.stack import Stack
 
 STEPS = 100

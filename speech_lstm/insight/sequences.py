@@ -11,7 +11,7 @@ from torch import Tensor
 
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.config import SAMPLE_RATE, FeatureConfig
-from speech_lstm.corpus.memory import load_memory
+from speech_lstm.corpus.clip_cache import load_memory
 from speech_lstm.corpus.noise import noise_of
 from speech_lstm.corpus.speech_commands import Corpus, scan, task_of
 from speech_lstm.errors import ConfigError, CorpusError

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from speech_lstm.config import NetworkConfig
 from speech_lstm.insight.sequences import FEATURES, FRAMES
-from speech_lstm.network import Network
+from speech_lstm.model.network import Network
 
 HIDDEN = 32
 BATCH = 32  # sequences

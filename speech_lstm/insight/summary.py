@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from speech_lstm.errors import ConfigError
 from speech_lstm.insight.influence import OCCLUDED_SECONDS, ablation, occlusion, saliency
 from speech_lstm.insight.inside import Floats, Inside, Trace
-from speech_lstm.tables import aligned
+from speech_lstm.report.tables import aligned
 
 if TYPE_CHECKING:
     from speech_lstm.recognition.recognizer import Recognizer

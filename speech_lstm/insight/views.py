@@ -48,8 +48,8 @@ class View:
         writer_of(path)(self, path)
 
     def write_figure(self, path: Path) -> None:
-        from speech_lstm.insight.figures import save_figure
         from speech_lstm.insight.gate_figure import gate_figure
+        from speech_lstm.report.plotting import save_figure
 
         save_figure(gate_figure(self.names, self.summaries, self.gates, self.order), path)
 

@@ -10,9 +10,9 @@ from typing import Self, TextIO
 import numpy as np
 
 from speech_lstm.audio.inputs import Input
-from speech_lstm.live.journal import Command, Journal
+from speech_lstm.live.command_log import Command, Journal
 from speech_lstm.live.listening import Hears
-from speech_lstm.tables import counted
+from speech_lstm.report.tables import counted
 
 
 class Lines:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from speech_lstm.audio.inputs import Input
-from speech_lstm.live.journal import Command, Journal
+from speech_lstm.live.command_log import Command, Journal
 from speech_lstm.recognition.prediction import Prediction
 
 WAIT_SECONDS = 0.05  # from look to look at what is still running when the stream has ended

@@ -9,10 +9,9 @@ from types import ModuleType, TracebackType
 from typing import Any, Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from speech_lstm.errors import ActionError
-from speech_lstm.extras import require
+from speech_lstm.errors import ActionError, require
 from speech_lstm.files import reason
-from speech_lstm.live.journal import Command
+from speech_lstm.live.command_log import Command
 
 PORT = 1883
 PASSWORD = "SPEECH_LSTM_MQTT_PASSWORD"  # in the environment, where it is not seen in the list of processes

@@ -14,7 +14,7 @@ from typing import Self
 
 from speech_lstm.errors import ActionError
 from speech_lstm.files import reason
-from speech_lstm.live.journal import Command
+from speech_lstm.live.command_log import Command
 
 EVERY_SECONDS = 1.0  # between the starts of one program
 LONGEST_LINE = 1000  # bytes; a program's line is cut there

@@ -19,11 +19,11 @@ from rich.text import Text
 from speech_lstm.audio.inputs import Input
 from speech_lstm.config import SILENCE, UNKNOWN, DetectionConfig
 from speech_lstm.live.box import Line, box, fitted
-from speech_lstm.live.journal import Command, Journal
+from speech_lstm.live.command_log import Command, Journal
 from speech_lstm.live.listening import Hears
 from speech_lstm.live.meter import Meter, draw_bar
-from speech_lstm.live.strip import Strip
-from speech_lstm.tables import counted
+from speech_lstm.live.spectrogram import Strip
+from speech_lstm.report.tables import counted
 
 FLASH_SECONDS = 1.0  # of audio in which a new command is shown in reverse
 NOTE_SECONDS = 8.0  # of audio for which a note stands

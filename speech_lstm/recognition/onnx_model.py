@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.errors import ModelError
-from speech_lstm.onnx_file import KIND, STREAM_KIND, STREAM_SUFFIX, read_session
+from speech_lstm.model.onnx_file import KIND, STREAM_KIND, STREAM_SUFFIX, read_session
 from speech_lstm.recognition.posteriors import Scorer, WaveformScorer
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ BATCH = 16
 
 
 class OnnxModel:
-    """What scores windows; see `speech_lstm.header.Header` for what else the file says."""
+    """What scores windows; see `speech_lstm.model.header.Header` for what else the file says."""
 
     def __init__(self, path: Path) -> None:
         """Raises ModelError, in one line, for a file that is no such model, is damaged or newer than this program."""
@@ -36,7 +36,7 @@ class OnnxModel:
 
     @property
     def source(self) -> str:
-        """The digest of the model that the file was made of, see `speech_lstm.checkpoint.Model`."""
+        """The digest of the model that the file was made of, see `speech_lstm.model.checkpoint.Model`."""
         return self.fact("source")
 
     def fact(self, name: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE
-from speech_lstm.recognition.gate import Gate
+from speech_lstm.recognition.activity import Gate
 
 # Silence put before and after the stream, so that a word at its edge has full windows. No more than a quarter of a
 # window: noise that sets in from digital silence can sound like a word.

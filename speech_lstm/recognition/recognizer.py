@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from speech_lstm.audio.recording import Source, find_clip, fit_clip, read_recording, stream_recording, to_mono_16k
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
-from speech_lstm.errors import ModelError, RecordingError
-from speech_lstm.extras import require
+from speech_lstm.errors import ModelError, RecordingError, require
 from speech_lstm.recognition.detector import Detector
 from speech_lstm.recognition.onnx_model import OnnxModel
 from speech_lstm.recognition.posteriors import Stream
@@ -27,9 +26,9 @@ if TYPE_CHECKING:
     import torch
 
     from speech_lstm.audio.mfcc import FrontEnd
-    from speech_lstm.checkpoint import Model
     from speech_lstm.insight.inside import Inside
-    from speech_lstm.recognition.torch_model import TorchModel
+    from speech_lstm.model.checkpoint import Model
+    from speech_lstm.model.torch_model import TorchModel
 
 MODEL_NAME = "commands8"
 ONE_WORD_SECONDS = 1.2  # a recording up to this long holds one word; a longer one is searched for commands
@@ -43,7 +42,7 @@ class Recognizer:
         if isinstance(model, OnnxModel):
             self.scores = model
         else:
-            from speech_lstm.recognition.torch_model import TorchModel
+            from speech_lstm.model.torch_model import TorchModel
 
             self.scores = TorchModel(model, device)
         self.labels, self.detection = self.scores.labels, self.scores.detection
@@ -176,7 +175,7 @@ def load(path: str | os.PathLike[str] | None = None, device: str | torch.device 
     if file.suffix == ".onnx":
         return Recognizer(OnnxModel(file))
     require("torch")
-    from speech_lstm.checkpoint import load_model
+    from speech_lstm.model.checkpoint import load_model
 
     return Recognizer(load_model(file, device), device)
 

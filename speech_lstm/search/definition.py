@@ -13,7 +13,7 @@ from speech_lstm.config import Config, Settings, listed, setting
 from speech_lstm.errors import ConfigError
 from speech_lstm.search.seeds import SEEDS
 from speech_lstm.study.definition import base_of, find_study, read_file, space_of, training_config
-from speech_lstm.study.slots import drawn_seed, drawn_settings
+from speech_lstm.trials.slots import drawn_seed, drawn_settings
 
 SHIPPED = Path(__file__).parent / "searches"
 TABLES = ("search", "space", *Config.GROUPS)

@@ -1,4 +1,4 @@
-"""The figures of a search's report; drawn as in `insight.figures`."""
+"""The figures of a search's report; drawn as in `report.plotting`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speech_lstm.insight.figures import BLUE, GREY, ORANGE, as_written, tidy
+from speech_lstm.report.plotting import BLUE, GREY, ORANGE, as_written, tidy
+from speech_lstm.report.statistics import Comparison
 from speech_lstm.search.population import CANDIDATE
 from speech_lstm.search.progress import fallen
 from speech_lstm.search.results import SearchResults
 from speech_lstm.search.stages import PASSED, STAGES, Tried
 from speech_lstm.study.figures import COLOURS, draw_boxes, mark
-from speech_lstm.study.statistics import Comparison
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,7 @@ from speech_lstm.search.mutation import TRIES, mutated
 from speech_lstm.search.seeds import SEEDS
 from speech_lstm.search.stages import PASSED, Tried
 from speech_lstm.study.progress import kept
-from speech_lstm.study.slots import Slot, drawn_seed
+from speech_lstm.trials.slots import Slot, drawn_seed
 
 CANDIDATE = "candidate"  # the cell of a candidate's place; a published cell's has its name
 CELL = "cell"  # attribute of a trial: the graph of a candidate that is being tried

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import TrialState
 
+from speech_lstm.report.tables import aligned, percent
 from speech_lstm.search.definition import SearchConfig
 from speech_lstm.search.equations import equations
 from speech_lstm.search.population import CANDIDATE, best_of, finals, total, tried
 from speech_lstm.search.stages import STAGES, Tried
 from speech_lstm.study.progress import Progress, left
-from speech_lstm.study.slots import ASKED, current, filled
-from speech_lstm.tables import aligned, percent
+from speech_lstm.trials.slots import ASKED, current, filled
 
 SHOWN = 10  # of the best
 

@@ -10,17 +10,17 @@ from typing import Any
 
 from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.files import write_json
+from speech_lstm.report.proportion import wilson
+from speech_lstm.report.statistics import FEWEST, LEVEL, Comparison, agreement, corrected, mean_of, welch
+from speech_lstm.report.tables import percent
+from speech_lstm.report.wording import SIGNIFICANCE, difference_cells, drawn_from, power_sentences, seed_cells, signed
 from speech_lstm.search import figures
 from speech_lstm.search.equations import equations
 from speech_lstm.search.progress import fallen_sentence
 from speech_lstm.search.results import SearchResults
 from speech_lstm.search.stages import Tried
-from speech_lstm.share import wilson
 from speech_lstm.study.report import NUMBERS, test_numbers, write_sections
 from speech_lstm.study.sections import Section
-from speech_lstm.study.statistics import FEWEST, LEVEL, Comparison, agreement, corrected, mean_of, welch
-from speech_lstm.study.wording import SIGNIFICANCE, difference_cells, drawn_from, power_sentences, seed_cells, signed
-from speech_lstm.tables import percent
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from optuna.trial import TrialState
 
 from speech_lstm.errors import ConfigError
 from speech_lstm.files import write_text
+from speech_lstm.report.tables import percent
 from speech_lstm.search.definition import SearchConfig
 from speech_lstm.search.population import best_of, seeds_of, tried
 from speech_lstm.search.progress import SearchProgress, progress_of
 from speech_lstm.search.source import source
 from speech_lstm.search.stages import Tried
 from speech_lstm.study.progress import kept
-from speech_lstm.tables import percent
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from speech_lstm.search.definition import SearchDefinition
 from speech_lstm.search.graph import Graph, restored
 from speech_lstm.search.recall import remembered
 from speech_lstm.search.source import register
-from speech_lstm.study.recordings import StudyRecordings
-from speech_lstm.study.slots import Slot, drawn_seed
-from speech_lstm.study.trial import trained
+from speech_lstm.trials.recordings import StudyRecordings
+from speech_lstm.trials.slots import Slot, drawn_seed
+from speech_lstm.trials.training import trained
 
 PASSED = "passed"  # the stage of a cell that was not dropped
 STAGES = {  # at which a cell can be dropped, and what it then had not reached

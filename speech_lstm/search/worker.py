@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
+from speech_lstm.report.tables import percent
 from speech_lstm.search.definition import SearchDefinition
 from speech_lstm.search.population import CANDIDATE, CELL, finals, proposal, seeds_of, total, tried, wanted
 from speech_lstm.search.progress import tried_line
@@ -16,9 +17,8 @@ from speech_lstm.search.seeds import SEEDS
 from speech_lstm.search.source import register
 from speech_lstm.search.stages import Stages, Tried, best_so_far
 from speech_lstm.study.progress import kept as kept_of
-from speech_lstm.study.slots import Slot, drawn_seed, filled
-from speech_lstm.study.worker import Worker
-from speech_lstm.tables import percent
+from speech_lstm.trials.slots import Slot, drawn_seed, filled
+from speech_lstm.trials.worker import Worker
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speech_lstm.insight.figures import BLUE, GREY, ORANGE, as_written, empty_figure, tidy
+from speech_lstm.report.plotting import BLUE, GREY, ORANGE, as_written, empty_figure, tidy
 from speech_lstm.streams.tradeoff import TradeOff
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from speech_lstm.config import SILENCE, DetectionConfig
-from speech_lstm.streams.calibration import Calibration
+from speech_lstm.report.tables import aligned, percent, span
 from speech_lstm.streams.score import Rate, Row, StreamScore
+from speech_lstm.streams.thresholds import Calibration
 from speech_lstm.streams.tradeoff import TradeOff
-from speech_lstm.tables import aligned, percent, span
 
 RATES = (0.5, 5.0)  # false accepts an hour at which the missed commands are told
 MOST_CAUSES = 25

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_lstm.config import SAMPLE_RATE, SILENCE
-from speech_lstm.corpus.memory import to_int16
+from speech_lstm.corpus.clip_cache import to_int16
 from speech_lstm.corpus.noise import noise_of
 from speech_lstm.corpus.speech_commands import Corpus, Split
 from speech_lstm.errors import ConfigError

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from speech_lstm.config import SILENCE, UNKNOWN
-from speech_lstm.share import Share
+from speech_lstm.report.proportion import Share
 from speech_lstm.streams.matching import Answer, FalseAccept, Matching, end_of
 from speech_lstm.streams.truth import Event
 

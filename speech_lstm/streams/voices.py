@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from speech_lstm.audio.recording import find_recordings, fit_clip, read_recording, stream_recording
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN
-from speech_lstm.corpus.memory import LONGEST_SECONDS
+from speech_lstm.corpus.clip_cache import LONGEST_SECONDS
 from speech_lstm.corpus.speech_commands import Corpus, Split, listing
 from speech_lstm.errors import CorpusError, RecordingError
 

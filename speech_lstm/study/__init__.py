@@ -1,5 +1,4 @@
-"""Studies: many trainings of many cells, drawn, run, kept and compared."""
+"""Greff et al.'s question: which cell is better, and is the difference real?
 
-import optuna
-
-optuna.logging.set_verbosity(optuna.logging.ERROR)  # it would tell every step of its own on standard error
+Read `definition` first, then `results` and `sections`.
+"""

@@ -18,10 +18,10 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
-from speech_lstm.budget import match_parameters, parameter_count
 from speech_lstm.config import KINDS, Config, FeatureConfig, NetworkConfig, Settings, check, setting
 from speech_lstm.errors import ConfigError
 from speech_lstm.files import reason
+from speech_lstm.model.sizing import match_parameters, parameter_count
 from speech_lstm.recurrent.cell import find_cell
 
 SHIPPED = Path(__file__).parent / "studies"

@@ -1,4 +1,4 @@
-"""The figures of a study's report, for a slide or a paper; drawn as in `insight.figures`."""
+"""The figures of a study's report, for a slide or a paper; drawn as in `report.plotting`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_lstm.insight.figures import BLUE, GREY, ORANGE, as_written, tidy
+from speech_lstm.report.labels import place_labels
+from speech_lstm.report.plotting import BLUE, GREY, ORANGE, as_written, tidy
+from speech_lstm.report.statistics import Comparison
+from speech_lstm.report.tables import counted
 from speech_lstm.study.importance import CELL, Curve, Forest, Importance
-from speech_lstm.study.labels import place_labels
 from speech_lstm.study.results import Results, Training
-from speech_lstm.study.statistics import Comparison
-from speech_lstm.tables import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from speech_lstm.report.statistics import Agreement, Comparison, Paired, agreement, corrected, mcnemar, welch
 from speech_lstm.study.importance import Importance, importance_of
 from speech_lstm.study.results import Results
-from speech_lstm.study.statistics import Agreement, Comparison, Paired, agreement, corrected, mcnemar, welch
 
 PUBLISHED = Path(__file__).parent / "published.toml"
 SHARED = 5  # cells that a study must have in common with a paper: of fewer no ranking says anything

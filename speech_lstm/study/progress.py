@@ -8,8 +8,8 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from speech_lstm.study.slots import ASKED, KEPT, Slot, best_slots, current, filled
-from speech_lstm.tables import aligned, percent
+from speech_lstm.report.tables import aligned, percent
+from speech_lstm.trials.slots import ASKED, KEPT, Slot, best_slots, current, filled
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from typing import Any
 
 from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.files import write_json, write_text
-from speech_lstm.insight.document import document, html_table, picture
-from speech_lstm.insight.figures import save_figure
+from speech_lstm.report.document import document, html_table, picture
+from speech_lstm.report.plotting import save_figure
+from speech_lstm.report.statistics import Comparison, Paired
 from speech_lstm.study.findings import Findings
 from speech_lstm.study.results import Results
 from speech_lstm.study.sections import Section, sections
-from speech_lstm.study.statistics import Comparison, Paired
 
 MARKDOWN, PAGE, NUMBERS = "report.md", "report.html", "report.json"
 KINDS = ("png", "svg")

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
-from speech_lstm.study.packing import unpack
 from speech_lstm.study.progress import Progress, kept, progress_of
-from speech_lstm.study.slots import Slot
+from speech_lstm.trials.packing import unpack
+from speech_lstm.trials.slots import Slot
 
 BEST_SHARE = 0.1  # of the trials, as in Greff et al. 2015
 

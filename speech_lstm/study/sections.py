@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speech_lstm.share import wilson
-from speech_lstm.study import figures, statistics
-from speech_lstm.study.findings import SHARED, Findings, score
-from speech_lstm.study.importance import FEWEST, Forest
-from speech_lstm.study.statistics import mean_of
-from speech_lstm.study.wording import (
+from speech_lstm.report.proportion import wilson
+from speech_lstm.report.statistics import mean_of
+from speech_lstm.report.tables import percent
+from speech_lstm.report.wording import (
     SIGNIFICANCE,
     agreement_sentence,
     difference_cells,
@@ -24,7 +22,9 @@ from speech_lstm.study.wording import (
     power_sentences,
     seed_cells,
 )
-from speech_lstm.tables import percent
+from speech_lstm.study import figures, statistics
+from speech_lstm.study.findings import SHARED, Findings, score
+from speech_lstm.study.importance import FEWEST, Forest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

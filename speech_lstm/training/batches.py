@@ -13,7 +13,7 @@ from torch import Tensor
 from speech_lstm.audio.augment import splice
 from speech_lstm.audio.recording import find_recordings
 from speech_lstm.config import CLIP_SAMPLES, SILENCE, UNKNOWN, CorpusConfig, listed
-from speech_lstm.corpus.memory import Memory, load_memory
+from speech_lstm.corpus.clip_cache import Memory, load_memory
 from speech_lstm.corpus.speech_commands import NOISE_FOLDER, Corpus, Task, rule_count
 from speech_lstm.errors import ConfigError, CorpusError
 

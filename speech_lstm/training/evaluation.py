@@ -15,7 +15,7 @@ import numpy as np
 
 from speech_lstm.config import SILENCE, UNKNOWN, commands_of
 from speech_lstm.errors import CorpusError, ModelError
-from speech_lstm.share import Share, wilson
+from speech_lstm.report.proportion import Share, wilson
 from speech_lstm.training import report
 
 LEAST = float(np.finfo(np.float32).tiny)  # a right label of probability 0 costs 87.3 nats instead of infinity

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
 from speech_lstm.config import UNKNOWN, commands_of
-from speech_lstm.share import Share
-from speech_lstm.tables import aligned, percent
+from speech_lstm.report.proportion import Share
+from speech_lstm.report.tables import aligned, percent
 
 RECALL = 0.95  # of the commands, at which false accepts are compared
 RESAMPLED = 1000  # times, for the intervals

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speech_lstm.config import UNKNOWN
-from speech_lstm.tables import aligned, percent, span
+from speech_lstm.report.tables import aligned, percent, span
 
 if TYPE_CHECKING:
-    from speech_lstm.share import Share
+    from speech_lstm.report.proportion import Share
     from speech_lstm.training.evaluation import Evaluation
 
 WIDTH = 100  # columns

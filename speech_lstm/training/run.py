@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from speech_lstm.budget import match_parameters, parameter_count
 from speech_lstm.config import Config, CorpusConfig
-from speech_lstm.corpus.memory import Memory, load_memory
+from speech_lstm.corpus.clip_cache import Memory, load_memory
 from speech_lstm.corpus.noise import training_noise
 from speech_lstm.corpus.speech_commands import Corpus, Task, scan, task_of
+from speech_lstm.model.sizing import match_parameters, parameter_count
 from speech_lstm.training.allocator import keep_freed_memory
 from speech_lstm.training.batches import Batches, Examples, training_examples
 from speech_lstm.training.distributed import Processes, processes
-from speech_lstm.training.record import STATE, Record
+from speech_lstm.training.run_folder import STATE, Record
 from speech_lstm.training.scoring import ScoredSet, label_counts, scored_set
 from speech_lstm.training.trainer import Material, Trainer
 

@@ -13,18 +13,18 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from speech_lstm.checkpoint import Model
 from speech_lstm.config import SILENCE, UNKNOWN, listed
-from speech_lstm.corpus.memory import Memory, load_memory, to_int16
+from speech_lstm.corpus.clip_cache import Memory, load_memory, to_int16
 from speech_lstm.corpus.noise import noise_of, silences
 from speech_lstm.corpus.speech_commands import UNKNOWN_SEED, Clip, Corpus, Split, Task, scan, scored_clips
+from speech_lstm.model.checkpoint import Model
 from speech_lstm.recognition.recognizer import Recognizer
-from speech_lstm.share import Share
-from speech_lstm.tables import percent, span
+from speech_lstm.report.proportion import Share
+from speech_lstm.report.tables import percent, span
 from speech_lstm.training import report
-from speech_lstm.training.calibration import Calibration, calibration
 from speech_lstm.training.evaluation import Evaluation, evaluate_scores
 from speech_lstm.training.open_set import OpenSet, open_set
+from speech_lstm.training.reliability import Calibration, calibration
 
 BATCH = 256
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from speech_lstm.checkpoint import load_model
 from speech_lstm.config import Config
 from speech_lstm.errors import ConfigError
-from speech_lstm.network import Network
+from speech_lstm.model.checkpoint import load_model
+from speech_lstm.model.network import Network
 
 
 def start_from(path: Path, network: Network, config: Config, labels: tuple[str, ...]) -> None:

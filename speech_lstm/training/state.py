@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from speech_lstm.checkpoint import check_tensors, read_tensors, write_tensors
 from speech_lstm.errors import ModelError
+from speech_lstm.model.checkpoint import check_tensors, read_tensors, write_tensors
 
 KIND, VERSION = "speech-lstm training state", 2
 

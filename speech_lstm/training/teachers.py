@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.checkpoint import load_model
 from speech_lstm.errors import ConfigError
+from speech_lstm.model.checkpoint import load_model
 
 
 class Teachers:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from speech_lstm.checkpoint import Model
+from speech_lstm.model.checkpoint import Model
 
 HIGHEST = 10.0  # and 1/10 the lowest: a network that knows nothing would get an infinite temperature
 

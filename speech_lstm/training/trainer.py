@@ -23,15 +23,15 @@ from torch.nn.parallel import DistributedDataParallel
 
 from speech_lstm.audio.augment import Augment
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.checkpoint import Model, save_model
 from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig, listed
 from speech_lstm.corpus.speech_commands import Task
 from speech_lstm.errors import ConfigError
-from speech_lstm.network import Network
+from speech_lstm.model.checkpoint import Model, save_model
+from speech_lstm.model.network import Network
 from speech_lstm.training import replay
 from speech_lstm.training.batches import NONE, Batches
 from speech_lstm.training.distributed import Processes
-from speech_lstm.training.record import STATE, Record
+from speech_lstm.training.run_folder import STATE, Record
 from speech_lstm.training.scoring import ScoredSet, logits
 from speech_lstm.training.start import start_from
 from speech_lstm.training.state import Progress, State

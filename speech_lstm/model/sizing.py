@@ -9,7 +9,7 @@ import torch
 
 from speech_lstm.config import FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError
-from speech_lstm.network import Network
+from speech_lstm.model.network import Network
 from speech_lstm.recurrent.cell import find_cell
 
 LARGEST = 4096  # hidden units; what the setting allows

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.checkpoint import Model
+from speech_lstm.model.checkpoint import Model
+from speech_lstm.model.scorers import BATCH, CarriedScorer, WindowScorer
 from speech_lstm.recognition.posteriors import Scorer
-from speech_lstm.recognition.scorers import BATCH, CarriedScorer, WindowScorer
 
 
 class TorchModel:

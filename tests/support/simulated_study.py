@@ -10,8 +10,8 @@ import optuna
 
 from speech_lstm.config import Config
 from speech_lstm.study.definition import Definition
-from speech_lstm.study.packing import pack
-from speech_lstm.study.slots import ASKED, KEPT, SLOT, Slot, drawn_seed, filled, proposal, wanted
+from speech_lstm.trials.packing import pack
+from speech_lstm.trials.slots import ASKED, KEPT, SLOT, Slot, drawn_seed, filled, proposal, wanted
 
 CLIPS = 400
 LABELS = ["yes", "no", "_unknown_", "_silence_"]

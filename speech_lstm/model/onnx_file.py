@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
 from speech_lstm.errors import ModelError
 from speech_lstm.files import reason
-from speech_lstm.header import Header, check_version
+from speech_lstm.model.header import Header, check_version
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

@@ -15,15 +15,15 @@ import torch
 import torch._dynamo  # the first optimiser would load it, in two seconds that are not a training's
 
 import speech_lstm
-from speech_lstm.checkpoint import Model, load_model
 from speech_lstm.config import CLIP_SAMPLES, Config
+from speech_lstm.model.checkpoint import Model, load_model
 from speech_lstm.recognition.recognizer import Recognizer
-from speech_lstm.study.packing import NONE, pack
-from speech_lstm.study.recordings import StudyRecordings
 from speech_lstm.training.distributed import Processes
-from speech_lstm.training.record import Record
+from speech_lstm.training.run_folder import Record
 from speech_lstm.training.scoring import ScoredSet, logits
 from speech_lstm.training.trainer import Diverged, Trainer, loss_and_accuracy
+from speech_lstm.trials.packing import NONE, pack
+from speech_lstm.trials.recordings import StudyRecordings
 
 HOPELESS = 100.0  # nats, of a network that never answered: more than any that did
 ROUNDS = 20  # of the latency

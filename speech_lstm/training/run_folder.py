@@ -107,7 +107,8 @@ class Record:
 
     def end(self, summary: dict[str, Any]) -> None:
         """The curve and the summary."""
-        from speech_lstm.insight.figures import curve_figure, save_figure
+        from speech_lstm.report.plotting import save_figure
+        from speech_lstm.training.figures import curve_figure
 
         if self.writer is not None:
             self.writer.close()

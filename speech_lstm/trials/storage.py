@@ -16,11 +16,10 @@ from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from speech_lstm.errors import SpeechLSTMError
-from speech_lstm.extras import require
+from speech_lstm.errors import SpeechLSTMError, require
 from speech_lstm.files import reason
-from speech_lstm.study.recordings import StudyRecordings
-from speech_lstm.study.slots import ASKED
+from speech_lstm.trials.recordings import StudyRecordings
+from speech_lstm.trials.slots import ASKED
 
 FORMAT = 1  # of what is stored; raise it when an older program could not read a newer study
 HEARTBEAT = 20  # seconds from one sign of life of a worker to the next

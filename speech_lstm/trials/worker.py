@@ -17,11 +17,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from speech_lstm.study.definition import Definition
 from speech_lstm.study.progress import trial_line
-from speech_lstm.study.recordings import StudyRecordings
-from speech_lstm.study.slots import ASKED, KEPT, SLOT, Slot, best_slots, current, drawn_seed, filled, slot_of, wanted
-from speech_lstm.study.storage import connected
-from speech_lstm.study.trial import trained
 from speech_lstm.training.trainer import Stopped
+from speech_lstm.trials.recordings import StudyRecordings
+from speech_lstm.trials.slots import ASKED, KEPT, SLOT, Slot, best_slots, current, drawn_seed, filled, slot_of, wanted
+from speech_lstm.trials.storage import connected
+from speech_lstm.trials.training import trained
 
 PAUSE = 2.0  # seconds between looks at what other workers do
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_lstm.share import Share
-from speech_lstm.tables import percent
+from speech_lstm.report.proportion import Share
+from speech_lstm.report.tables import percent
 
 BINS = 15  # of equal width, as Guo et al. (2017) take them
 DRAWS = 1000  # samples drawn to tell what chance does

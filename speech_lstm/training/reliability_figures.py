@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from speech_lstm.insight.figures import BLUE, GREY, ORANGE, as_written, tidy
+from speech_lstm.report.plotting import BLUE, GREY, ORANGE, as_written, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from speech_lstm.training.calibration import Calibration
     from speech_lstm.training.open_set import OpenSet
+    from speech_lstm.training.reliability import Calibration
 
 # Colours and dashes of the scores, in their order.
 STYLES: list[dict[str, Any]] = [

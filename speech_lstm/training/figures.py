@@ -1,46 +1,20 @@
-"""Figures of a training and of an evaluation, for a slide or a paper.
-
-They are made with matplotlib's objects, without pyplot: nothing global changes and no display is needed.
-The colours are Okabe and Ito's, which colour-blind readers can tell apart; shapes differ as well.
-"""
+"""Figures of a training and of an evaluation, for a slide or a paper."""
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from speech_lstm.files import OutputError, atomic_path
+from speech_lstm.report.plotting import BLUE, GREY, ORANGE, as_written, empty_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from speech_lstm.training.evaluation import Evaluation
-
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8C8C8C"
-DPI = 150
-
-
-def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write `figure` in the format of the suffix (PNG without one), whole or not at all.
-
-    Raises OutputError, one line, for a place that can't be written to or a suffix that is no format.
-    """
-    kind = Path(path).suffix[1:].lower() or "png"
-    known = figure.canvas.get_supported_filetypes()
-    if kind not in known:
-        raise OutputError(f"{path}: .{kind} is not a format of figures; known are {', '.join(sorted(known))}")
-    figure.set_dpi(DPI)
-    if (layout := figure.get_layout_engine()) is not None:
-        layout.execute(figure)
-        figure.set_layout_engine(None)  # savefig would lay out every format anew, and draw everything twice for it
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format=kind, dpi=DPI)
 
 
 def confusion_figure(evaluation: Evaluation) -> Figure:
@@ -186,29 +160,6 @@ def column(history: Sequence[Mapping[str, Any]], key: str) -> list[float]:
 def cell_size(labels: int, largest: int) -> float:
     """The size, in points, at which the largest number fits into a cell of the confusion matrix."""
     return min(12 if labels <= 16 else 9, (31 if labels <= 16 else 23) / (0.62 * len(f"{largest:,}")))
-
-
-def empty_figure(
-    width: float, height: float, layout: Literal["constrained", "compressed"] = "constrained"
-) -> tuple[Figure, Axes]:
-    """A figure of so many inches with one pair of axes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout=layout)
-    return figure, figure.subplots()
-
-
-def as_written(figure: Figure) -> Figure:
-    """The figure, in whose texts a $ is a dollar sign: names of files and labels are no formulas."""
-    from matplotlib.text import Text
-
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)
-    return figure
-
-
-def tidy(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def title(axes: Axes, name: str, evaluation: Evaluation) -> None:

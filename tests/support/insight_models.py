@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from test_cells import randomise
 
-from speech_lstm.checkpoint import Model
 from speech_lstm.config import FeatureConfig, NetworkConfig
 from speech_lstm.insight.inside import Inside, look_inside
 from speech_lstm.insight.summary import Summary, summarise
-from speech_lstm.network import Network
+from speech_lstm.model.checkpoint import Model
+from speech_lstm.model.network import Network
 from speech_lstm.recognition.recognizer import Recognizer
 from speech_lstm.recurrent.cell import find_cell
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from speech_lstm.recognition.prediction import Prediction
-from speech_lstm.tables import counted
+from speech_lstm.report.tables import counted
 
 REMEMBERED = 200  # commands; more than any terminal has lines
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.checkpoint import Model
 from speech_lstm.config import CLIP_SAMPLES
+from speech_lstm.model.checkpoint import Model
 from speech_lstm.recurrent.stack import Carry
 
 BATCH = 64  # windows at a time, so that a long block takes little memory

@@ -15,12 +15,12 @@ import torch
 from speech_lstm.config import CLIP_SAMPLES, CorpusConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.recognition.recognizer import one_thread
-from speech_lstm.study.packing import pack
 from speech_lstm.training.allocator import keep_freed_memory
 from speech_lstm.training.distributed import Processes, choose_device
-from speech_lstm.training.record import Record
 from speech_lstm.training.run import Recordings, read_recordings
+from speech_lstm.training.run_folder import Record
 from speech_lstm.training.scoring import ScoredSet, scored_set
+from speech_lstm.trials.packing import pack
 
 # Of each recording an eighth of a second in the middle is looked at: all of the archive's 105,000 would otherwise
 # take half a minute at every start.

@@ -16,8 +16,8 @@ from speech_lstm.search import stages
 from speech_lstm.search.definition import SearchDefinition, search_of
 from speech_lstm.search.seeds import SEEDS
 from speech_lstm.search.worker import SearchWorker
-from speech_lstm.study.packing import pack
-from speech_lstm.study.slots import drawn_seed
+from speech_lstm.trials.packing import pack
+from speech_lstm.trials.slots import drawn_seed
 
 LABELS = ("yes", "no", "_unknown_", "_silence_")
 CLIPS = 100

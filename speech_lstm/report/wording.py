@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from speech_lstm.study.statistics import LEVEL, Comparison, Mean, Paired, detectable
-from speech_lstm.tables import percent
+from speech_lstm.report.statistics import LEVEL, Comparison, Mean, Paired, detectable
+from speech_lstm.report.tables import percent
 
 # How a table with `difference_cells` is to be read.
 SIGNIFICANCE = (
