@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.virtual_microphone import PYTHONPATH
-from test_listen import COMMAND, MODEL, SLOW, lines_of, spoken, wait_for
-from test_mqtt import Broker, Reader, needs_broker
-from test_programs import alive, script
 
 from speech_lstm.commands.listen import check_words
 from speech_lstm.config import SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.errors import ActionError
+from support.listening import COMMAND, MODEL, SLOW, lines_of, spoken, wait_for
+from support.mqtt_broker import Broker, Reader, needs_broker
+from support.programs import alive, script
+from support.virtual_microphone import PYTHONPATH
 
 LISTEN = [*COMMAND, "listen", "--model", str(MODEL)]
 PIPED = [*LISTEN, "--input", "-", "--raw", str(SAMPLE_RATE)]

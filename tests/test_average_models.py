@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT
 
+from conftest import ROOT
 from speech_lstm.config import UNKNOWN
 from speech_lstm.model.checkpoint import Model, load_model, save_model
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from support.corpus_files import clip, speakers, write_clips
 
 from speech_lstm.audio.augment import splice
 from speech_lstm.config import CLIP_SAMPLES, SILENCE, UNKNOWN, CorpusConfig
@@ -17,6 +16,7 @@ from speech_lstm.corpus.clip_cache import load_memory
 from speech_lstm.corpus.speech_commands import scan, task_of
 from speech_lstm.errors import ConfigError, CorpusError, RecordingError
 from speech_lstm.training.batches import BACKWARDS, NONE, Batches, Examples, training_examples
+from support.corpus_files import clip, speakers, write_clips
 
 CPU = torch.device("cpu")
 COMMANDS, OTHERS = ("yes", "no"), ("bed", "cat", "dog")

@@ -5,80 +5,43 @@ from __future__ import annotations
 import copy
 import gc
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
-from support import naive_cells
 from torch import Tensor
 
-from speech_lstm.config import NetworkConfig
 from speech_lstm.errors import ConfigError
-from speech_lstm.recurrent.cell import CELLS, Tap
+from speech_lstm.recurrent.cell import CELLS
 from speech_lstm.recurrent.engine import Recurrent
 from speech_lstm.recurrent.layer import Layer
 from speech_lstm.recurrent.stack import Stack
 from speech_lstm.training.distributed import choose_device
+from support import naive_cells
+from support.cell_networks import (
+    DEVICES,
+    EXACT,
+    INPUTS,
+    build,
+    by_engine,
+    frames,
+    gradients,
+    naively,
+    settings_of,
+)
 
-Module = TypeVar("Module", bound=torch.nn.Module)
-EXACT: dict[str, Any] = {"rtol": 0, "atol": 1e-10}
-DEVICES = [
-    "cpu",
-    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")),
-]
 VARIANTS: list[dict[str, Any]] = [
     {"layers": 3, "bidirectional": False},
     {"tied": True, "layers": 3},
     {"sizes": "8,4"},
 ]
 IMPOSSIBLE = {("depth-gated", "sizes"), ("grid", "sizes"), ("grid-tf", "tied", "layers")}
-INPUTS = 6
-SMALL = NetworkConfig(layers=2, hidden=4, clocks=2, bands=2, dropout=0.0)
-
-
-def settings_of(name: str, **changes: Any) -> NetworkConfig:
-    return replace(SMALL, cell=name, **changes)
-
-
-@torch.no_grad()
-def randomise(module: Module) -> Module:
-    """None of the weights, biases and kept averages is what it started as."""
-    for parameter in module.parameters():
-        parameter.uniform_(-0.8, 0.8)
-    for average in module.buffers():
-        average.uniform_(0.5, 1.5)
-    return module
-
-
-def build(config: NetworkConfig, inputs: int = INPUTS, seed: int = 0) -> Stack:
-    """A stack in float64 and for recognition, of random weights."""
-    torch.manual_seed(seed)
-    return randomise(Stack(inputs, config).double().eval())
-
-
-def frames(batch: int = 2, length: int = 7, size: int = INPUTS, seed: int = 1) -> Tensor:
-    return torch.randn(batch, length, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def look(name: str, value: Tensor) -> Tensor:
-    """A tap that changes nothing: its presence takes the layer through the engine's own loop."""
-    return value
-
-
-def by_engine(stack: Stack) -> Sequence[Tap]:
-    return [look] * stack.depth
 
 
 # --- every cell, naively -----------------------------------------------------------------------------------------
-
-
-def naively(stack: Stack, features: Tensor) -> Tensor:
-    """Hidden states of the naive implementation, each recording on its own."""
-    return torch.tensor(np.array([naive_cells.run_layers(stack, recording.numpy())[0] for recording in features]))
 
 
 def test_every_cell_has_a_naive_implementation() -> None:
@@ -232,17 +195,6 @@ def test_parity_with_onnx_runtime(name: str) -> None:
 
 
 # --- gradients ---------------------------------------------------------------------------------------------------
-
-
-def gradients(stack: Stack, **how: Any) -> dict[str, Tensor]:
-    """Of every weight and of the input, for a loss that depends on all hidden states and the last states."""
-    features = frames().to(next(stack.parameters())).requires_grad_()
-    hidden, carry = stack(features, **how)
-    push = torch.linspace(-1, 1, hidden.numel(), dtype=hidden.dtype, device=hidden.device).view_as(hidden)
-    loss = (hidden * push).sum() + sum((part * part).sum() for state in carry.states for part in state)
-    names = [name for name, _ in stack.named_parameters()]
-    found = torch.autograd.grad(loss, [features, *stack.parameters()])
-    return dict(zip(["the input", *names], found, strict=True))
 
 
 class Plain(Recurrent):

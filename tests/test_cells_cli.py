@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import tomli_w
-from support.command_line import SLOW, answer, call, refusal
 
 from speech_lstm.commands.flags import read_config
 from speech_lstm.config import COMMANDS_8, FeatureConfig, NetworkConfig
@@ -21,6 +20,7 @@ from speech_lstm.model.network import Network
 from speech_lstm.model.sizing import TOLERANCE, match_parameters, parameter_count
 from speech_lstm.recurrent.cell import CELLS, Cell
 from speech_lstm.recurrent.cells.vanilla import Vanilla
+from support.command_line import SLOW, answer, call, refusal
 
 FEATURES, LABELS = FeatureConfig(), 12
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import naive_cells
-from test_cells import EXACT, build, by_engine, frames, settings_of
 from torch import Tensor
 
 from speech_lstm.recurrent.cell import CELLS, Tap
 from speech_lstm.recurrent.stack import Carry, Stack
+from support import naive_cells
+from support.cell_networks import EXACT, build, by_engine, frames, settings_of
 
 Seen = dict[str, list[Tensor]]
 every_cell = pytest.mark.parametrize("name", naive_cells.CELLS)

@@ -6,12 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_cells import DEVICES, EXACT, build, by_engine, frames, gradients, naively, settings_of
 from torch import Tensor
 
 from speech_lstm.recurrent.cells.light import LONGEST, Bound, one_by_one, scan
 from speech_lstm.recurrent.layer import valid_frames
 from speech_lstm.recurrent.norm import InputNorm
+from support.cell_networks import DEVICES, EXACT, build, by_engine, frames, gradients, naively, settings_of
 
 # --- the scan ----------------------------------------------------------------------------------------------------
 

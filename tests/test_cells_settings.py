@@ -10,8 +10,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import naive_cells
-from test_cells import DEVICES, frames, randomise, settings_of
 from torch.nn.functional import cross_entropy
 
 from speech_lstm.config import FeatureConfig, NetworkConfig, TrainingConfig
@@ -21,6 +19,8 @@ from speech_lstm.model.network import Network
 from speech_lstm.recurrent.cell import Matrix
 from speech_lstm.recurrent.stack import Carry, Stack
 from speech_lstm.training.trainer import parameter_groups
+from support import naive_cells
+from support.cell_networks import DEVICES, frames, randomise, settings_of
 
 FEATURES = FeatureConfig(kind="log-mel", mels=6)
 every_cell = pytest.mark.parametrize("name", naive_cells.CELLS)

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support import naive_cells
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -15,6 +14,7 @@ from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.audio.recording import fit_clip, read_recording
 from speech_lstm.config import FeatureConfig, NetworkConfig
 from speech_lstm.model.network import Network
+from support import naive_cells
 
 STEPS, RATE = 50, 0.025
 WORDS = ("yes", "left", "go", "up")

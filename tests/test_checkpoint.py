@@ -18,7 +18,6 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from support.full_disk import files_of_at_most, needs_limits
 from torch import Tensor
 
 from speech_lstm.config import Config, DetectionConfig, FeatureConfig, NetworkConfig
@@ -26,6 +25,7 @@ from speech_lstm.errors import ModelError, SpeechLSTMError
 from speech_lstm.model.checkpoint import KIND, Model, load_model, save_model
 from speech_lstm.model.network import Network
 from speech_lstm.training.state import Progress, State
+from support.full_disk import files_of_at_most, needs_limits
 
 FEATURES = FeatureConfig(mels=12, coefficients=7)
 CONFIG = NetworkConfig(layers=2, hidden=4, heads=2)

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from support.command_line import SLOW, call, refusal
 
 from speech_lstm.commands.flags import read_config
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, Config
 from speech_lstm.recognition.recognizer import load
 from speech_lstm.training.run import train
+from support.command_line import SLOW, call, refusal
 
 LABELS = (*COMMANDS_8, UNKNOWN, SILENCE)
 

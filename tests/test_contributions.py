@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from support.insight_models import seen
 from torch import Tensor
 
 from speech_lstm.insight.contributions import REST, Sum, added, contributions, parts_of
 from speech_lstm.insight.diagram import before, sum_of
 from speech_lstm.insight.inside import DIRECTIONS
 from speech_lstm.recurrent.cell import CELLS
+from support.insight_models import seen
 
 Function = Callable[[NDArray[Any]], NDArray[Any]]
 NAMED: dict[str, Function] = {

@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import ROOT
-from test_page import BROWSER
 
+from conftest import ROOT
 from speech_lstm.export.model import recording_model
 from speech_lstm.recognition.recognizer import Recognizer, load
+from support.browser import BROWSER
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text("utf-8")
 VOICE = "7a254b5f_nohash_0.wav"

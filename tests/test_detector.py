@@ -15,7 +15,6 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support.command_line import call
 
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, DetectionConfig
 from speech_lstm.model.checkpoint import save_model
@@ -23,6 +22,7 @@ from speech_lstm.recognition.detector import Detector, find_word
 from speech_lstm.recognition.posteriors import Stream, WaveformScorer
 from speech_lstm.recognition.prediction import Prediction
 from speech_lstm.recognition.recognizer import Recognizer, load
+from support.command_line import call
 
 Samples = NDArray[np.float32]
 BLOCK = SAMPLE_RATE // 10

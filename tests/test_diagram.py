@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.insight_models import seen, summary_of
 
 from speech_lstm.errors import ConfigError, SpeechLSTMError
 from speech_lstm.insight.contributions import contributions
 from speech_lstm.insight.diagram import SVG, Numbers, evaluate, filled, template, write_diagram, written
 from speech_lstm.recurrent.cell import CELLS
+from support.insight_models import seen, summary_of
 
 LSTMS = ("lstm", "peephole", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "fgr")
 GRUS = ("gru", "gru-cho", "mut1", "mut2", "mut3", "ligru", "mingru")

@@ -14,9 +14,6 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from support import naive_cells
-from test_cells import randomise
-from test_mfcc import VARIED, sounds
 
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.config import DetectionConfig, FeatureConfig, NetworkConfig
@@ -37,10 +34,12 @@ from speech_lstm.export.parity import (
     compare_stream,
 )
 from speech_lstm.model.checkpoint import Model
-from speech_lstm.model.network import Network
 from speech_lstm.model.onnx_file import open_session
 from speech_lstm.recurrent import cell as cells
 from speech_lstm.recurrent.plugins import load_plugin
+from support import naive_cells
+from support.exported_models import NOISE, calm, model_of
+from support.sounds import VARIED, sounds
 
 NATIVE = (
     dict.fromkeys(["lstm", "peephole", "nig", "nfg", "nog", "niaf", "noaf", "cifg"], "LSTM")
@@ -48,7 +47,6 @@ NATIVE = (
     | dict.fromkeys(("rnn", "rnn-relu", "irnn"), "RNN")
 )
 PATH = Path("model.onnx")  # of no file
-NOISE = (np.random.default_rng(2).uniform(-0.3, 0.3, (8, 8_000)) * np.logspace(-3, 0, 8)[:, None]).astype(np.float32)
 SETTINGS: dict[str, dict[str, Any]] = {
     "tied": {"tied": True, "layers": 3},
     "sizes": {"sizes": "8,4"},
@@ -64,32 +62,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def no_recordings(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in an installed package: noise is compared alone, which is faster."""
     monkeypatch.setattr("speech_lstm.export.parity.DEMO", Path("nowhere"))
-
-
-def model_of(name: str, **changes: Any) -> Model:
-    """A model of random weights, whose features have mean 0 and variance 1 so that everything heard counts."""
-    kind: Any = "log-mel" if cells.find_cell(name).reads_bands else "mfcc"
-    features = FeatureConfig(kind=kind, mels=16, coefficients=8, hop_ms=25.0)
-    small = NetworkConfig(cell=name, layers=2, hidden=8, clocks=2, bands=2, heads=2, dropout=0.0)
-    config = replace(small, **changes)
-    torch.manual_seed(3)
-    network = randomise(Network(features, config, 3)).eval().requires_grad_(False)
-    if config.normalise == "batch":
-        heard = FrontEnd(features)(torch.from_numpy(NOISE)).flatten(0, 1)
-        network.normalise.mean.copy_(heard.mean(0))
-        network.normalise.variance.copy_(heard.var(0))
-    model = Model(network, features, config, ("yes", "no", "ünd"))
-    if name == "noaf":  # without a bound on h large weights make chaos: torch itself is then 0.02 off in float32
-        calm(model)
-    return model
-
-
-def calm(model: Model) -> Model:
-    """Make the weights of the layers smaller: what is rounded in one frame then fades in the next."""
-    for layer in model.network.stack.layers:
-        for name in layer.specs:
-            layer.get_parameter(name).data.mul_(0.3)
-    return model
 
 
 def parity(model: Model, int8: bool = False) -> Parity:

@@ -13,8 +13,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
-from support.command_line import SLOW, call, refusal
-from test_export import NOISE, model_of
 
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.audio.recording import fit_clip, read_recording
@@ -27,6 +25,8 @@ from speech_lstm.model.checkpoint import load_model, save_model
 from speech_lstm.model.onnx_file import SEAL_SIZE, sealed
 from speech_lstm.recognition.onnx_model import OnnxModel, OnnxStream
 from speech_lstm.recognition.recognizer import Recognizer, load
+from support.command_line import SLOW, call, refusal
+from support.exported_models import NOISE, model_of
 
 WINDOWS = np.concatenate([NOISE, NOISE[::-1]], 1)
 CARRIED = Path(__file__).parents[1] / "checkpoints" / "commands8.safetensors"

@@ -9,11 +9,11 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from support.command_line import call, refusal
 
 import speech_lstm
 from speech_lstm.errors import EXTRAS, MissingPackageError, require
 from speech_lstm.recognition.recognizer import carried_model
+from support.command_line import call, refusal
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 

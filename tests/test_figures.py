@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
-from support.full_disk import files_of_at_most, needs_limits
 
 from speech_lstm.config import COMMANDS_8, SILENCE, UNKNOWN
 from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.report.plotting import save_figure
 from speech_lstm.training.evaluation import Evaluation, evaluate_scores
 from speech_lstm.training.figures import confusion_figure, curve_figure, recall_figure
+from support.full_disk import files_of_at_most, needs_limits
 
 TEN = [*COMMANDS_8, UNKNOWN, SILENCE]
 THIRTY_FIVE = [f"word{k:02}" for k in range(35)]

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.full_disk import files_of_at_most, needs_limits
 
 from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.files import atomic_path, plain, write_json
+from support.full_disk import files_of_at_most, needs_limits
 
 
 def test_the_file_appears_only_when_the_block_has_ended(tmp_path: Path) -> None:

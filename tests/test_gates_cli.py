@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 import soundfile
 from matplotlib.image import imread
-from support.command_line import SLOW, call, refusal
-from support.insight_models import CLIP, recognizer
 
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.insight.gate_figure import gate_figure
@@ -23,6 +21,8 @@ from speech_lstm.insight.inside import look_inside
 from speech_lstm.insight.summary import summarise
 from speech_lstm.model.checkpoint import save_model
 from speech_lstm.recurrent.cell import CELLS
+from support.command_line import SLOW, call, refusal
+from support.insight_models import CLIP, recognizer
 
 
 @pytest.fixture(scope="module")

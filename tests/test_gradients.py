@@ -13,7 +13,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.command_line import SLOW, call, refusal
 
 from speech_lstm.config import NetworkConfig
 from speech_lstm.corpus.clip_cache import load_memory
@@ -36,6 +35,7 @@ from speech_lstm.insight.sequences import FEATURES, FRAMES, Sequences, read_sequ
 from speech_lstm.insight.small_network import Learning, correct, learn, network_config, small_network
 from speech_lstm.recurrent.cell import CELLS
 from speech_lstm.recurrent.stack import Stack
+from support.command_line import SLOW, call, refusal
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "own_cell.py"
 

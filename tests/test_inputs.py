@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from support.virtual_microphone import ROOT, VirtualMicrophone, missing
-from test_listen import MODEL, spoken
 
 from speech_lstm.audio.inputs import Levelled, Played, find_input
 from speech_lstm.audio.level import Level
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.errors import ConfigError, RecordingError
+from support.listening import MODEL, spoken
+from support.virtual_microphone import ROOT, VirtualMicrophone, missing
 
 SLOW = 120.0
 LISTEN = [sys.executable, "-m", "speech_lstm", "listen"]

@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.insight_models import CLIP, LABELS, recognizer, seen
 from torch import Tensor
 
 from speech_lstm.audio.recording import find_clip, fit_clip, read_recording
@@ -21,6 +20,7 @@ from speech_lstm.insight.inside import Inside, Trace, look_inside
 from speech_lstm.insight.summary import summarise
 from speech_lstm.recognition.recognizer import Recognizer, carried_model, load
 from speech_lstm.recurrent.cell import CELLS
+from support.insight_models import CLIP, LABELS, recognizer, seen
 
 EVERY_CELL = pytest.mark.parametrize("name", CELLS)
 

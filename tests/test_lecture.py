@@ -12,8 +12,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from conftest import ROOT
 from matplotlib.image import imread
+
+from conftest import ROOT
 from support.command_line import call
 
 LECTURES = ("lecture.md", "lecture.cs.md")

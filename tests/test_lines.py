@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
-from support.told import Blocks, Told
 
 from speech_lstm.errors import MicrophoneError
 from speech_lstm.live.command_log import Command
 from speech_lstm.live.lines import JsonLines, Lines
 from speech_lstm.live.listening import listen
 from speech_lstm.recognition.prediction import Prediction
+from support.told import Blocks, Told
 
 
 class Recorder:

@@ -6,61 +6,26 @@ import contextlib
 import queue
 import signal
 import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import IO
 
-import numpy as np
 import pytest
-import soundfile
-from support.virtual_microphone import ROOT, VirtualMicrophone, missing, without_microphone
 
-from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.recognition.detector import Detector
 from speech_lstm.recognition.recognizer import load
+from support.listening import COMMAND, MODEL, SLOW, lines_of, spoken
+from support.virtual_microphone import VirtualMicrophone, missing, without_microphone
 
 needs_sound_server = pytest.mark.skipif(bool(missing()), reason=f"{', '.join(missing())} is missing")
-MODEL = ROOT / "checkpoints" / "commands8.onnx"  # without torch, whose import takes seconds of each process
-COMMAND = [sys.executable, "-u", "-m", "speech_lstm"]
-SLOW = 120.0  # seconds; for a loaded machine
 WORDS = ("yes", "stop", "go", "left", "right", "down")
-SPEAKER = "7a254b5f"  # of the carried corpus's testing list
 
 
 @pytest.fixture(scope="module")
 def virtual() -> Iterator[VirtualMicrophone]:
     with VirtualMicrophone() as microphone:
         yield microphone
-
-
-def spoken(words: tuple[str, ...], path: Path) -> np.ndarray:
-    """Write a recording of words of the carried corpus, 0.4 s between them; returns its samples."""
-    pieces = []
-    for word in words:
-        clip = ROOT / "data" / "demo" / word / f"{SPEAKER}_nohash_0.wav"
-        samples, rate = soundfile.read(clip, dtype="float32")
-        assert rate == SAMPLE_RATE
-        pieces += [samples, np.zeros(round(0.4 * SAMPLE_RATE), np.float32)]
-    recording = np.concatenate(pieces)
-    soundfile.write(path, recording, SAMPLE_RATE)
-    return recording
-
-
-def lines_of(stream: IO[str] | None) -> queue.Queue[str]:
-    """A queue that a thread fills with the lines of a process's stream."""
-    assert stream is not None
-    lines: queue.Queue[str] = queue.Queue()
-
-    def read() -> None:
-        for line in stream:
-            lines.put(line.rstrip("\n"))
-
-    threading.Thread(target=read, daemon=True).start()
-    return lines
 
 
 def drained(lines: queue.Queue[str]) -> list[str]:
@@ -74,13 +39,6 @@ def drained(lines: queue.Queue[str]) -> list[str]:
 def agreeing(found: Sequence[str], expected: Sequence[str]) -> int:
     """How many commands agree, in order."""
     return sum(match.size for match in SequenceMatcher(None, found, expected, False).get_matching_blocks())
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + SLOW
-    while not what():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.1)
 
 
 @needs_sound_server

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from support.corpus_files import clip, speakers, write_clips
 
 from speech_lstm.audio.recording import fit_clip, read_recording
 from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.corpus.clip_cache import CACHE_FOLDER, Memory, cache_folders, check_space, load_memory, to_int16
 from speech_lstm.errors import CorpusError, SpeechLSTMError
 from speech_lstm.files import OutputError
+from support.corpus_files import clip, speakers, write_clips
 
 ROOT = Path(__file__).parent.parent
 NAMES = [*speakers("yes", 5), *speakers("no", 4)]

@@ -10,36 +10,14 @@ import pytest
 import scipy.fft
 import torch
 from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from speech_lstm.audio.mfcc import LOG_OFFSET, FrontEnd, fft_length
 from speech_lstm.config import SAMPLE_RATE, FeatureConfig
 from speech_lstm.errors import ConfigError, RecordingError
+from support.sounds import VARIED, sounds, triangles
 
 SMALL = FeatureConfig(window_ms=25, hop_ms=10, mels=40, coefficients=13)
-
-
-def sounds(count: int = 2, samples: int = SAMPLE_RATE, seed: int = 0) -> NDArray[np.float32]:
-    """Chirps of different level in a little noise: energy in every band, loud and quiet."""
-    random = np.random.default_rng(seed)
-    time = np.arange(samples) / SAMPLE_RATE
-    rows = []
-    for level in 0.5 ** np.arange(count):
-        chirp = np.sin(2 * np.pi * (100 + 3500 * time) * time + random.uniform(0, 6))
-        rows.append(level * (0.5 * chirp + 0.01 * random.standard_normal(samples)))
-    return np.stack(rows).astype(np.float32)
-
-
-def triangles(config: FeatureConfig) -> NDArray[np.float64]:
-    """The weight of every bin in every mel band, from the HTK formula."""
-    low, high = 2595 * np.log10(1 + np.array([config.low_hz, config.high_hz]) / 700)
-    edges = 700 * (10 ** (np.linspace(low, high, config.mels + 2) / 2595) - 1)
-    hz = np.arange(fft_length(config) // 2 + 1) * SAMPLE_RATE / fft_length(config)
-    bands = []
-    for left, middle, right in zip(edges, edges[1:], edges[2:], strict=False):
-        bands.append(np.clip(np.minimum((hz - left) / (middle - left), (right - hz) / (right - middle)), 0, None))
-    return np.array(bands)
 
 
 def definition(waveform: NDArray[np.float32], config: FeatureConfig) -> NDArray[np.float64]:
@@ -65,18 +43,6 @@ def features(waveforms: NDArray[np.float32], config: FeatureConfig) -> NDArray[n
     answer = FrontEnd(config)(torch.from_numpy(waveforms))
     assert answer.dtype == torch.float32
     return answer.numpy()
-
-
-VARIED = st.builds(
-    FeatureConfig,
-    kind=st.sampled_from(["mfcc", "log-mel"]),
-    window_ms=st.sampled_from([20.0, 25.0, 30.0, 32.0, 40.0]) | st.floats(12, 64),
-    hop_ms=st.sampled_from([5.0, 10.0, 12.0]),
-    mels=st.integers(20, 90),
-    coefficients=st.integers(1, 20),
-    low_hz=st.floats(0, 300),
-    high_hz=st.floats(3000, 8000),
-).filter(lambda config: triangles(config).max(1).min() > 0.1)  # one bin at a band's edge magnifies rounding
 
 
 @settings(max_examples=12, deadline=None)

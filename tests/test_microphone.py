@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from support.virtual_microphone import ROOT, VirtualMicrophone, missing, python, without_microphone
 
 from speech_lstm.audio.devices import InputDevice, device_table, find_device
 from speech_lstm.audio.microphone import Microphone
 from speech_lstm.errors import MicrophoneError
+from support.virtual_microphone import ROOT, VirtualMicrophone, missing, python, without_microphone
 
 needs_sound_server = pytest.mark.skipif(bool(missing()), reason=f"{', '.join(missing())} is missing")
 SLOW = 60.0  # seconds; a loaded machine may take long, a program that hangs longer

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from support.corpus_files import clip, speakers, touch_clips
 
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
 from speech_lstm.corpus.noise import STRETCH, generated_noise, noise_of, silences, training_noise
 from speech_lstm.corpus.speech_commands import SPLITS, Corpus, scan
+from support.corpus_files import clip, speakers, touch_clips
 
 
 def corpus_with(root: Path, *seconds: float) -> Corpus:

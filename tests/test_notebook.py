@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import nbformat
 import pytest
-from conftest import ROOT
 from nbclient import NotebookClient
+
+from conftest import ROOT
 
 NOTEBOOK = ROOT / "docs" / "inside.ipynb"
 SLOW = 120  # seconds for a cell; a loaded machine takes long to import torch

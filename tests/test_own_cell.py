@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.command_line import call, refusal
 
 from speech_lstm.commands.flags import read_config
 from speech_lstm.config import COMMANDS_8, FeatureConfig, NetworkConfig
@@ -19,6 +18,7 @@ from speech_lstm.model.network import Network
 from speech_lstm.recurrent.cell import CELLS, find_cell
 from speech_lstm.recurrent.plugins import load_plugin
 from speech_lstm.recurrent.stack import Stack
+from support.command_line import call, refusal
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "own_cell.py"
 

@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,6 @@ import numpy as np
 import pytest
 import soundfile
 from numpy.typing import NDArray
-from support.command_line import call
-from support.insight_models import CLIP, LABELS, seen, summary_of
 
 from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.insight import influence
@@ -25,8 +22,10 @@ from speech_lstm.insight.diagram import Numbers, evaluate, written
 from speech_lstm.insight.page import write_page
 from speech_lstm.model.checkpoint import save_model
 from speech_lstm.recurrent.cell import CELLS
+from support.browser import BROWSER
+from support.command_line import call
+from support.insight_models import CLIP, LABELS, seen, summary_of
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs a browser: install the package chromium")
 NAMES = ("one</script><script>fail()</script>.wav", "two.wav")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
 
+from conftest import ROOT
 from speech_lstm.export.parity import carried_recordings
 
 sys.path.insert(0, str(ROOT / "scripts"))

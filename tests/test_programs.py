@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from speech_lstm.errors import ActionError
 from speech_lstm.live.command_log import Command, Journal
 from speech_lstm.live.programs import EVERY_SECONDS, Program
 from speech_lstm.recognition.prediction import Prediction
+from support.programs import alive, script
 
 SLOW = 20.0  # seconds
 PRINTS = "printf '%s\\n' \"$SPEECH_LSTM_WORD $SPEECH_LSTM_PROBABILITY $SPEECH_LSTM_START\""
@@ -45,21 +45,6 @@ def notes_at_the_end(program: Program) -> list[str]:
 
     wait_for(ended)
     return notes + program.notes()
-
-
-def alive(process: int) -> bool:
-    """Whether it runs; a zombie that nobody has waited for does not."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def script(folder: Path, text: str) -> Path:
-    path = folder / "a script"
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return path
 
 
 def test_it_gets_the_facts_and_its_arguments_without_a_shell(tmp_path: Path) -> None:

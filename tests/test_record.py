@@ -19,7 +19,6 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.virtual_microphone import ROOT, VirtualMicrophone, missing
 
 from speech_lstm.audio.inputs import Origin
 from speech_lstm.audio.level import frame_levels
@@ -29,6 +28,7 @@ from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.corpus.own_words import missing_takes, speaker_id, take_path
 from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.errors import CorpusError, RecordingError
+from support.virtual_microphone import ROOT, VirtualMicrophone, missing
 
 RECORD = [sys.executable, "-u", "-m", "speech_lstm", "record"]
 SLOW = 60.0

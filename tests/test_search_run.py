@@ -14,7 +14,6 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
-from support.command_line import call, refusal
 
 from speech_lstm.cli import main
 from speech_lstm.errors import INTERRUPTED
@@ -24,6 +23,7 @@ from speech_lstm.search.recall import ALPHABET, SYMBOLS, remembered, sequences
 from speech_lstm.search.results import results_of
 from speech_lstm.trials.slots import Slot, slot_of
 from speech_lstm.trials.storage import StudyError, find_stored, open_storage
+from support.command_line import call, refusal
 
 pytestmark = pytest.mark.usefixtures("forget_candidates")
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.trial import TrialState
-from support.simulated_search import definition, go_on, quality, remembered, simulate
 
 from speech_lstm.errors import ConfigError, SpeechLSTMError
 from speech_lstm.search.definition import find_search, read_search
@@ -19,6 +18,7 @@ from speech_lstm.search.results import ancestor, results_of, write_cell
 from speech_lstm.search.seeds import SEEDS
 from speech_lstm.search.stages import PASSED
 from speech_lstm.trials.slots import SLOT, Slot, filled
+from support.simulated_search import definition, go_on, quality, remembered, simulate
 
 pytestmark = pytest.mark.usefixtures("forget_candidates")
 

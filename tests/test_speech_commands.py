@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 
 import pytest
-from support.corpus_files import speakers, touch_clips, write_clips
 
 from speech_lstm.config import COMMANDS_10, SILENCE, UNKNOWN
 from speech_lstm.corpus.speech_commands import (
@@ -25,6 +24,7 @@ from speech_lstm.corpus.speech_commands import (
     task_of,
 )
 from speech_lstm.errors import ConfigError, CorpusError
+from support.corpus_files import speakers, touch_clips, write_clips
 
 DEMO = Path(__file__).parent.parent / "data" / "demo"
 VERSION_2 = """

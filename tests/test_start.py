@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_training import TINY, command_line, with_training
 
 from speech_lstm.model.checkpoint import load_model
 from speech_lstm.training.run import train
+from support.training_runs import TINY, command_line, with_training
 
 STILL = {"epochs": 1, "learning_rate": 0.0}
 

@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import poisson
-from support.command_line import SLOW, call, refusal
 
+from conftest import ROOT
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, DetectionConfig
 from speech_lstm.model.checkpoint import load_model, save_model
 from speech_lstm.recognition.posteriors import Rows
@@ -26,6 +25,7 @@ from speech_lstm.streams.score import Rate, StreamScore
 from speech_lstm.streams.thresholds import Calibration, CalibrationError, calibrate, shared_out
 from speech_lstm.streams.tradeoff import Scored, TradeOff, trade_off
 from speech_lstm.streams.truth import Event
+from support.command_line import SLOW, call, refusal
 
 LABELS = ("yes", "no", UNKNOWN, SILENCE)
 EASY, HARD = DetectionConfig({"yes": 0.5, "no": 0.5}), DetectionConfig({"yes": 0.9, "no": 0.9})

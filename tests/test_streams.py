@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from support.corpus_files import speakers, write_clips
 
 from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN
@@ -19,6 +18,7 @@ from speech_lstm.streams.scenes import Plan, Stream
 from speech_lstm.streams.truth import Event, TruthError, read_truth
 from speech_lstm.streams.voices import QUIETEST, extent, rms, spoken
 from speech_lstm.streams.writing import MOST_SECONDS, truth_path, write_stream
+from support.corpus_files import speakers, write_clips
 
 PLAN = Plan("testing", COMMANDS_8, 150.0, seed=7, snr_low_db=15, snr_high_db=25)
 

@@ -13,7 +13,6 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
-from support.simulated_study import CLIPS, simulate
 
 from speech_lstm.cli import main
 from speech_lstm.study.definition import Definition, definition_of
@@ -25,6 +24,7 @@ from speech_lstm.study.report import write_report
 from speech_lstm.study.results import Results, results_of
 from speech_lstm.study.sections import summary
 from speech_lstm.trials.slots import ASKED, SLOT
+from support.simulated_study import CLIPS, simulate
 
 SPACE = {
     "hidden": {"low": 16, "high": 64, "log": True},

@@ -18,8 +18,6 @@ import optuna
 import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
-from support import postgresql_server
-from support.command_line import call, refusal
 
 from speech_lstm.cli import main
 from speech_lstm.study.definition import read_study
@@ -28,6 +26,8 @@ from speech_lstm.training.trainer import Diverged, Trainer
 from speech_lstm.trials.packing import pack, unpack
 from speech_lstm.trials.slots import Slot, filled, proposal, slot_of
 from speech_lstm.trials.storage import StudyError, connected, find_stored, open_storage
+from support import postgresql_server
+from support.command_line import call, refusal
 
 SLOW = 120  # seconds; a loaded machine takes long to import torch
 NAME = "tiny"

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_training import TINY, command_line, history, with_training
 
 from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import CLIP_SAMPLES, FeatureConfig, NetworkConfig
@@ -16,6 +15,7 @@ from speech_lstm.model.network import Network
 from speech_lstm.recognition.recognizer import Recognizer, carried_model
 from speech_lstm.training.run import train
 from speech_lstm.training.teachers import Teachers
+from support.training_runs import TINY, command_line, history, with_training
 
 CPU = torch.device("cpu")
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from support.listening import MODEL, spoken, wait_for
 from support.real_terminal import Terminal
 from support.virtual_microphone import VirtualMicrophone, missing
-from test_listen import MODEL, spoken, wait_for
 
 LISTEN = [sys.executable, "-u", "-m", "speech_lstm", "listen", "--model", str(MODEL)]
 ABSENT = [*missing(), *(["tmux"] if shutil.which("tmux") is None else [])]

@@ -20,15 +20,11 @@ import pytest
 import tomli_w
 import torch
 from safetensors.torch import load_file
-from support.full_disk import files_of_at_most, needs_limits
 
-from speech_lstm.cli import main
 from speech_lstm.config import (
     COMMANDS_8,
-    AugmentConfig,
     Config,
     CorpusConfig,
-    FeatureConfig,
     NetworkConfig,
     TrainingConfig,
 )
@@ -37,32 +33,17 @@ from speech_lstm.model.checkpoint import load_model
 from speech_lstm.training.distributed import Processes, choose_device
 from speech_lstm.training.run import train
 from speech_lstm.training.trainer import learning_rate
+from support.full_disk import files_of_at_most, needs_limits
+from support.training_runs import TINY, command_line, history, with_training
 
-TINY = Config(
-    FeatureConfig(hop_ms=20.0, mels=20, coefficients=13),
-    NetworkConfig(layers=1, hidden=8),
-    AugmentConfig(),
-    CorpusConfig(labels=",".join(COMMANDS_8), unknown=30.0, splices=0.2),
-    TrainingConfig(epochs=2, batch=16, learning_rate=0.01, average=0.9),
-)
 TRAIN = [sys.executable, "-m", "speech_lstm", "train"]
 SLOW = 120  # seconds; a loaded machine takes long to import torch
-
-
-def with_training(**settings: Any) -> Config:
-    return replace(TINY, training=replace(TINY.training, **settings))
 
 
 def written(config: Config, path: Path) -> Path:
     """A TOML file of the configuration."""
     path.write_text(tomli_w.dumps(config.to_dict()), encoding="utf-8")
     return path
-
-
-def history(out: Path) -> list[dict[str, float]]:
-    """The epochs of a run, without what depends on the machine's load."""
-    entries = json.loads((out / "summary.json").read_text(encoding="utf-8"))["history"]
-    return [{name: value for name, value in entry.items() if name != "clips_per_second"} for entry in entries]
 
 
 def same_models(one: Path, other: Path) -> bool:
@@ -76,13 +57,6 @@ def step_of(out: Path) -> int:
     content = (out / "state.safetensors").read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]["header"]
     return json.loads(header)["progress"]["step"]
-
-
-def command_line(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
-    """Exit status and standard error of `speech-lstm train …` in this process."""
-    with pytest.raises(SystemExit) as caught:
-        main(["train", *map(str, words)])
-    return int(caught.value.code or 0), capsys.readouterr().err
 
 
 # --- what a run leaves -------------------------------------------------------------------------------------------

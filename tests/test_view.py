@@ -11,7 +11,6 @@ import pytest
 import torch
 from rich.cells import cell_len
 from rich.console import Console
-from support.told import BLOCK, LABELS, Blocks, Told
 
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, DetectionConfig, FeatureConfig
@@ -20,6 +19,7 @@ from speech_lstm.live.meter import Meter, draw_bar
 from speech_lstm.live.spectrogram import BANDS, COLUMN_MS, HIGH_HZ, LOW_HZ, SHADES, Strip
 from speech_lstm.live.view import LiveView, fits, only_ascii
 from speech_lstm.recognition.prediction import Prediction
+from support.told import BLOCK, LABELS, Blocks, Told
 
 
 def screen(

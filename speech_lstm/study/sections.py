@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from speech_lstm.report import statistics
 from speech_lstm.report.proportion import wilson
 from speech_lstm.report.statistics import mean_of
 from speech_lstm.report.tables import percent
@@ -22,7 +23,7 @@ from speech_lstm.report.wording import (
     power_sentences,
     seed_cells,
 )
-from speech_lstm.study import figures, statistics
+from speech_lstm.study import figures
 from speech_lstm.study.findings import SHARED, Findings, score
 from speech_lstm.study.importance import FEWEST, Forest
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from test_cells import randomise
 
 from speech_lstm.config import FeatureConfig, NetworkConfig
 from speech_lstm.insight.inside import Inside, look_inside
@@ -17,6 +16,7 @@ from speech_lstm.model.checkpoint import Model
 from speech_lstm.model.network import Network
 from speech_lstm.recognition.recognizer import Recognizer
 from speech_lstm.recurrent.cell import find_cell
+from support.cell_networks import randomise
 
 LABELS = ("yes", "no", "<b>&")  # a label may be any text
 CLIP = np.random.default_rng(1).uniform(-0.3, 0.3, 6_000).astype(np.float32)
