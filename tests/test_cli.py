@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from speech_lstm import commands
+from speech_lstm.cli import summary
 from speech_lstm.commands.flags import read_config
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, Config
 from speech_lstm.recognition.recognizer import load
@@ -42,12 +45,19 @@ def test_help_imports_nothing_heavy() -> None:
     assert "--learning-rate" in run.stdout
 
 
-@pytest.mark.parametrize("command", ["download", "train", "evaluate", "classify", "listen", "devices"])
+@pytest.mark.parametrize("command", commands.NAMES)
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
     status, out, _ = call(capsys, command, "--help")
     assert status == 0
     assert out.startswith(f"usage: speech-lstm {command} ")
-    assert command in call(capsys, "--help")[1]
+
+
+def test_the_commands_are_listed_with_what_each_does(capsys: pytest.CaptureFixture[str]) -> None:
+    listing = " ".join(call(capsys, "--help")[1].split())
+    for command in commands.NAMES:
+        about = summary(import_module(f"speech_lstm.commands.{command.replace('-', '_')}").__doc__)
+        assert about
+        assert f" {command} {about} " in listing
 
 
 def test_every_setting_is_a_flag(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
-"""The commands, one module for each: HELP, its flags, and what it does.
+"""The commands, one module each: `add_flags` declares the flags, `run` does the work.
 
-A module imports what it needs when it runs, so that `--help` answers at once.
+The module's docstring is the help text. A module imports what it needs inside `run`, so `--help` answers at once.
+`flags` has what several commands share; the other rooms do not import this one.
 """
 
 NAMES = (

@@ -9,8 +9,6 @@ from pathlib import Path
 from speech_lstm.commands.flags import add_plugin_flag, load_plugins, positive
 from speech_lstm.commands.make_stream import add_stream_flags
 
-HELP = "choose the threshold of each word for a rate of false accepts"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL")

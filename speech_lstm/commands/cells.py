@@ -9,8 +9,6 @@ import sys
 
 from speech_lstm.commands.flags import add_match_flag, add_plugin_flag, add_settings, config_of, load_plugins
 
-HELP = "list the recurrent cells, or show one"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help="show this cell whole")
@@ -23,7 +21,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     config, budget = config_of(arguments, None), arguments.match_parameters
     load_plugins(arguments)
-    from speech_lstm import catalogue
+    from speech_lstm.model import catalogue
     from speech_lstm.recurrent.plugins import load_installed
 
     width = shutil.get_terminal_size((1000, 24)).columns  # in a pipe no line is broken

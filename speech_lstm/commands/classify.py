@@ -1,4 +1,4 @@
-"""Say which command recordings hold."""
+"""Recognise the commands in recordings."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import sys
 
 from speech_lstm.commands.flags import add_recognition_flags, load_plugins, whole
 from speech_lstm.errors import FAILED
-
-HELP = "say which command recordings hold"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "list the input devices"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     pass

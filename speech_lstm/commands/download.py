@@ -1,12 +1,10 @@
-"""Fetch Speech Commands, checked and unpacked."""
+"""Download Speech Commands, verify it and unpack it."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
 from pathlib import Path
-
-HELP = "fetch Speech Commands, checked and unpacked"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

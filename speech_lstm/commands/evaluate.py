@@ -1,4 +1,4 @@
-"""Score a model on a split of a folder of recordings."""
+"""Score a model on a split of a corpus."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from speech_lstm.commands.flags import add_plugin_flag, load_plugins
 
 if TYPE_CHECKING:
     from speech_lstm.training.scoring import Scores
-
-HELP = "score a model on a split of a folder of recordings"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Write a model as an ONNX file, proved equal."""
+"""Write a model as an ONNX file that runs without PyTorch."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from pathlib import Path
 
 from speech_lstm.commands.flags import add_plugin_flag, load_plugins
 from speech_lstm.errors import require
-
-HELP = "write a model as an ONNX file that needs no torch"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,6 @@ from speech_lstm.commands.flags import add_model_flag, add_plugin_flag, load_plu
 from speech_lstm.config import listed
 from speech_lstm.errors import ConfigError
 
-HELP = "show what the gates did with a recording"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Show how gradients vanish, explode and are kept through time."""
+"""Show how gradients vanish, explode and are preserved through time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import argparse
 from pathlib import Path
 
 from speech_lstm.commands.flags import add_plugin_flag, lengths, load_plugins, names, whole
-
-HELP = "show how gradients vanish, explode and are kept through time"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

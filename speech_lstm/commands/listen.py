@@ -1,4 +1,4 @@
-"""Recognise commands from a microphone."""
+"""Recognise commands from a microphone, a pipe or a file."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from speech_lstm.audio.inputs import Input
     from speech_lstm.live.listening import Action, Display, Hears
     from speech_lstm.recognition.recognizer import Recognizer
-
-HELP = "recognise commands from a microphone"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Make a long recording with words at known times, to measure detection with."""
+"""Make a long recording with words at known times, to measure detection on."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from speech_lstm.config import COMMANDS_8, SILENCE, UNKNOWN, commands_of
 
 if TYPE_CHECKING:
     from speech_lstm.streams.truth import Event
-
-HELP = "make a long recording with words at known times, to measure detection with"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

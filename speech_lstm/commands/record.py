@@ -1,4 +1,4 @@
-"""Record words of one's own as a corpus to train on."""
+"""Record your own words as a corpus to train on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from speech_lstm.audio.word_recorder import Take, Tape
 
-HELP = "record words of your own"
 KEYS = "Enter records, p plays the last one, r records the last one again, s skips, q ends"
 KEY_SECONDS = 0.4  # after a key, whose sound is none of the word
 

@@ -1,4 +1,4 @@
-"""Search for recurrent cells by mutation: run a search, see how far it is, report it, take a cell out of it."""
+"""Search for recurrent cells by mutation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from speech_lstm.commands.flags import add_storage_flag, add_worker_flags, whole
 from speech_lstm.errors import INTERRUPTED
 
-HELP = "search for recurrent cells by mutation"
 KIND = "search"
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from speech_lstm.commands.flags import add_plugin_flag, add_threshold_flag, load_plugins
 
-HELP = "measure detection on a long recording whose words are known"
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL")

@@ -1,4 +1,4 @@
-"""Compare cells by many trainings: run a study, see how far it is, report what it found."""
+"""Compare cells by many trainings, with statistics."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 
 from speech_lstm.commands.flags import add_plugin_flag, add_storage_flag, add_worker_flags, load_plugins, whole
 from speech_lstm.errors import INTERRUPTED
-
-HELP = "compare cells by many trainings, with statistics"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Train a network on a folder of recordings."""
+"""Train a network on a corpus."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from pathlib import Path
 
 from speech_lstm.commands.flags import add_match_flag, add_plugin_flag, add_settings, config_of, load_plugins
 from speech_lstm.errors import INTERRUPTED
-
-HELP = "train a network on a folder of recordings"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
