@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -32,9 +33,10 @@ from speech_lstm.insight.recurrent_weight import (
     singular_values,
 )
 from speech_lstm.insight.sequences import FEATURES, FRAMES, Sequences, read_sequences
-from speech_lstm.insight.small_network import Learning, correct, learn, network_config, small_network
+from speech_lstm.insight.small_network import network_config, small_network
 from speech_lstm.recurrent.cell import CELLS
 from speech_lstm.recurrent.stack import Stack
+from speech_lstm.training.simple_loop import Learning, correct, learn
 from support.command_line import SLOW, call, refusal
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "own_cell.py"
@@ -185,9 +187,9 @@ def test_sequences(material: tuple[Sequences, Sequences]) -> None:
 
 def test_a_cell_learns_words(material: tuple[Sequences, Sequences]) -> None:
     training, network = material[0], small_network("lstm", seed=1)
-    told: list[int] = []
-    learning = learn(network, lambda step: training.chain(1, 16, seed=step), 60, told.append)
-    assert told == [1] * 60
+    advance = Mock()
+    learning = learn(network, lambda step: training.chain(1, 16, seed=step), 60, advance=advance)
+    assert advance.call_count == 60
     assert learning.left_out == 0
     assert learning.losses[-1] < 0.5 * learning.losses[0]
     assert correct(network, *training.chain(1, 50, seed=99)) > 40
@@ -197,7 +199,7 @@ def test_a_step_without_a_number_is_left_out(material: tuple[Sequences, Sequence
     network = small_network("rnn", seed=1)
     before = [parameter.clone() for parameter in network.stack.parameters()]
     features, labels = material[0].chain(1, 4, seed=0)
-    learning = learn(network, lambda step: (features * torch.nan, labels), 2, lambda seconds: None)
+    learning = learn(network, lambda step: (features * torch.nan, labels), 2)
     assert learning.left_out == 2
     assert all(torch.equal(*pair) for pair in zip(before, network.stack.parameters(), strict=True))
 

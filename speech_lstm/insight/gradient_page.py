@@ -9,9 +9,10 @@ from speech_lstm.insight.gradient_findings import findings, rule, tables
 from speech_lstm.insight.gradient_study import Choice, Study
 from speech_lstm.insight.memory_task import FIRST
 from speech_lstm.insight.sequences import FRAMES
-from speech_lstm.insight.small_network import BATCH, CLIP, HIDDEN, LEARNING_RATE, LOOKED_INTO, network_config
+from speech_lstm.insight.small_network import BATCH, HIDDEN, LOOKED_INTO, network_config
 from speech_lstm.report.document import document, html_table, picture
 from speech_lstm.report.tables import aligned, counted
+from speech_lstm.training.simple_loop import CLIP, LEARNING_RATE
 
 HEADINGS = {
     "flow": "The gradient on its way back",

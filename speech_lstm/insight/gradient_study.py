@@ -15,8 +15,9 @@ from speech_lstm.insight import recurrent_weight as weight
 from speech_lstm.insight.gradients import Passage, passages
 from speech_lstm.insight.memory_task import FIRST, Trial, trial
 from speech_lstm.insight.sequences import FEATURES, read_sequences
-from speech_lstm.insight.small_network import BATCH, CLIP, LEARNING_RATE, network_config, small_network
+from speech_lstm.insight.small_network import BATCH, network_config, small_network
 from speech_lstm.report.plotting import save_figure
+from speech_lstm.training.simple_loop import CLIP, LEARNING_RATE
 
 PAGE = "gradients.html"
 PARTS = ("flow", "scalar", "memory")

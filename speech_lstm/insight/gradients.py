@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from speech_lstm.insight.sequences import Sequences
-from speech_lstm.insight.small_network import BATCH, LOOKED_INTO, SEEN, Told, correct, learn, see, small_network
+from speech_lstm.insight.small_network import BATCH, LOOKED_INTO, SEEN, Told, see, small_network
 from speech_lstm.model.network import Network
 from speech_lstm.recurrent.stack import Stack
+from speech_lstm.training.simple_loop import correct, learn
 
 FAINT = 1e-3  # the share of a gradient below which it is said not to reach
 
@@ -120,7 +121,7 @@ def passages(
     found = []
     for trained in (False, True):
         if trained:
-            learn(network, lambda step: training.chain(1, BATCH, seed=step), steps, told)
+            learn(network, lambda step: training.chain(1, BATCH, seed=step), steps, advance=lambda: told(1))
         for length in seconds:
             chains = scoring.chain(length, LOOKED_INTO, seed=0)
             flow = gradient_flow(network, *chains)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from speech_lstm.insight.gradients import Flow, gradient_flow
 from speech_lstm.insight.sequences import Sequences
-from speech_lstm.insight.small_network import BATCH, LOOKED_INTO, Draw, Learning, Told, correct, learn, small_network
+from speech_lstm.insight.small_network import BATCH, LOOKED_INTO, Told, small_network
+from speech_lstm.training.simple_loop import Draw, Learning, correct, learn
 
 FIRST = 4  # times as many steps in the first stage, where the words themselves are learnt
 KNOWN = 0.75  # the accuracy, half way from guessing to certainty, from which a cell is said to know the word
@@ -62,7 +64,7 @@ def trial(
     stages: list[Stage] = []
     for number, length in enumerate(seconds):
         draw = batches(training, length, (100 * seed + number) * APART)
-        learning = learn(network, draw, steps if number else FIRST * steps, told)
+        learning = learn(network, draw, steps if number else FIRST * steps, advance=partial(told, length))
         right = correct(network, *scoring.then_noise(length, SCORED, seed=0))
         stages.append(Stage(length, right, SCORED, learning))
     flow = gradient_flow(network, *scoring.then_noise(seconds[-1], LOOKED_INTO, seed=0))

@@ -15,19 +15,10 @@ from torch import Tensor
 from speech_lstm.config import NetworkConfig
 from speech_lstm.insight.gradients import Flow, gradient_flow, state_norms
 from speech_lstm.insight.sequences import Sequences
-from speech_lstm.insight.small_network import (
-    BATCH,
-    CLIP,
-    LOOKED_INTO,
-    SEEN,
-    Learning,
-    Told,
-    learn,
-    see,
-    small_network,
-)
+from speech_lstm.insight.small_network import BATCH, LOOKED_INTO, SEEN, Told, see, small_network
 from speech_lstm.model.network import Network
 from speech_lstm.recurrent.stack import Stack
+from speech_lstm.training.simple_loop import CLIP, Learning, learn
 
 STEPS = 100
 WEIGHTS = (0.9, 1.0, 1.1)
@@ -130,9 +121,9 @@ def descents(training: Sequences, seed: int, steps: int, told: Told) -> list[Des
             network,
             lambda step: training.chain(TRAINED_SECONDS, BATCH, seed=step),
             steps,
-            told,
             optimizer,
             clip or math.inf,
+            advance=lambda: told(TRAINED_SECONDS),
         )
         found.append(Descent(clip, learning, singular_values(network)))
     return found

@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from speech_lstm.config import NetworkConfig
-from speech_lstm.insight.small_network import correct, learn
 from speech_lstm.recurrent.stack import Stack
+from speech_lstm.training.simple_loop import correct, learn
 
 SYMBOLS = 5  # to be remembered, as in the paper
 ALPHABET = 8  # different ones; the paper has 26 and 4 minutes
@@ -51,6 +51,6 @@ def remembered(cell: str, steps: int, seed: int) -> float:
     torch.manual_seed(seed)
     network = Recall(cell)
     optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
-    learn(network, lambda step: sequences(BATCH, seed + 1 + step), steps, lambda _: None, optimizer, CLIP)
+    learn(network, lambda step: sequences(BATCH, seed + 1 + step), steps, optimizer, CLIP)
     features, symbols = sequences(SCORED, seed)
     return correct(network, features, symbols) / len(symbols)
