@@ -29,11 +29,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    model = load(options.model or carried_model(".safetensors"))
-    inside = model.look_inside(options.recording)
+    recognizer = load(options.model or carried_model(".safetensors"))
+    model = recognizer.torch_model
+    inside = recognizer.look_inside(options.recording)
     trace = inside.trace()
     steps: dict[str, Callable[[], object]] = {
-        "every gate, memory and output": lambda: model.look_inside(options.recording),
+        "every gate, memory and output": lambda: recognizer.look_inside(options.recording),
         "units held at 0": lambda: influence.ablation(model, inside, trace),
         "stretches hidden": lambda: influence.occlusion(model, inside),
         "gradient": lambda: influence.saliency(model, inside),

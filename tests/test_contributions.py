@@ -87,7 +87,7 @@ def test_each_part_of_a_peephole_lstm_is_its_product(layer: int, direction: str)
     """W·x, U·h⁻, b and p ⊙ c formed from the weights and what was recorded."""
     model, inside = seen("peephole")
     trace, d = inside.trace(layer, direction), DIRECTIONS.index(direction)  # type: ignore[arg-type]
-    parts, weights = contributions(model, inside, trace), model.model.network.stack.layer(layer - 1)
+    parts, weights = contributions(model, inside, trace), model.network.stack.layer(layer - 1)
     x = inside.tracks[layer - 1].hidden[:, 0].numpy()
     for gate in "ifzo":
         rows = weights.cell.block(gate)
@@ -105,7 +105,7 @@ def test_each_part_of_a_peephole_lstm_is_its_product(layer: int, direction: str)
 def test_the_reset_gate_scales_the_part_that_it_acts_on() -> None:
     model, inside = seen("gru")
     trace = inside.trace(1)
-    parts, weights = contributions(model, inside, trace), model.model.network.stack.layer(0)
+    parts, weights = contributions(model, inside, trace), model.network.stack.layer(0)
     product = before(trace, "h") @ weights.get_parameter("recurrent")[0, weights.cell.block("n")].numpy().T
     np.testing.assert_allclose(parts["n"]["recurrent"], trace["r"] * product, rtol=0, atol=1e-5)
     bias = weights.get_parameter("recurrent_bias")[0].numpy()

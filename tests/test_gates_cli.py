@@ -22,7 +22,7 @@ from speech_lstm.insight.summary import summarise
 from speech_lstm.model.checkpoint import save_model
 from speech_lstm.recurrent.cell import CELLS
 from support.command_line import SLOW, call, refusal
-from support.insight_models import CLIP, recognizer
+from support.insight_models import CLIP, random_model
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def model_of(tmp_path: Path) -> object:
 
     def write(name: str) -> Path:
         path = tmp_path / f"{name}.safetensors"
-        save_model(path, recognizer(name).model)
+        save_model(path, random_model(name).model)
         return path
 
     return write
@@ -63,7 +63,7 @@ def test_the_table_and_every_kind_of_file(tmp_path: Path, go: Path, capsys: pyte
 
 
 def test_two_recordings_stand_side_by_side_on_the_same_scales() -> None:
-    model = recognizer("lstm")
+    model = random_model("lstm")
     pair = [look_inside(model, scale * CLIP) for scale in (1.0, 0.05)]
     figure = gate_figure(["loud", "quiet"], [summarise(model, inside, inside.trace()) for inside in pair])
     scales: dict[str, set[tuple[float, float]]] = {}
@@ -77,7 +77,7 @@ def test_two_recordings_stand_side_by_side_on_the_same_scales() -> None:
 
 @pytest.mark.parametrize("name", CELLS)
 def test_every_cell_has_its_figure_and_its_table(name: str) -> None:
-    model = recognizer(name)
+    model = random_model(name)
     inside = look_inside(model, CLIP)
     summary = summarise(model, inside, inside.trace(1, "backward"))
     titles = [axes.get_title(loc="left") for axes in gate_figure([name], [summary]).axes]
@@ -88,7 +88,7 @@ def test_every_cell_has_its_figure_and_its_table(name: str) -> None:
 
 
 def table_of(name: str) -> str:
-    model = recognizer(name)
+    model = random_model(name)
     inside = look_inside(model, CLIP)
     return summarise(model, inside, inside.trace()).table()
 
@@ -103,7 +103,7 @@ def test_a_candidate_without_bounds_is_near_to_none() -> None:
 
 def test_a_memory_that_never_fades_and_one_that_is_not_of_every_unit() -> None:
     assert "half-life of the memory: over 10 s in nine tenths of the units or more\n" in table_of("nfg")
-    model = recognizer("grid-tf")
+    model = random_model("grid-tf")
     inside = look_inside(model, CLIP)
     summary = summarise(model, inside, inside.trace())  # 8 units of output; those of time, 4, have a memory
     assert summary.half_lives is not None
@@ -121,7 +121,7 @@ def test_a_cell_without_gates_has_no_column_for_them() -> None:
 
 
 def test_the_answer_is_named_even_where_others_were_likelier_before() -> None:
-    model = recognizer("lstm")
+    model = random_model("lstm")
     inside = look_inside(model, CLIP)
     labels = tuple("abcdefg")
     posteriors = np.full((len(inside.features), 7), 0.02, np.float32)

@@ -16,11 +16,12 @@ from speech_lstm.audio.recording import find_clip, fit_clip, read_recording
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
 from speech_lstm.errors import ConfigError, RecordingError
 from speech_lstm.insight import influence
-from speech_lstm.insight.inside import Inside, Trace, look_inside
+from speech_lstm.insight.inside import Inside, LayerTrace, look_inside
 from speech_lstm.insight.summary import summarise
-from speech_lstm.recognition.recognizer import Recognizer, carried_model, load
+from speech_lstm.model.torch_model import TorchModel
+from speech_lstm.recognition.recognizer import carried_model, load
 from speech_lstm.recurrent.cell import CELLS
-from support.insight_models import CLIP, LABELS, recognizer, seen
+from support.insight_models import CLIP, LABELS, random_model, seen
 
 EVERY_CELL = pytest.mark.parametrize("name", CELLS)
 
@@ -31,7 +32,7 @@ EVERY_CELL = pytest.mark.parametrize("name", CELLS)
 @EVERY_CELL
 def test_what_is_recorded_is_what_the_fast_way_computes(name: str) -> None:
     model, inside = seen(name)
-    network = model.model.network
+    network = model.network
     features = model.front_end(torch.from_numpy(CLIP)[None])
     hidden = network.stack(network.normalise(features))[0][0].numpy()  # by the kernels
     outputs = [inside.trace(2, direction)[inside.trace(2).state[0]] for direction in ("forward", "backward")]
@@ -87,16 +88,16 @@ def test_the_answer_so_far_is_that_of_the_beginning_alone() -> None:
     model, inside = seen("gru")
     features = torch.from_numpy(inside.features)[None]
     for frame in (0, 3, len(inside.features) - 1):
-        alone = model.model.network(features[:, : frame + 1]).softmax(1)[0].numpy()
+        alone = model.network(features[:, : frame + 1]).softmax(1)[0].numpy()
         np.testing.assert_allclose(inside.posteriors[frame], alone, atol=1e-5)
     np.testing.assert_allclose(inside.posteriors[-1], list(inside.answer.scores.values()), atol=1e-5)
 
 
 @pytest.mark.parametrize("changes", [{"bidirectional": False}, {"tied": True}, {"pooling": "last"}])
 def test_other_networks_can_be_looked_into(changes: dict[str, object]) -> None:
-    model = recognizer("peephole", **changes)
+    model = random_model("peephole", **changes)
     inside = look_inside(model, CLIP)
-    scores = model.model.network(model.front_end(torch.from_numpy(CLIP)[None])).softmax(1)[0].numpy()
+    scores = model.network(model.front_end(torch.from_numpy(CLIP)[None])).softmax(1)[0].numpy()
     np.testing.assert_allclose(list(inside.answer.scores.values()), scores, atol=1e-5)
     assert summarise(model, inside, inside.trace(2)).drops.shape == (8,)
 
@@ -107,10 +108,10 @@ def test_what_there_is_not_is_told_with_what_there_is() -> None:
         inside.trace()["f"]
     with pytest.raises(ConfigError, match="no layer 3; the network has layers 1 to 2"):
         inside.trace(3)
-    one_way = look_inside(recognizer("gru", bidirectional=False), CLIP)
+    one_way = look_inside(random_model("gru", bidirectional=False), CLIP)
     with pytest.raises(ConfigError, match="doesn't read backward; it reads forward"):
         one_way.trace(1, "backward")
-    plain = recognizer("rnn")
+    plain = random_model("rnn")
     inside = look_inside(plain, CLIP)
     with pytest.raises(ConfigError, match="can't be ordered by half-life"):
         summarise(plain, inside, inside.trace()).order("half-life")
@@ -130,7 +131,9 @@ def test_half_lives_of_known_gates() -> None:
 # --- what carried the answer -------------------------------------------------------------------------------------
 
 
-def by_hand(model: Recognizer, inside: Inside, trace: Trace, names: set[str], unit: int | None, to: float) -> Tensor:
+def by_hand(
+    model: TorchModel, inside: Inside, trace: LayerTrace, names: set[str], unit: int | None, to: float
+) -> Tensor:
     """The answer with a unit's (None: every unit's) values of these names replaced, one recording at a time."""
     direction = ("forward", "backward").index(trace.direction)
 
@@ -140,7 +143,7 @@ def by_hand(model: Recognizer, inside: Inside, trace: Trace, names: set[str], un
             value[direction, :, slice(None) if unit is None else unit] = to
         return value
 
-    network = model.model.network
+    network = model.network
     features = torch.from_numpy(inside.features)[None]
     taps = [tap if layer == trace.layer - 1 else None for layer in range(inside.depth)]
     hidden, _ = network.stack(network.normalise(features), taps=taps)
@@ -192,13 +195,13 @@ def test_what_is_hidden_is_the_tenth_of_a_second_around_the_frame() -> None:
     frame, best = 5, inside.labels.index(inside.answer.label)
     features = torch.from_numpy(inside.features.copy())[None]
     features[:, frame - 1 : frame + 2] = torch.from_numpy(inside.features).mean(0)
-    alone = model.model.network(features).softmax(1)[0, best].item()
+    alone = model.network(features).softmax(1)[0, best].item()
     assert lost[frame] == pytest.approx(inside.answer.probability - alone, abs=1e-5)
 
 
 def test_the_gradient_is_the_one_of_finite_differences() -> None:
     model, inside = seen("lstm")
-    network = model.model.network.double()
+    network = model.network.double()
     read, best = torch.from_numpy(inside.normalised).double()[None], inside.labels.index(inside.answer.label)
 
     def score(values: Tensor) -> float:
@@ -211,7 +214,7 @@ def test_the_gradient_is_the_one_of_finite_differences() -> None:
         change = torch.zeros_like(read)
         change[0, frame, number] = step
         slopes.append((score(read + change) - score(read - change)) / (2 * step))
-    model.model.network.float()
+    model.network.float()
     assert influence.saliency(model, inside)[frame] == pytest.approx(np.linalg.norm(slopes), rel=1e-3)
 
 

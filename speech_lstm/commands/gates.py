@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.recognition.recognizer import carried_model, load, one_thread
 
     one_thread()
-    model = load(arguments.model or carried_model(".safetensors"))
+    model = load(arguments.model or carried_model(".safetensors")).torch_model
     if arguments.cell_equation:
         from speech_lstm.model.catalogue import legend
 

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speech_lstm.insight.inside import DIRECTIONS, Floats, Inside, Trace
+from speech_lstm.insight.inside import DIRECTIONS, Floats, Inside, LayerTrace
 from speech_lstm.recurrent.cell import Product, Weights
 from speech_lstm.recurrent.engine import run
 from speech_lstm.recurrent.layer import Layer, Track
 
 if TYPE_CHECKING:
-    from speech_lstm.recognition.recognizer import Recognizer
+    from speech_lstm.model.torch_model import TorchModel
 
 Parts = dict[str, Tensor]  # by the name of the weights that gave them; they add up to the whole
 Contributions = dict[str, dict[str, Floats]]  # gate → part → [frames, units]
@@ -173,14 +173,14 @@ def named_product(name: str, product: Product) -> Product:
 
 
 @torch.no_grad()
-def contributions(recognizer: Recognizer, inside: Inside, trace: Trace) -> Contributions:
+def contributions(model: TorchModel, inside: Inside, trace: LayerTrace) -> Contributions:
     """What adds up to each gate and candidate before its activation: by gate, by part, float32 [frames, units].
 
     The parts are `x` (W·x), `bias`, and by the cell's own names its recurrent matrices (U·h⁻) and vectors, as
     `peepholes` (p ⊙ c). A state that is itself an activation of a sum has parts too. What is no activation of a
     sum has none and is left out: a clock, a gate of another gate.
     """
-    layer = recognizer.model.network.stack.layer(trace.layer - 1)
+    layer = model.network.stack.layer(trace.layer - 1)
     below, found = inside.tracks[trace.layer - 1], Found()
     bias = layer.read(Track(torch.zeros_like(below.hidden)))
     parts = {INPUT: layer.read(below) - bias}
@@ -220,7 +220,7 @@ class Found:
         )
         return whole
 
-    def arrays(self, trace: Trace) -> Contributions:
+    def arrays(self, trace: LayerTrace) -> Contributions:
         """The parts of one direction, in the order of time; the bands of a gate as its units, one after another."""
         index, arrays = DIRECTIONS.index(trace.direction), Contributions()
         for name, steps in self.parts.items():

@@ -20,12 +20,12 @@ from speech_lstm.errors import ConfigError
 from speech_lstm.files import atomic_path
 from speech_lstm.insight.contributions import Contributions, contributions
 from speech_lstm.insight.drawings import Subject, generic, gru, lstm, unfolded
-from speech_lstm.insight.inside import Floats, Inside, Trace
+from speech_lstm.insight.inside import Floats, Inside, LayerTrace
 from speech_lstm.insight.sheet import WIDTH
 
 if TYPE_CHECKING:
     from speech_lstm.insight.summary import Summary
-    from speech_lstm.recognition.recognizer import Recognizer
+    from speech_lstm.model.torch_model import TorchModel
 
 SVG = "http://www.w3.org/2000/svg"
 NEAR = 1e-4  # how exactly a drawing's equation must give what was recorded, of its largest value
@@ -37,7 +37,7 @@ FACTOR = re.compile(r"(1-|tanh )?(.+?)(@[+-]1)?")
 class Numbers:
     """What a diagram's formulas are about: one trace, the parts of its gates, one unit and frame."""
 
-    trace: Trace
+    trace: LayerTrace
     parts: Contributions
     unit: int
     frame: int
@@ -99,7 +99,7 @@ def written(value: float | None, form: str) -> str:
     return text.replace("-", "−")
 
 
-def template(trace: Trace, parts: Contributions) -> str:
+def template(trace: LayerTrace, parts: Contributions) -> str:
     """The diagram of the trace's cell without numbers.
 
     An LSTM, GRU or plain network is drawn as such where its equation gives what was recorded, whatever the cell is
@@ -125,7 +125,7 @@ def template(trace: Trace, parts: Contributions) -> str:
     return generic(subject)
 
 
-def subject_of(trace: Trace, parts: Contributions) -> Subject:
+def subject_of(trace: LayerTrace, parts: Contributions) -> Subject:
     """What a drawing is told of a trace: what each gate is the sum of, and what then happens to the sum."""
     return Subject(
         trace,
@@ -147,7 +147,7 @@ def activation(total: NDArray[np.float64], values: Floats) -> str:
     return next((name for name, function in ACTIVATIONS.items() if near(function(total), values)), "")
 
 
-def before(trace: Trace, name: str) -> Floats:
+def before(trace: LayerTrace, name: str) -> Floats:
     """A part of the state as each step was given it: [frames, units], 0 at the first."""
     values = trace[name] if trace.direction == "forward" else trace[name][::-1]
     old = np.concatenate([np.zeros_like(values[:1]), values[:-1]])
@@ -180,7 +180,7 @@ def filled(svg: str, numbers: Numbers) -> ElementTree.Element:
 
 
 def write_diagram(
-    recognizer: Recognizer,
+    model: TorchModel,
     name: str,
     summary: Summary,
     path: str | os.PathLike[str],
@@ -200,7 +200,7 @@ def write_diagram(
     if not 0 <= unit < output.shape[1]:
         raise ConfigError(f"there is no unit {unit}; layer {trace.layer} has units 0 to {output.shape[1] - 1}")
     frame = int(np.abs(output[:, unit]).argmax()) if time is None else frame_at(inside, time)
-    parts = contributions(recognizer, inside, trace)
+    parts = contributions(model, inside, trace)
     root = filled(template(trace, parts), Numbers(trace, parts, unit, frame))
     moment = float(inside.times[frame])
     caption(

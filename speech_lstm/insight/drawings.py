@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from speech_lstm.insight.inside import Trace
+from speech_lstm.insight.inside import LayerTrace
 from speech_lstm.insight.sheet import WIDTH, Sheet
 from speech_lstm.recurrent.cell import Matrix
 
@@ -27,7 +27,7 @@ SYMBOLS = {
 class Subject:
     """What is drawn: a trace and the parts that each of its gates is the sum of."""
 
-    trace: Trace
+    trace: LayerTrace
     parts: dict[str, tuple[str, ...]]
     activation: dict[str, str]  # of those sums, as σ
 

@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from speech_lstm.config import SAMPLE_RATE
-from speech_lstm.insight.inside import BATCH, DIRECTIONS, Floats, Inside, Trace
+from speech_lstm.insight.inside import BATCH, DIRECTIONS, Floats, Inside, LayerTrace
 from speech_lstm.recurrent.cell import Tap
 from speech_lstm.recurrent.layer import Track
 
 if TYPE_CHECKING:
-    from speech_lstm.recognition.recognizer import Recognizer
+    from speech_lstm.model.torch_model import TorchModel
 
 OCCLUDED_SECONDS = 0.1  # how much of the recording is hidden at a time
 # Changes in place what it is given, [copies, units]: of copy n the n-th of the units that come with it.
 Hold = Callable[[Tensor, NDArray[np.int64]], None]
 
 
-def ablation(recognizer: Recognizer, inside: Inside, trace: Trace) -> Floats:
+def ablation(model: TorchModel, inside: Inside, trace: LayerTrace) -> Floats:
     """How much probability the answer loses when a unit is held at 0, in all that goes on from it: [units]."""
 
     def silent(value: Tensor, units: NDArray[np.int64]) -> None:
@@ -32,10 +32,10 @@ def ablation(recognizer: Recognizer, inside: Inside, trace: Trace) -> Floats:
 
     count = trace[trace.state[0]].shape[1]
     holds = {name: silent for name in trace.state if trace[name].shape[1] == count}
-    return np.float32(probability(inside)) - answers(recognizer, inside, trace, holds, count)[:, best(inside)]
+    return np.float32(probability(inside)) - answers(model, inside, trace, holds, count)[:, best(inside)]
 
 
-def forced(recognizer: Recognizer, inside: Inside, trace: Trace, gate: str, to: float) -> Floats:
+def forced(model: TorchModel, inside: Inside, trace: LayerTrace, gate: str, to: float) -> Floats:
     """The posteriors when a gate is set to `to` by hand at every frame: float32 [units + 1, labels].
 
     Row u is for unit u alone, the last row for all units at once.
@@ -50,10 +50,10 @@ def forced(recognizer: Recognizer, inside: Inside, trace: Trace, gate: str, to: 
         value[np.flatnonzero(units == count)] = to
 
     holds = {name: partial(hold, band * width) for band, name in enumerate(names)}
-    return answers(recognizer, inside, trace, holds, count + 1)
+    return answers(model, inside, trace, holds, count + 1)
 
 
-def answers(recognizer: Recognizer, inside: Inside, trace: Trace, holds: Mapping[str, Hold], count: int) -> Floats:
+def answers(model: TorchModel, inside: Inside, trace: LayerTrace, holds: Mapping[str, Hold], count: int) -> Floats:
     """The posteriors [count, labels] of copies of the recording, in copy u of which unit u is changed.
 
     `holds` says by name which values of the trace's layer and direction are changed and how. Only that layer and
@@ -61,15 +61,15 @@ def answers(recognizer: Recognizer, inside: Inside, trace: Trace, holds: Mapping
     """
     copies = np.arange(count)
     parts = np.split(copies, range(BATCH, count, BATCH))
-    return np.concatenate([part_answers(recognizer, inside, trace, holds, part) for part in parts])
+    return np.concatenate([part_answers(model, inside, trace, holds, part) for part in parts])
 
 
 @torch.no_grad()
 def part_answers(
-    recognizer: Recognizer, inside: Inside, trace: Trace, holds: Mapping[str, Hold], units: NDArray[np.int64]
+    model: TorchModel, inside: Inside, trace: LayerTrace, holds: Mapping[str, Hold], units: NDArray[np.int64]
 ) -> Floats:
     """What `answers` gives, for some of the copies."""
-    network, direction = recognizer.model.network, DIRECTIONS.index(trace.direction)
+    network, direction = model.network, DIRECTIONS.index(trace.direction)
 
     def tap(name: str, value: Tensor) -> Tensor:
         if name in holds:
@@ -89,24 +89,24 @@ def part_answers(
 
 
 @torch.no_grad()
-def occlusion(recognizer: Recognizer, inside: Inside, seconds: float = OCCLUDED_SECONDS) -> Floats:
+def occlusion(model: TorchModel, inside: Inside, seconds: float = OCCLUDED_SECONDS) -> Floats:
     """How much probability the answer loses when the stretch around a frame is hidden: [frames].
 
     The features of the hidden frames take the recording's mean, as SpecAugment's masks do.
     """
-    features = torch.from_numpy(inside.features).to(recognizer.device)
+    features = torch.from_numpy(inside.features).to(model.device)
     frame = torch.arange(len(features), device=features.device)
     reach = max(seconds * SAMPLE_RATE / inside.config.hop, 1) / 2
     hidden = (frame - frame[:, None]).abs() < reach
     copies = torch.where(hidden[..., None], features.mean(0), features)
-    scores = torch.cat([recognizer.model.network(part).softmax(1) for part in copies.split(BATCH)])
+    scores = torch.cat([model.network(part).softmax(1) for part in copies.split(BATCH)])
     return (probability(inside) - scores[:, best(inside)]).cpu().numpy()
 
 
-def saliency(recognizer: Recognizer, inside: Inside) -> Floats:
+def saliency(model: TorchModel, inside: Inside) -> Floats:
     """The norm of ∂ log p(answer) / ∂ (normalised features) of each frame: [frames]."""
-    network = recognizer.model.network
-    features = torch.from_numpy(inside.features)[None].to(recognizer.device)
+    network = model.network
+    features = torch.from_numpy(inside.features)[None].to(model.device)
     with torch.enable_grad():
         read = network.normalise(features).detach().requires_grad_()
         hidden, _ = network.stack(read)

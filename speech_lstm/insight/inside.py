@@ -18,7 +18,7 @@ from speech_lstm.recurrent.cell import Cell, Tap
 from speech_lstm.recurrent.layer import Track
 
 if TYPE_CHECKING:
-    from speech_lstm.recognition.recognizer import Recognizer
+    from speech_lstm.model.torch_model import TorchModel
 
 Floats = NDArray[np.float32]
 Direction = Literal["forward", "backward"]
@@ -28,7 +28,7 @@ DIRECTIONS: tuple[Direction, Direction] = ("forward", "backward")
 
 
 @dataclass(frozen=True)
-class Trace:
+class LayerTrace:
     """One layer in one direction. Row t of every array is frame t of the recording, whatever the direction."""
 
     layer: int  # from 1
@@ -92,7 +92,7 @@ class Inside:
     answer: Prediction
     labels: tuple[str, ...]
     config: FeatureConfig
-    traces: tuple[Trace, ...]  # layer by layer, forward before backward
+    traces: tuple[LayerTrace, ...]  # layer by layer, forward before backward
     tracks: tuple[Track, ...]  # what each layer read, for `influence`
 
     @property
@@ -105,7 +105,7 @@ class Inside:
         """Layers of the network."""
         return self.traces[-1].layer
 
-    def trace(self, layer: int = 1, direction: str = "forward") -> Trace:
+    def trace(self, layer: int = 1, direction: str = "forward") -> LayerTrace:
         """One layer in one direction; raises ConfigError for one that there isn't."""
         for trace in self.traces:
             if (trace.layer, trace.direction) == (layer, direction):
@@ -133,14 +133,14 @@ class Inside:
 
 
 @torch.no_grad()
-def look_inside(recognizer: Recognizer, waveform: Floats, start: float = 0.0) -> Inside:
+def look_inside(model: TorchModel, waveform: Floats, start: float = 0.0) -> Inside:
     """Run the network step by step over a waveform float32 [samples], 16 kHz, and keep every value.
 
     `start`, in seconds, is where the waveform lies in a longer recording. Raises RecordingError for a waveform
     shorter than one window.
     """
-    network = recognizer.model.network
-    features = recognizer.front_end(torch.from_numpy(waveform)[None].to(recognizer.device))
+    network = model.network
+    features = model.front_end(torch.from_numpy(waveform)[None].to(model.device))
     normalised = network.normalise(features)
     track = network.stack.begin(normalised)
     tracks, traces = [], []
@@ -155,10 +155,10 @@ def look_inside(recognizer: Recognizer, waveform: Floats, start: float = 0.0) ->
         start=start,
         features=features[0].cpu().numpy(),
         normalised=normalised[0].cpu().numpy(),
-        posteriors=as_it_was_heard(recognizer, features),
-        answer=recognizer.prediction(scores, start, start + len(waveform) / SAMPLE_RATE),
-        labels=recognizer.labels,
-        config=recognizer.model.features,
+        posteriors=as_it_was_heard(model, features),
+        answer=Prediction.of(model.labels, scores, start, start + len(waveform) / SAMPLE_RATE),
+        labels=model.labels,
+        config=model.features,
         traces=tuple(traces),
         tracks=tuple(tracks),
     )
@@ -174,7 +174,7 @@ def recorder(seen: dict[str, list[Tensor]]) -> Tap:
     return tap
 
 
-def traces_of(layer: int, cell: Cell, seen: dict[str, list[Tensor]]) -> Iterator[Trace]:
+def traces_of(layer: int, cell: Cell, seen: dict[str, list[Tensor]]) -> Iterator[LayerTrace]:
     """What was seen of a layer with one recording, for each direction; the backward one turned round.
 
     What a cell tells of one gate in bands, as `i.0`, `i.1` and so on, becomes the units of one gate `i`.
@@ -188,16 +188,16 @@ def traces_of(layer: int, cell: Cell, seen: dict[str, list[Tensor]]) -> Iterator
     for index, direction in enumerate(DIRECTIONS[:directions]):
         arrays = {name: value[:, index].numpy() for name, value in values.items()}
         turned = {name: np.ascontiguousarray(array[::-1] if index else array) for name, array in arrays.items()}
-        yield Trace(layer, direction, cell, turned)
+        yield LayerTrace(layer, direction, cell, turned)
 
 
-def as_it_was_heard(recognizer: Recognizer, features: Tensor) -> Floats:
+def as_it_was_heard(model: TorchModel, features: Tensor) -> Floats:
     """The posteriors if the recording had ended with each of its frames: features [1, frames, size] → float32
     [frames, labels]."""
     frames = features.shape[1]
     lengths = torch.arange(1, frames + 1, device=features.device)
     answers = [
-        recognizer.model.network(features[:, : int(part.max())].expand(len(part), -1, -1), part).softmax(1)
+        model.network(features[:, : int(part.max())].expand(len(part), -1, -1), part).softmax(1)
         for part in lengths.split(BATCH)
     ]
     return torch.cat(answers).cpu().numpy()

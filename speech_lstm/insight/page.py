@@ -24,19 +24,19 @@ from speech_lstm.insight.contributions import contributions
 from speech_lstm.insight.diagram import THICKEST, THINNEST, subject_of, template
 from speech_lstm.insight.gate_figure import SHARES, SHOWN, SIGNED, clear_labels, label_colours, symmetric
 from speech_lstm.insight.influence import OCCLUDED_SECONDS, ablation, forced
-from speech_lstm.insight.inside import Inside, Trace
+from speech_lstm.insight.inside import Inside, LayerTrace
 from speech_lstm.insight.sheet import COLOURS
 
 if TYPE_CHECKING:
     from speech_lstm.insight.summary import Summary
-    from speech_lstm.recognition.recognizer import Recognizer
+    from speech_lstm.model.torch_model import TorchModel
 
 SCRIPTS = ("numbers.js", "maps.js", "page.js", "answer.js", "controls.js")
 BY_HAND = (0, 1)  # what a gate can be set to
 
 
 def write_page(
-    recognizer: Recognizer,
+    model: TorchModel,
     names: Sequence[str],
     summaries: Sequence[Summary],
     path: str | os.PathLike[str],
@@ -55,17 +55,17 @@ def write_page(
         steps = sum(1 + len(BY_HAND) * len(trace.gates) for trace in traces)
         with tqdm(total=steps, desc="gates set by hand", delay=2) as bar:
             recordings = [
-                recording_of(recognizer, name, summary, drawings, bar.update)
+                recording_of(model, name, summary, drawings, bar.update)
                 for name, summary in zip(names, summaries, strict=True)
             ]
         start = start_of(summaries[0]) | {"order": order} | ({"gate": gates[0]} if gates else {})
         lines = label_colours([summary.inside for summary in summaries])
-        text = filled_in(recognizer, recordings, drawings, lines, start)
+        text = filled_in(model, recordings, drawings, lines, start)
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def filled_in(
-    recognizer: Recognizer,
+    model: TorchModel,
     recordings: list[dict[str, Any]],
     drawings: Sequence[str],
     lines: dict[int, str],
@@ -73,8 +73,8 @@ def filled_in(
 ) -> str:
     """The template with everything in its places."""
     data = {
-        "labels": recognizer.labels,
-        "features": "MFCC" if recognizer.model.features.kind == "mfcc" else "log-mel",
+        "labels": model.labels,
+        "features": "MFCC" if model.features.kind == "mfcc" else "log-mel",
         "recordings": recordings,
         "lines": lines,
         "start": start,
@@ -115,7 +115,7 @@ def start_of(summary: Summary) -> dict[str, Any]:
 
 
 def recording_of(
-    recognizer: Recognizer, name: str, summary: Summary, drawings: list[str], done: Callable[[], object]
+    model: TorchModel, name: str, summary: Summary, drawings: list[str], done: Callable[[], object]
 ) -> dict[str, Any]:
     """What the page holds of one recording; its cells' drawings join `drawings`."""
     inside = summary.inside
@@ -136,20 +136,20 @@ def recording_of(
         "hidden": OCCLUDED_SECONDS,
         "needed": summary.occlusion.tolist(),
         "gradient": summary.gradient.tolist(),
-        "traces": [trace_of(recognizer, summary, trace, drawings, done) for trace in inside.traces],
+        "traces": [trace_of(model, summary, trace, drawings, done) for trace in inside.traces],
     }
 
 
 def trace_of(
-    recognizer: Recognizer, summary: Summary, trace: Trace, drawings: list[str], done: Callable[[], object]
+    model: TorchModel, summary: Summary, trace: LayerTrace, drawings: list[str], done: Callable[[], object]
 ) -> dict[str, Any]:
     """What the page holds of one layer in one direction, be it that of the summary or another."""
     inside = summary.inside
-    parts, lives = contributions(recognizer, inside, trace), trace.half_lives(inside.config.hop_ms / 1000)
+    parts, lives = contributions(model, inside, trace), trace.half_lives(inside.config.hop_ms / 1000)
     drawing, subject = template(trace, parts), subject_of(trace, parts)
     if drawing not in drawings:
         drawings.append(drawing)
-    drops = summary.drops if trace is summary.trace else ablation(recognizer, inside, trace)
+    drops = summary.drops if trace is summary.trace else ablation(model, inside, trace)
     done()
     return {
         "layer": trace.layer,
@@ -168,18 +168,18 @@ def trace_of(
         "lives": None if lives is None else lives.tolist(),
         "active": np.abs(trace[trace.state[0]]).argmax(0).tolist(),
         "drops": drops.tolist(),
-        "forced": dict(by_hand(recognizer, inside, trace, done)),
+        "forced": dict(by_hand(model, inside, trace, done)),
     }
 
 
 def by_hand(
-    recognizer: Recognizer, inside: Inside, trace: Trace, done: Callable[[], object]
+    model: TorchModel, inside: Inside, trace: LayerTrace, done: Callable[[], object]
 ) -> Iterator[tuple[str, dict[int, dict[str, Any]]]]:
     """Each gate with the posteriors when it is 0 and when it is 1: a row for each unit alone, the last for all."""
     for gate in trace.gates:
         answers = {}
         for to in BY_HAND:
-            answers[to] = packed(forced(recognizer, inside, trace, gate, to))
+            answers[to] = packed(forced(model, inside, trace, gate, to))
             done()
         yield gate, answers
 

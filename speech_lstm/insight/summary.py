@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from speech_lstm.errors import ConfigError
 from speech_lstm.insight.influence import OCCLUDED_SECONDS, ablation, occlusion, saliency
-from speech_lstm.insight.inside import Floats, Inside, Trace
+from speech_lstm.insight.inside import Floats, Inside, LayerTrace
 from speech_lstm.report.tables import aligned
 
 if TYPE_CHECKING:
-    from speech_lstm.recognition.recognizer import Recognizer
+    from speech_lstm.model.torch_model import TorchModel
 
 EDGE = 0.1  # a gate below it counts as shut, above 1 − it as open; a candidate as saturated that near to ±1
 LONG = 10_000  # milliseconds from which on a half-life is only said to be long: a second can't tell
@@ -26,7 +26,7 @@ class Summary:
     """What one layer did in one direction, and what carried the answer."""
 
     inside: Inside
-    trace: Trace
+    trace: LayerTrace
     drops: Floats  # [units] the answer's probability lost when the unit is held at 0
     occlusion: Floats  # [frames] … when the tenth of a second around the frame is hidden
     gradient: Floats  # [frames] norm of ∂ log p / ∂ features
@@ -184,10 +184,10 @@ class Summary:
         return aligned(rows, "rrr")
 
 
-def summarise(recognizer: Recognizer, inside: Inside, trace: Trace) -> Summary:
+def summarise(model: TorchModel, inside: Inside, trace: LayerTrace) -> Summary:
     """Measure what carried the answer, in one layer and direction."""
-    drops = ablation(recognizer, inside, trace)
-    return Summary(inside, trace, drops, occlusion(recognizer, inside), saliency(recognizer, inside))
+    drops = ablation(model, inside, trace)
+    return Summary(inside, trace, drops, occlusion(model, inside), saliency(model, inside))
 
 
 def ms(milliseconds: float) -> str:

@@ -11,20 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from speech_lstm.audio.recording import find_clip, stream_recording
 from speech_lstm.audio.sources import printable, shown_name
 from speech_lstm.errors import ConfigError, RecordingError
 from speech_lstm.files import OutputError, atomic_path, write_json
+from speech_lstm.insight.inside import look_inside
 from speech_lstm.insight.summary import Summary, summarise
 
 if TYPE_CHECKING:
-    from speech_lstm.recognition.recognizer import Recognizer
+    from speech_lstm.model.torch_model import TorchModel
 
 
 @dataclass(frozen=True)
 class View:
     """One recording, or several side by side, in one layer and direction."""
 
-    recognizer: Recognizer
+    model: TorchModel
     recordings: tuple[str, ...]  # as they were given
     summaries: tuple[Summary, ...]
     gates: tuple[str, ...]  # what is shown of gates, candidates and state; everything if empty
@@ -56,13 +58,13 @@ class View:
     def write_page(self, path: Path) -> None:
         from speech_lstm.insight.page import write_page
 
-        write_page(self.recognizer, self.names, self.summaries, path, self.gates, self.order)
+        write_page(self.model, self.names, self.summaries, path, self.gates, self.order)
 
     def write_diagram(self, path: Path, unit: int | None, time: float | None) -> tuple[int, float]:
         """Draw the cell with the numbers of one unit and moment of the first recording; returns both."""
         from speech_lstm.insight.diagram import write_diagram
 
-        return write_diagram(self.recognizer, self.names[0], self.summaries[0], path, unit, time)
+        return write_diagram(self.model, self.names[0], self.summaries[0], path, unit, time)
 
     def write_numbers(self, path: Path) -> None:
         found: list[dict[str, Any]] = [
@@ -114,7 +116,7 @@ def check_recordings(recordings: Sequence[str]) -> None:
 
 
 def look(
-    recognizer: Recognizer,
+    model: TorchModel,
     recordings: Sequence[str],
     layer: int,
     direction: str,
@@ -128,14 +130,14 @@ def look(
     """
     summaries = []
     for recording in tqdm(recordings, desc="looking inside", delay=2, disable=len(recordings) == 1):
-        inside = recognizer.look_inside(recording, start=start)
+        inside = look_inside(model, *find_clip(stream_recording(recording), start))
         trace = inside.trace(layer, direction)
         for gate in gates:
             trace[gate]
-        summary = summarise(recognizer, inside, trace)
+        summary = summarise(model, inside, trace)
         summary.order(order)
         summaries.append(summary)
-    return View(recognizer, tuple(recordings), tuple(summaries), gates, order)
+    return View(model, tuple(recordings), tuple(summaries), gates, order)
 
 
 def shown(recording: str) -> str:

@@ -17,6 +17,7 @@ class TorchModel:
 
     def __init__(self, model: Model, device: str | torch.device = "cpu") -> None:
         self.model, self.device = model, torch.device(device)
+        self.network = model.network
         self.labels, self.detection, self.features = model.labels, model.detection, model.features
         self.front_end = FrontEnd(model.features).to(self.device)
 
@@ -31,7 +32,7 @@ class TorchModel:
         for start in range(0, len(windows), BATCH):
             # A copy: windows may overlap in memory, and torch wants to be able to write.
             batch = torch.from_numpy(np.array(windows[start : start + BATCH], np.float32)).to(self.device)
-            answers.append(self.model.network(self.front_end(batch)).cpu().numpy())
+            answers.append(self.network(self.front_end(batch)).cpu().numpy())
         return np.concatenate(answers)
 
     def scorer(self, hop: int) -> Scorer:

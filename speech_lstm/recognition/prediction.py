@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from speech_lstm.audio.sources import printable
 
@@ -17,6 +21,13 @@ class Prediction:
     start: float  # seconds from the beginning of the recording
     end: float  # seconds
     scores: dict[str, float]
+
+    @classmethod
+    def of(cls, labels: Sequence[str], posteriors: NDArray[np.float32], start: float, end: float) -> Prediction:
+        """The answer for one row of posteriors, float32 [labels]."""
+        best = int(posteriors.argmax())
+        scores = dict(zip(labels, posteriors.tolist(), strict=True))
+        return cls(labels[best], scores[labels[best]], start, end, scores)
 
     def fields(self, name: str) -> dict[str, Any]:
         """The answer for programs: what a line of JSON holds."""

@@ -95,7 +95,7 @@ class Recognizer:
         waveforms = [self.read(item, rate) for item in recording]
         scores = self.posteriors(np.stack([fit_clip(waveform) for waveform in waveforms]))
         return [
-            self.prediction(row, 0.0, len(waveform) / SAMPLE_RATE)
+            Prediction.of(self.labels, row, 0.0, len(waveform) / SAMPLE_RATE)
             for row, waveform in zip(scores, waveforms, strict=True)
         ]
 
@@ -128,7 +128,7 @@ class Recognizer:
         require("torch")
         from speech_lstm.insight.inside import look_inside
 
-        return look_inside(self, *find_clip(self.blocks(recording, rate), start))
+        return look_inside(self.torch_model, *find_clip(self.blocks(recording, rate), start))
 
     def search(self, blocks: Iterable[NDArray[np.float32]], threshold: float | None) -> Iterator[Prediction]:
         """The commands in blocks of samples that follow each other."""
@@ -157,12 +157,6 @@ class Recognizer:
         if rate is None:
             raise RecordingError("samples need their rate, such as rate=16000")
         return to_mono_16k(np.asarray(recording), rate)  # of torch's tensors too
-
-    def prediction(self, scores: NDArray[np.float32], start: float, end: float) -> Prediction:
-        """The answer for one row of posteriors."""
-        best = int(scores.argmax())
-        named = dict(zip(self.labels, scores.tolist(), strict=True))
-        return Prediction(self.labels[best], named[self.labels[best]], start, end, named)
 
 
 def load(path: str | os.PathLike[str] | None = None, device: str | torch.device = "cpu") -> Recognizer:

@@ -14,7 +14,7 @@ from speech_lstm.insight.inside import Inside, look_inside
 from speech_lstm.insight.summary import Summary, summarise
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.model.network import Network
-from speech_lstm.recognition.recognizer import Recognizer
+from speech_lstm.model.torch_model import TorchModel
 from speech_lstm.recurrent.cell import find_cell
 from support.cell_networks import randomise
 
@@ -22,8 +22,8 @@ LABELS = ("yes", "no", "<b>&")  # a label may be any text
 CLIP = np.random.default_rng(1).uniform(-0.3, 0.3, 6_000).astype(np.float32)
 
 
-def recognizer(name: str, **changes: Any) -> Recognizer:
-    """A recogniser of two layers of a cell in both directions, or what `changes` say."""
+def random_model(name: str, **changes: Any) -> TorchModel:
+    """A model of two layers of a cell in both directions, or what `changes` say."""
     kind: Any = "log-mel" if find_cell(name).reads_bands else "mfcc"
     features = FeatureConfig(kind=kind, mels=16, coefficients=8, hop_ms=25.0)
     config = NetworkConfig(cell=name, layers=2, hidden=8, clocks=2, bands=2, heads=2, dropout=0.0)
@@ -32,13 +32,13 @@ def recognizer(name: str, **changes: Any) -> Recognizer:
     network = randomise(Network(features, config, len(LABELS)))
     for layer in network.stack.layers:
         layer.get_parameter("input").data.mul_(0.05)  # so that the gates aren't shut or open throughout
-    return Recognizer(Model(network.eval().requires_grad_(False), features, config, LABELS))
+    return TorchModel(Model(network.eval().requires_grad_(False), features, config, LABELS))
 
 
 @cache
-def seen(name: str) -> tuple[Recognizer, Inside]:
-    """A recogniser of a cell, and what is inside it for a third of a second."""
-    model = recognizer(name)
+def seen(name: str) -> tuple[TorchModel, Inside]:
+    """A model of a cell, and what is inside it for a third of a second."""
+    model = random_model(name)
     return model, look_inside(model, CLIP)
 
 
