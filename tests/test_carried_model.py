@@ -85,12 +85,12 @@ def test_what_else_is_heard_changes_no_answer() -> None:
 
 def test_load_takes_the_onnx_form_and_looks_into_the_other() -> None:
     model = speech_lstm.load()
-    assert isinstance(model.scores, OnnxModel)
-    assert model.scores.path == carried_model(".onnx")
+    assert isinstance(model.backend, OnnxModel)
+    assert model.backend.path == carried_model(".onnx")
     inside = model.look_inside(STOP)
     want = load(carried_model(".safetensors")).classify(STOP)
     assert inside.answer.scores == pytest.approx(want.scores, abs=1e-5)
-    assert not isinstance(load(device="meta").scores, OnnxModel)  # which runs on the processor alone
+    assert not isinstance(load(device="meta").backend, OnnxModel)  # which runs on the processor alone
 
 
 def test_what_it_was_made_of_must_lie_beside_it(tmp_path: Path, model_file: Path) -> None:

@@ -19,7 +19,7 @@ from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN, Feat
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.model.network import Network
 from speech_lstm.model.scorers import Frames, FrameScorer
-from speech_lstm.recognition.activity import FLOOR_SECONDS, HELD_SECONDS, Gate
+from speech_lstm.recognition.activity import FLOOR_SECONDS, HELD_SECONDS, ActivityGate
 from speech_lstm.recognition.posteriors import Rows, Stream, WaveformScorer
 from speech_lstm.recognition.recognizer import Recognizer
 
@@ -220,7 +220,7 @@ def test_after_a_gap_carried_state_begins_anew(speech: Samples) -> None:
 
 
 def passed(samples: Samples, hop: int = HOP) -> NDArray[np.bool_]:
-    return Gate(hop)(samples[: len(samples) // hop * hop].reshape(-1, hop))
+    return ActivityGate(hop)(samples[: len(samples) // hop * hop].reshape(-1, hop))
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-5, 1e-3, 0.1])

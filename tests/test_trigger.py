@@ -149,7 +149,7 @@ def test_hours_of_rows_take_little_time() -> None:
 
 
 def test_neither_the_decision_nor_the_detector_needs_torch() -> None:
-    modules = ("trigger", "gate", "posteriors", "detector")
+    modules = ("trigger", "activity", "posteriors", "detector")
     code = "; ".join(f"import speech_lstm.recognition.{name}" for name in modules)
     code += "; import sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

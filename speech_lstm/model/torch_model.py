@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.model.scorers import BATCH, CarriedScorer, WindowScorer
-from speech_lstm.recognition.posteriors import Scorer
 
 
 class TorchModel:
@@ -35,7 +34,7 @@ class TorchModel:
             answers.append(self.network(self.front_end(batch)).cpu().numpy())
         return np.concatenate(answers)
 
-    def scorer(self, hop: int) -> Scorer:
+    def scorer(self, hop: int) -> CarriedScorer | WindowScorer:
         """What scores the windows of a stream, `hop` samples apart: a multiple of the front end's hop.
 
         A network that reads in one direction carries its state from hop to hop; of another, windows are read anew.

@@ -17,7 +17,7 @@ QUIETEST = 1e-9  # of full scale's power, -90 dB: what lies below is lost in the
 HELD_SECONDS = 0.7  # after the last sound: a word that ended so long ago lies too early in the window
 
 
-class Gate:
+class ActivityGate:
     """Call it with the samples of hop after hop; it says which of them end a window worth scoring.
 
     The noise floor is the lowest mean power of a hop in the last FLOOR_SECONDS: it follows a noise that ceases at

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE
-from speech_lstm.recognition.activity import Gate
+from speech_lstm.recognition.activity import ActivityGate
 
 # Silence put before and after the stream, so that a word at its edge has full windows. No more than a quarter of a
 # window: noise that sets in from digital silence can sound like a word.
@@ -52,7 +52,7 @@ class Stream:
         """Where it is `gated`, windows in which nothing is heard aren't scored: all of them is `_silence_`."""
         self.scorer, self.hop, self.labels = scorer, scorer.hop, scorer.labels
         self.margin = MARGIN // self.hop * self.hop
-        self.gate = Gate(self.hop) if gated else None
+        self.gate = ActivityGate(self.hop) if gated else None
         self.silent = np.array([label == SILENCE for label in self.labels], np.float32)
         self.reset()
 

@@ -1,4 +1,4 @@
-"""What recognition answers."""
+"""The result of recognition, as an object, as JSON and as a line of text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from speech_lstm.audio.sources import printable
 
 @dataclass(frozen=True)
 class Prediction:
-    """One answer: the likeliest label, its probability, where it was heard, and the probability of every label."""
+    """The likeliest label, its probability, its place in the recording, and the probability of every label."""
 
     label: str
     probability: float
@@ -24,18 +24,18 @@ class Prediction:
 
     @classmethod
     def of(cls, labels: Sequence[str], posteriors: NDArray[np.float32], start: float, end: float) -> Prediction:
-        """The answer for one row of posteriors, float32 [labels]."""
+        """The prediction for one row of posteriors float32 [labels], between two times in seconds."""
         best = int(posteriors.argmax())
         scores = dict(zip(labels, posteriors.tolist(), strict=True))
         return cls(labels[best], scores[labels[best]], start, end, scores)
 
     def fields(self, name: str) -> dict[str, Any]:
-        """The answer for programs: what a line of JSON holds."""
+        """The fields of a line of JSON."""
         place = {"file": name, "start": self.start, "end": self.end}
         return place | {"label": self.label, "probability": self.probability, "scores": self.scores}
 
     def line(self, name: str, top: int = 1) -> str:
-        """The answer for people: the recording, the time, and the likeliest labels."""
+        """A line for people: the recording, the time, and the `top` likeliest labels."""
         likeliest = sorted(self.scores.items(), key=lambda item: -item[1])[:top]
         if top == 1:
             likeliest = [(self.label, self.probability)]

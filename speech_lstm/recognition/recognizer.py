@@ -38,15 +38,15 @@ class Recognizer:
     """A model that is ready to hear recordings, in either form: torch is imported for the one that it needs."""
 
     def __init__(self, model: Model | OnnxModel, device: str | torch.device = "cpu") -> None:
-        self.scores: OnnxModel | TorchModel
+        self.backend: OnnxModel | TorchModel
         if isinstance(model, OnnxModel):
-            self.scores = model
+            self.backend = model
         else:
             from speech_lstm.model.torch_model import TorchModel
 
-            self.scores = TorchModel(model, device)
-        self.labels, self.detection = self.scores.labels, self.scores.detection
-        self.posteriors, self.logits = self.scores.posteriors, self.scores.logits
+            self.backend = TorchModel(model, device)
+        self.labels, self.detection = self.backend.labels, self.backend.detection
+        self.posteriors, self.logits = self.backend.posteriors, self.backend.logits
 
     @cached_property
     def torch_model(self) -> TorchModel:
@@ -55,11 +55,11 @@ class Recognizer:
         That is MODEL.safetensors beside MODEL.onnx or MODEL.int8.onnx. Raises ModelError where it isn't there, and
         MissingPackageError without torch.
         """
-        if not isinstance(self.scores, OnnxModel):
-            return self.scores
-        path = self.scores.path
+        if not isinstance(self.backend, OnnxModel):
+            return self.backend
+        path = self.backend.path
         file = path.with_name(path.name.removesuffix(".onnx").removesuffix(".int8") + ".safetensors")
-        if file.is_file() and (found := load(file).torch_model).model.digest == self.scores.source:
+        if file.is_file() and (found := load(file).torch_model).model.digest == self.backend.source:
             return found
         raise ModelError(f"{path}: can't be looked into, for {file} is not the model that it was made of; load that")
 
@@ -92,11 +92,14 @@ class Recognizer:
             return self.classify([recording], rate)[0]
         if not recording:
             return []
-        waveforms = [self.read(item, rate) for item in recording]
-        scores = self.posteriors(np.stack([fit_clip(waveform) for waveform in waveforms]))
+        return self.classify_waveforms([self.read(item, rate) for item in recording])
+
+    def classify_waveforms(self, waveforms: list[NDArray[np.float32]]) -> list[Prediction]:
+        """Predictions for at least one waveform, each float32 [samples], mono at 16 kHz."""
+        rows = self.posteriors(np.stack([fit_clip(waveform) for waveform in waveforms]))
         return [
             Prediction.of(self.labels, row, 0.0, len(waveform) / SAMPLE_RATE)
-            for row, waveform in zip(scores, waveforms, strict=True)
+            for row, waveform in zip(rows, waveforms, strict=True)
         ]
 
     def commands(
@@ -111,11 +114,11 @@ class Recognizer:
     def answers(
         self, recording: Source | NDArray[Any], rate: int | None = None, threshold: float | None = None
     ) -> Iterator[Prediction]:
-        """One answer for a recording of one word (up to 1.2 s), the commands of a longer one."""
+        """The likeliest label of a recording of one word (up to 1.2 s), the commands in a longer one."""
         blocks = iter(self.blocks(recording, rate))
         first = next(blocks)
         if len(first) <= ONE_WORD_SECONDS * SAMPLE_RATE:
-            yield self.classify(first, SAMPLE_RATE)
+            yield from self.classify_waveforms([first])
         else:
             yield from self.search(chain([first], blocks), threshold)
 
@@ -142,9 +145,9 @@ class Recognizer:
 
         That is a multiple of the front end's hop, and at most 1 s.
         """
-        grid = self.scores.features.hop
+        grid = self.backend.features.hop
         hop = min(max(1, round(hop_seconds * SAMPLE_RATE / grid)), CLIP_SAMPLES // grid) * grid
-        return Stream(self.scores.scorer(hop), gated)
+        return Stream(self.backend.scorer(hop), gated)
 
     def blocks(self, recording: Any, rate: int | None) -> Iterable[NDArray[np.float32]]:
         """The recording in blocks of mono float32 at 16 kHz."""
