@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 
 from speech_lstm.audio.recording import fit_clip, read_recording
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE
-from speech_lstm.report.plotting import BLUE, GREY, ORANGE, save_figure, tidy
+from speech_lstm.report.plotting import BLUE, GREY, VERMILION, save_figure, tidy
 
 ROOT = Path(__file__).parents[1]
 LOOKS = 120  # at memory and latency during a run
@@ -173,7 +173,7 @@ def figure_of(runs: dict[str, Run]) -> Figure:
         above.set_ylim(0, 1.25 * max(run["memory"]))
         above.set_ylabel("memory, MB", fontsize=12)
         if run["lag"][-1] > 0:  # faster than real time there is none
-            below.plot(minutes, 1e3 * np.array(run["lag"]), color=ORANGE, linewidth=1.5, label="behind the sound")
+            below.plot(minutes, 1e3 * np.array(run["lag"]), color=VERMILION, linewidth=1.5, label="behind the sound")
         below.plot(minutes, 1e3 * np.array(run["slowest"]), ".", color=GREY, markersize=4, label="slowest block")
         below.plot(minutes, 1e3 * np.array(run["median"]), color=BLUE, linewidth=2.5, label="median block")
         below.set_ylim(0, None)

@@ -16,6 +16,7 @@ EXTRAS = {  # the extra of pyproject.toml that brings each package, by the name 
     "matplotlib": "train",
     "tensorboard": "train",
     "tomli_w": "train",
+    "jinja2": "train",
     "sounddevice": "mic",
     "paho": "mqtt",
     "onnx": "export",

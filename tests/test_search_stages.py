@@ -161,7 +161,7 @@ def test_a_candidate_that_is_better_is_called_that(study: optuna.Study) -> None:
 
 
 def test_a_candidate_that_is_not_better_is_called_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulated_search.quality", lambda cell: 0.8)
+    monkeypatch.setattr("support.simulated_search.quality", lambda cell: 0.8)
     found = SearchFindings(results_of(simulate(monkeypatch, definition(), 6)))
     told = " ".join(verdicts(found))
     assert "best candidates is significantly better than lstm" in told

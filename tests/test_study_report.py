@@ -77,7 +77,7 @@ def test_what_is_different_is_found_and_what_is_alike_is_not(found: Findings) ->
 
 
 def test_a_summary_in_plain_words(found: Findings) -> None:
-    told = " ".join(summary(found).found)
+    told = " ".join(summary(found).findings)
     assert (
         "Not significantly different from peephole in the best tenth of the trials (3 of each): lstm, cifg." in told
     )
@@ -86,7 +86,7 @@ def test_a_summary_in_plain_words(found: Findings) -> None:
 
 
 def test_too_few_trials_are_called_that() -> None:
-    told = " ".join(summary(Findings(results("lstm", "gru", trials=3))).found)
+    told = " ".join(summary(Findings(results("lstm", "gru", trials=3))).findings)
     assert "Too few trials to compare with lstm in the best tenth of the trials (1 of each): gru." in told
     assert "ignificantly" not in told
 

@@ -65,14 +65,15 @@ def show(arguments: argparse.Namespace) -> int:
 
 def tell(arguments: argparse.Namespace) -> int:
     """Write the report of a study, and print what was found."""
-    from speech_lstm.study.report import PAGE, write_report
+    from speech_lstm.report.document import PAGE
+    from speech_lstm.study.report import write_report
     from speech_lstm.study.results import results_of
     from speech_lstm.trials.storage import connected
 
     with connected():
         results = results_of(stored(arguments))
     out = arguments.out or Path("runs/studies") / results.name
-    print("\n".join(write_report(results, out)[0].found))
+    print("\n".join(write_report(results, out)[0].findings))
     print(f"\nreport {out / PAGE}")
     return 0
 

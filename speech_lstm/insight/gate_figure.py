@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.insight.influence import OCCLUDED_SECONDS
 from speech_lstm.insight.sheet import COLOURS
-from speech_lstm.report.plotting import GREY, as_written, tidy
+from speech_lstm.report.plotting import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY_BLUE, VERMILION, as_written, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 SHARES, SIGNED = "viridis", "PuOr_r"  # of gates from 0 to 1, and of values around 0; both safe for the colour-blind
 # The first word of a role chooses: the diagram's colours, and two for what it draws without one.
-STRIPES = {word: line for word, (line, _) in COLOURS.items()} | {"depth": "#D55E00", "memory": "#333333"}
-LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")  # of the likeliest labels (Okabe & Ito)
+STRIPES = {word: line for word, (line, _) in COLOURS.items()} | {"depth": VERMILION, "memory": "#333333"}
+LINES = (BLUE, VERMILION, GREEN, PURPLE, SKY_BLUE, ORANGE)  # of the likeliest labels
 ORDERS = {
     "index": "in the order of the weights",
     "active": "from bottom to top by when their output is largest",

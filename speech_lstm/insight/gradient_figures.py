@@ -11,14 +11,14 @@ from speech_lstm.insight.gradients import FAINT
 from speech_lstm.insight.memory_task import KNOWN, chance_limit, trials_by_cell
 from speech_lstm.insight.recurrent_weight import CLIP, EXPLODING, STEPS
 from speech_lstm.insight.sequences import FRAMES
-from speech_lstm.report.plotting import BLUE, GREY, ORANGE, tidy
+from speech_lstm.report.plotting import BLACK, BLUE, GREEN, GREY, GRID, ORANGE, PURPLE, SKY_BLUE, VERMILION, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours; dashes and markers differ too, for print without colour.
-COLOURS = (ORANGE, "#E69F00", "#009E73", BLUE, "#CC79A7", "#000000", "#56B4E9", GREY)
+COLOURS = (VERMILION, ORANGE, GREEN, BLUE, PURPLE, BLACK, SKY_BLUE, GREY)
 DASHES = ("-", (0, (5, 1.5)), (0, (3, 1, 1, 1)), "-", (0, (1, 1)), "-", (0, (5, 1.5)), (0, (3, 1, 1, 1)))
 MARKERS = "osD^vPX*"
 FLOOR, CEILING = 1e-16, 1e16  # the shares of a gradient at which the figures end
@@ -101,7 +101,7 @@ def matrix_figure(study: Study) -> Figure:
     spectra.set_xlabel("distance from the last frame, s", fontsize=12)
     spectra.set_title("share of the gradient that is left,\nall singular values of U equal to σ", fontsize=12)
     spectra.legend(frameon=False, fontsize=10, loc="lower left")
-    for descent, colour, dash in zip(study.descents, (ORANGE, BLUE), ("-", (0, (5, 1.5))), strict=True):
+    for descent, colour, dash in zip(study.descents, (VERMILION, BLUE), ("-", (0, (5, 1.5))), strict=True):
         name = "without clipping" if descent.clip is None else f"clipped to {descent.clip:g}"
         steps = range(1, len(descent.learning.norms) + 1)
         norms.plot(steps, descent.learning.norms, color=colour, linestyle=dash, linewidth=1.8, label=name)
@@ -221,6 +221,6 @@ def smooth(values: Sequence[float], over: int = 10) -> list[float]:
 
 
 def decorate(axes: Axes) -> None:
-    axes.grid(color="#E3E3E3")
+    axes.grid(color=GRID)
     axes.set_axisbelow(True)
     tidy(axes)

@@ -10,15 +10,17 @@ import math
 from collections.abc import Mapping
 from xml.sax.saxutils import escape, quoteattr
 
+from speech_lstm.report.plotting import GREEN, ORANGE, SKY_BLUE
+
 WIDTH = 1000  # of every sheet, in its own units
 LETTER = 7.2  # the mean width of a letter of a symbol
 COLOURS = {  # the lecture's: forgotten light blue, how much is written green, what is written violet, what comes out
-    "forget": ("#56B4E9", "#E3F2FC"),
-    "update": ("#56B4E9", "#E3F2FC"),
-    "input": ("#009E73", "#DFF3EC"),
-    "reset": ("#009E73", "#DFF3EC"),
+    "forget": (SKY_BLUE, "#E3F2FC"),
+    "update": (SKY_BLUE, "#E3F2FC"),
+    "input": (GREEN, "#DFF3EC"),
+    "reset": (GREEN, "#DFF3EC"),
     "candidate": ("#9467BD", "#EFE6F7"),
-    "output": ("#E69F00", "#FDF1D8"),
+    "output": (ORANGE, "#FDF1D8"),
 }
 GREY = ("#7F7F7F", "#EEEEEE")
 STYLE = """

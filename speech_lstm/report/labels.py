@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_lstm.report.plotting import GREY
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -49,7 +51,7 @@ def place_labels(
             va="bottom",
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
             zorder=5,
-            arrowprops={"arrowstyle": "-", "color": "#8C8C8C", "linewidth": 0.6} if chosen > 3 else None,
+            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6} if chosen > 3 else None,
         )
 
 

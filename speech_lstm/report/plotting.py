@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The colours are Okabe and Ito's (2008), which colour-blind readers can tell apart; shapes differ as well.
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8C8C8C"
+# Okabe and Ito's colours (2008), which colour-blind readers can distinguish; figures vary shapes as well.
+BLUE, SKY_BLUE, GREEN = "#0072B2", "#56B4E9", "#009E73"
+ORANGE, VERMILION, PURPLE = "#E69F00", "#D55E00", "#CC79A7"
+BLACK, GREY = "#000000", "#8C8C8C"
+GRID = "#E3E3E3"  # of the lines behind a plot
 DPI = 150
 
 

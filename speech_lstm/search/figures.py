@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speech_lstm.report.plotting import BLUE, GREY, ORANGE, as_written, tidy
+from speech_lstm.report.plotting import BLUE, GREY, GRID, VERMILION, as_written, tidy
 from speech_lstm.report.statistics import Comparison
 from speech_lstm.search.population import CANDIDATE
 from speech_lstm.search.progress import fallen
@@ -46,7 +46,7 @@ def draw_scores(axes: Axes, results: SearchResults, candidates: list[Tried]) -> 
     if passed.any():
         best = np.maximum.accumulate(accuracy[passed])
         ends = [*numbers[passed], last], [*best, best[-1]]
-        axes.step(*ends, where="post", color=ORANGE, linewidth=2, label="best so far")
+        axes.step(*ends, where="post", color=VERMILION, linewidth=2, label="best so far")
     lines: dict[float, list[str]] = {}
     for one in results.published:
         lines.setdefault(100 * one.best["validation"]["accuracy"], []).append(one.label)
@@ -56,7 +56,7 @@ def draw_scores(axes: Axes, results: SearchResults, candidates: list[Tried]) -> 
         axes.annotate(", ".join(names), place, xycoords=axes.get_yaxis_transform(), va="center", fontsize=10)
     axes.set_ylabel("accuracy on the validation split, %", fontsize=11)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False, fontsize=10)
-    axes.grid(axis="y", color="#E3E3E3")
+    axes.grid(axis="y", color=GRID)
     axes.set_axisbelow(True)
     tidy(axes)
 
@@ -109,7 +109,10 @@ def splits_figure(results: SearchResults) -> Figure:
     axes = figure.subplots()
     random = np.random.default_rng(0)
     step = 100 / len(results.facts["validation"]["names"])  # one recording; dots would hide each other
-    groups = [(results.best, BLUE, "o", "the best candidates"), (results.published, ORANGE, "D", "published cells")]
+    groups = [
+        (results.best, BLUE, "o", "the best candidates"),
+        (results.published, VERMILION, "D", "published cells"),
+    ]
     for cells, colour, marker, label in groups:
         across, up = (
             np.array([100 * one.best[split]["accuracy"] for one in cells])
@@ -123,7 +126,7 @@ def splits_figure(results: SearchResults) -> Figure:
     axes.set_xlabel("accuracy on the validation split, which chose, %", fontsize=11)
     axes.set_ylabel("accuracy on the testing split, % (dots moved a little apart)", fontsize=11)
     axes.legend(loc="upper left", frameon=False, fontsize=10)
-    axes.grid(color="#E3E3E3")
+    axes.grid(color=GRID)
     axes.set_axisbelow(True)
     tidy(axes)
     return as_written(figure)

@@ -10,6 +10,7 @@ from typing import Any
 
 from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.files import write_json
+from speech_lstm.report.document import NUMBERS, Document, Section
 from speech_lstm.report.proportion import wilson
 from speech_lstm.report.statistics import FEWEST, LEVEL, Comparison, agreement, corrected, mean_of, welch
 from speech_lstm.report.tables import percent
@@ -19,8 +20,7 @@ from speech_lstm.search.equations import equations
 from speech_lstm.search.progress import fallen_sentence
 from speech_lstm.search.results import SearchResults
 from speech_lstm.search.stages import Tried
-from speech_lstm.study.report import NUMBERS, test_numbers, write_sections
-from speech_lstm.study.sections import Section
+from speech_lstm.study.report import test_numbers
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def write_report(results: SearchResults, out: Path) -> list[Section]:
     parts = [summary(found), finalists(found), course(found), best_hundred(found), protocol(found)]
     title = results.title or f"The search {results.name}"
     intro = f"Every number is in {NUMBERS}."
-    write_sections(out, title, intro, f"speech-lstm search report {results.name}", parts)
+    Document(title, intro, f"speech-lstm search report {results.name}", parts).write(out)
     write_json(out / NUMBERS, numbers(found))
     return parts
 
@@ -66,7 +66,7 @@ def summary(found: SearchFindings) -> Section:
     done, asked = results.progress.done, results.progress.total
     if done < asked:
         told.append(f"The search is not finished: {done:,} of {asked:,} cells and further trainings are done.")
-    return Section("What was found", found=told)
+    return Section("What was found", findings=told)
 
 
 def best_sentence(results: SearchResults) -> str:
@@ -118,7 +118,7 @@ def finalists(found: SearchFindings) -> Section:
     results, tests = found.results, found.tests
     title = "Is a candidate better than the published cells?"
     if not found.accuracies:
-        return Section(title, found=["No cell was trained again yet; that is done at the end of the search."])
+        return Section(title, findings=["No cell was trained again yet; that is done at the end of the search."])
     head = [
         "cell",
         "chosen by: validation",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speech_lstm.report.plotting import BLUE, GREY, ORANGE, as_written, empty_figure, tidy
+from speech_lstm.report.plotting import BLUE, GREY, GRID, VERMILION, as_written, empty_figure, tidy
 from speech_lstm.streams.tradeoff import TradeOff
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def draw(axes: Axes, curve: TradeOff, word: str | None, size: float) -> None:
     axes.step(*steps, where="post", color=BLUE, linewidth=2.2, zorder=3)
     rate, share = float(rates[curve.operating]), 100 * float(missed[curve.operating])
     point = max(rate, least(curve)), share
-    axes.plot(*point, "D", color=ORANGE, markeredgecolor="white", markersize=9, zorder=5, clip_on=False)
+    axes.plot(*point, "D", color=VERMILION, markeredgecolor="white", markersize=9, zorder=5, clip_on=False)
     right = rate > RIGHT
     axes.annotate(
         f"{share:.1f} % at {rate:,.1f} an hour",
@@ -103,6 +103,6 @@ def frame(axes: Axes, curve: TradeOff) -> None:
     shown = [tick for tick in decades if 3 * low < tick < min(high, 1000.0)]
     axes.set_xticks([low, *shown], ["0", *(f"{tick:g}" for tick in shown)])
     axes.minorticks_off()
-    axes.grid(color="#E3E3E3")
+    axes.grid(color=GRID)
     axes.set_axisbelow(True)
     tidy(axes)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_lstm.report.labels import place_labels
-from speech_lstm.report.plotting import BLUE, GREY, ORANGE, as_written, tidy
+from speech_lstm.report.plotting import BLUE, GREEN, GREY, GRID, VERMILION, as_written, tidy
 from speech_lstm.report.statistics import Comparison
 from speech_lstm.report.tables import counted
 from speech_lstm.study.importance import CELL, Curve, Forest, Importance
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-GREEN = "#009E73"
 ORDER = ("learning_rate", "hidden")  # the settings that come first, where they were searched
 WIDE = 3.0  # how many times the least the most must be for a logarithmic axis
-COLOURS = {"better": GREEN, "worse": ORANGE}  # of a verdict; grey for the others
+COLOURS = {"better": GREEN, "worse": VERMILION}  # of a verdict; grey for the others
 NAMES = {
     "learning_rate": "learning rate",
     "hidden": "hidden units",
@@ -99,7 +98,7 @@ def draw_boxes(axes: Axes, values: list[list[float]], colours: list[str]) -> Non
             axes.plot([np.median(found)] * 2, [row - 0.28, row + 0.28], color="black", linewidth=2)
         jitter = random.uniform(-0.16, 0.16, len(found))
         axes.scatter(found, row + jitter, s=14, color=colour, alpha=0.8, linewidths=0, zorder=3)
-    axes.grid(axis="x", color="#E3E3E3")
+    axes.grid(axis="x", color=GRID)
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)
     tidy(axes)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from speech_lstm.errors import SpeechLSTMError
-from speech_lstm.files import write_json, write_text
-from speech_lstm.report.document import document, html_table, picture
-from speech_lstm.report.plotting import save_figure
+from speech_lstm.files import write_json
+from speech_lstm.report.document import NUMBERS, Document, Section
 from speech_lstm.report.statistics import Comparison, Paired
 from speech_lstm.study.findings import Findings
 from speech_lstm.study.results import Results
-from speech_lstm.study.sections import Section, sections
-
-MARKDOWN, PAGE, NUMBERS = "report.md", "report.html", "report.json"
-KINDS = ("png", "svg")
+from speech_lstm.study.sections import sections
 
 
 def write_report(results: Results, out: Path) -> list[Section]:
@@ -28,54 +23,9 @@ def write_report(results: Results, out: Path) -> list[Section]:
     parts = sections(found)
     title = results.title or f"The study {results.name}"
     intro = f"Cells: {', '.join(results.cells)}. Every number is in {NUMBERS}."
-    write_sections(out, title, intro, f"speech-lstm study report {results.name}", parts)
+    Document(title, intro, f"speech-lstm study report {results.name}", parts).write(out)
     write_json(out / NUMBERS, numbers(found))
     return parts
-
-
-def write_sections(out: Path, title: str, intro: str, command: str, parts: list[Section]) -> None:
-    """Write figures, Markdown, and an HTML page that ends with the command, into a folder; raises OutputError."""
-    for section in parts:
-        for name, figure in section.figures.items():
-            for kind in KINDS:
-                save_figure(figure, out / f"{name}.{kind}")
-    write_text(out / MARKDOWN, markdown(title, parts))
-    write_text(out / PAGE, document(title, intro, page(parts, out), command))
-
-
-def markdown(title: str, parts: list[Section]) -> str:
-    """A report in Markdown, with its figures beside it."""
-    lines = [f"# {title}"]
-    for section in parts:
-        lines.append(f"## {section.title}")
-        lines += [f"![{section.title}: {name}]({name}.png)" for name in section.figures]
-        lines += section.text
-        if section.found:
-            lines.append("\n".join(f"- {sentence}" for sentence in section.found))
-        if section.rows:
-            lines.append(markdown_table(section.rows))
-    return "\n\n".join(lines) + "\n"
-
-
-def markdown_table(rows: list[list[str]]) -> str:
-    """Rows, the first one the head, as a table of Markdown."""
-    head, *body = (f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
-    return "\n".join([head, "|---" * len(rows[0]) + "|", *body])
-
-
-def page(parts: list[Section], out: Path) -> str:
-    """The sections as HTML, with the figures that were written to `out`."""
-    blocks = []
-    for section in parts:
-        blocks.append(f"<h2>{escape(section.title)}</h2>")
-        blocks += [picture(out / f"{name}.png", f"{section.title}: {name}") for name in section.figures]
-        blocks += [f"<p>{escape(paragraph)}</p>" for paragraph in section.text]
-        if section.found:
-            items = "".join(f"<li>{escape(sentence)}</li>" for sentence in section.found)
-            blocks.append(f'<ul class="found">{items}</ul>')
-        if section.rows:
-            blocks.append(html_table(section.rows, section.prose))
-    return "\n".join(blocks)
 
 
 def numbers(found: Findings) -> dict[str, Any]:

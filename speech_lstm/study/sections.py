@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speech_lstm.report import statistics
+from speech_lstm.report.document import Section
 from speech_lstm.report.proportion import wilson
 from speech_lstm.report.statistics import mean_of
 from speech_lstm.report.tables import percent
@@ -28,26 +28,9 @@ from speech_lstm.study.findings import SHARED, Findings, score
 from speech_lstm.study.importance import FEWEST, Forest
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from speech_lstm.study.results import Results
 
 COSTS = figures.COSTS
-
-
-@dataclass
-class Section:
-    """A heading with what stands below it: explanations, what was found, a table (head first), figures by name.
-
-    With `prose` the last column of the table is words.
-    """
-
-    title: str
-    text: list[str] = field(default_factory=list)
-    found: list[str] = field(default_factory=list)
-    rows: list[list[str]] = field(default_factory=list)
-    figures: dict[str, Figure] = field(default_factory=dict)
-    prose: bool = False
 
 
 def sections(study: Findings) -> list[Section]:
@@ -75,7 +58,7 @@ def summary(study: Findings) -> Section:
     done, asked = results.progress.done, results.progress.total
     if done < asked:
         found.append(f"The study is not finished: {done:,} of {asked:,} trainings are done.")
-    return Section("What was found", found=found)
+    return Section("What was found", findings=found)
 
 
 def verdicts(study: Findings) -> list[str]:
@@ -208,7 +191,7 @@ def settings(study: Findings) -> Section:
     results = study.results
     title, importance = "Which settings matter", study.importance
     if importance is None:
-        return Section(title, found=[f"Too few trials to say: the analysis wants {FEWEST} of all cells together."])
+        return Section(title, findings=[f"Too few trials to say: the analysis wants {FEWEST} of all cells together."])
     forest, drawn = Forest(results), {"importance": figures.importance_figure(importance)}
     shares = [f"{figures.spoken(name)} {100 * share:.0f} %" for name, share in importance.pooled.items()]
     found = [f"Alone they explain: {', '.join(shares)}."]
@@ -235,7 +218,7 @@ def published(study: Findings) -> Section:
     rows = [["cell"]]
     compared = study.beside
     if not compared:
-        section.found.append(f"The study shares fewer than {SHARED} cells with each of the papers.")
+        section.findings.append(f"The study shares fewer than {SHARED} cells with each of the papers.")
         return section
     rows[0] += [text for one in compared for text in (f"{one.paper}: rank", "found here among these")]
     for cell in results.cells:
@@ -244,8 +227,8 @@ def published(study: Findings) -> Section:
             rows.append([cell, *(str(rank) for pair in ranks for rank in pair or ("–", "–"))])
     for one in compared:
         section.text.append(f"{one.paper} ({one.source}): {one.said}.")
-        section.found.append(agreement_sentence(one.paper, one.agreement.tau, one.agreement.p))
-        section.found += differing(one.ranks, one.paper)
+        section.findings.append(agreement_sentence(one.paper, one.agreement.tau, one.agreement.p))
+        section.findings += differing(one.ranks, one.paper)
     section.text.append(
         "Equal ranks are cells that the paper calls equal. Found ranks are by the mean accuracy of the best tenth on "
         "the testing split; neighbours need not differ significantly. τ-b is 1 for the same order and −1 for the "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from speech_lstm.report.plotting import BLUE, GREY, ORANGE, as_written, empty_figure, tidy
+from speech_lstm.report.plotting import BLUE, GREY, GRID, VERMILION, as_written, empty_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +75,7 @@ def recall_figure(evaluation: Evaluation) -> Figure:
     # A dot inside an open diamond: both are seen where precision and recall are the same.
     kinds: list[tuple[str, dict[str, Any]]] = [
         ("precision", {"marker": "o", "s": 38, "facecolors": BLUE, "edgecolors": BLUE}),
-        ("recall", {"marker": "D", "s": 88, "facecolors": "none", "edgecolors": ORANGE, "linewidths": 2}),
+        ("recall", {"marker": "D", "s": 88, "facecolors": "none", "edgecolors": VERMILION, "linewidths": 2}),
         ("F1", {"marker": "|", "s": 190, "c": "black", "linewidths": 2}),
     ]
     for column, (name, style) in enumerate(kinds):
@@ -88,7 +88,7 @@ def recall_figure(evaluation: Evaluation) -> Figure:
     axes.set_yticks(range(len(scores)), names, fontsize=11)
     axes.set_ylim(-0.7, len(scores) - 0.3)
     axes.tick_params(axis="y", length=0, pad=8)  # a mark at the left edge leaves the labels free
-    axes.grid(axis="x", color="#E3E3E3")
+    axes.grid(axis="x", color=GRID)
     axes.set_axisbelow(True)
     tidy(axes)
     axes.set_xlabel("share, %", fontsize=12)
@@ -114,17 +114,17 @@ def curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
     style: dict[str, Any] = {"marker": marker, "markersize": 3.5, "linewidth": 2}
     loss.plot(epochs, column(history, "train_loss"), color=BLUE, label="training", **style)
     validation = column(history, "validation_loss")
-    loss.plot(epochs, validation, color=ORANGE, linestyle="--", label="validation", **style)
+    loss.plot(epochs, validation, color=VERMILION, linestyle="--", label="validation", **style)
     loss.set_ylabel("loss, nats", fontsize=12)
     loss.legend(frameon=False, fontsize=11)
     values = [100 * value for value in column(history, "validation_accuracy")]
-    accuracy.plot(epochs, values, color=ORANGE, linestyle="--", **style)
+    accuracy.plot(epochs, values, color=VERMILION, linestyle="--", **style)
     accuracy.set_ylabel("validation accuracy, %", fontsize=12)
     mark_best(accuracy, epochs, values)
     for axes in (loss, accuracy):
         axes.set_xlabel("epoch", fontsize=12)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.grid(color="#E3E3E3")
+        axes.grid(color=GRID)
         tidy(axes)
     figure.suptitle(f"Training, {len(epochs):,} epoch{'s' * (len(epochs) != 1)}", fontsize=14, fontweight="bold")
     return figure

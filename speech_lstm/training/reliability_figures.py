@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from speech_lstm.report.plotting import BLUE, GREY, ORANGE, as_written, tidy
+from speech_lstm.report.plotting import BLUE, GREEN, GREY, GRID, PURPLE, VERMILION, as_written, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 # Colours and dashes of the scores, in their order.
 STYLES: list[dict[str, Any]] = [
     {"color": BLUE, "linewidth": 2.6},
-    {"color": ORANGE, "linestyle": "--"},
+    {"color": VERMILION, "linestyle": "--"},
     {"color": "black", "linestyle": ":"},
-    {"color": "#009E73", "linestyle": "-."},
-    {"color": "#CC79A7", "linestyle": (0, (5, 1, 1, 1, 1, 1))},
+    {"color": GREEN, "linestyle": "-."},
+    {"color": PURPLE, "linestyle": (0, (5, 1, 1, 1, 1, 1))},
     {"color": GREY},
 ]
 
@@ -48,7 +48,7 @@ def calibration_figure(calibration: Calibration) -> Figure:
         accuracy,
         np.maximum(np.abs(ends - accuracy), 0),
         fmt="o",
-        color=ORANGE,
+        color=VERMILION,
         markersize=6,
         linewidth=2,
         capsize=4,
@@ -64,7 +64,7 @@ def calibration_figure(calibration: Calibration) -> Figure:
     below.set_xlabel("confidence: probability of the answer, %", fontsize=12)
     below.xaxis.set_major_locator(MultipleLocator(10))
     for axes in (above, below):
-        axes.grid(color="#E3E3E3")
+        axes.grid(color=GRID)
         axes.set_axisbelow(True)
         tidy(axes)
     figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=10)
@@ -116,6 +116,6 @@ def draw_curves(axes: Axes, compared: OpenSet) -> None:
     axes.minorticks_off()
     axes.set_xlabel(f"{compared.words} accepted, % of {count:,}", fontsize=12)
     axes.set_ylabel(f"commands accepted, % of {compared.plain_commands.of:,}", fontsize=12)
-    axes.grid(color="#E3E3E3")
+    axes.grid(color=GRID)
     tidy(axes)
     axes.legend(loc="lower right", fontsize=10.5, framealpha=0.95)
