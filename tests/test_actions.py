@@ -37,9 +37,9 @@ def words(tmp_path: Path) -> bytes:
 class Listening:
     """`listen` with these flags; a context manager whose streams are queues of lines."""
 
-    def __init__(self, *flags: str) -> None:
+    def __init__(self, *flags: str, before: Sequence[str] = ()) -> None:
         self.process = subprocess.Popen(
-            [*PIPED, *flags],
+            [*before, *PIPED, *flags],
             env=ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -100,22 +100,14 @@ def test_programs_run_on_words_and_none_is_left_behind(words: bytes, tmp_path: P
 
 
 def test_what_its_starter_ignores_does_not_end_it(words: bytes) -> None:
-    command = ["nohup", *PIPED]
-    process = subprocess.Popen(
-        command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    try:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(words)
-        process.stdin.flush()
-        assert b"  yes  " in process.stdout.readline()
-        process.send_signal(signal.SIGHUP)
-        output, _ = process.communicate(timeout=SLOW)  # it hears the end
-        assert b"  stop  " in output
-        assert process.returncode == 0
-    finally:
-        process.kill()
+    with Listening(before=("nohup",)) as heard:
+        output = lines_of(heard.process.stdout)
+        heard.hear(words)
+        assert "  yes  " in output.get(timeout=SLOW)
+        heard.process.send_signal(signal.SIGHUP)
+        heard.process.stdin.close()
+        assert "  stop  " in output.get(timeout=SLOW)
+        assert heard.process.wait(SLOW) == 0
 
 
 def test_lines_of_json_for_a_pipe_that_closes(words: bytes) -> None:

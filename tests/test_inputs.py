@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import subprocess
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speech_lstm.audio.inputs import Levelled, Played, find_input
+from speech_lstm.audio.inputs import Levelled, Piped, Played, find_input
 from speech_lstm.audio.level import Level
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.errors import ConfigError, RecordingError
@@ -129,6 +130,24 @@ def test_a_pipe_is_heard_as_it_comes(tmp_path: Path) -> None:
     assert b"stop" in output
     assert b"listening to standard input" in errors
     assert process.returncode == 0
+
+
+def test_a_pipe_without_sound_yields_empty_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    samples = pcm(tone(SAMPLE_RATE, 0.4))
+    monkeypatch.setattr("speech_lstm.audio.inputs.POLL_SECONDS", 0.05)
+    with os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "wb", buffering=0) as sender:
+        monkeypatch.setattr("speech_lstm.audio.inputs.standard_input", lambda: pipe)
+        with Levelled(Piped(SAMPLE_RATE), Level()) as source:
+            blocks = iter(source)
+            sender.write(samples[: len(samples) // 2])
+            sizes = [len(next(blocks))]
+            while not sum(sizes) or sizes[-1]:
+                sizes.append(len(next(blocks)))
+            sender.write(samples[len(samples) // 2 :])
+            sender.close()
+            sizes += map(len, blocks)
+    assert sum(sizes) == len(samples) // 2
 
 
 @pytest.mark.skipif(bool(missing()), reason=f"{', '.join(missing())} is missing")

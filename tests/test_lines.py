@@ -136,6 +136,20 @@ def test_actions_are_told_and_closed_however_it_ends(capsys: pytest.CaptureFixtu
     assert source.entered == 0
 
 
+def test_a_note_after_the_last_block_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    action = Recorder()
+
+    class Interrupted(Blocks):
+        def __iter__(self) -> Iterator[np.ndarray]:
+            yield from super().__iter__()
+            action.happened.append("late")
+            raise KeyboardInterrupt
+
+    source, detector = Interrupted(3), Told({})
+    listen(source, detector, Lines(source, detector, io.StringIO()), [action])
+    assert capsys.readouterr().err.splitlines()[-2] == "   0.3 s  recorded late"
+
+
 def test_what_is_found_at_the_end_of_the_stream_counts() -> None:
     class Late(Told):
         def finish(self) -> list[Prediction]:

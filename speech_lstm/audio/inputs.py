@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain
@@ -17,13 +17,13 @@ import numpy as np
 import soundfile
 
 from speech_lstm.audio.level import Level
-from speech_lstm.audio.recording import decode, decoded, stream_recording
+from speech_lstm.audio.recording import decoded, stream_recording
 from speech_lstm.audio.sources import STDIN, printable, reason, standard_input
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.errors import ConfigError, RecordingError
 
 BLOCK_SECONDS = 0.1
-POLL_SECONDS = 0.5  # Ctrl-C is heard while nothing comes in
+POLL_SECONDS = 0.5  # longest time without a block: what goes on beside the sound must not wait for more of it
 WAITING_BLOCKS = 10  # a pipe that is faster than we waits in turn
 
 
@@ -35,7 +35,10 @@ class Named(Protocol):
 
 
 class Input(AbstractContextManager[Any], Protocol):
-    """Something to listen to: open in a with block, it yields 1-D float32 blocks at 16 kHz of any length."""
+    """Something to listen to: open in a with block, it yields 1-D float32 blocks at 16 kHz of any length.
+
+    A block is empty where none arrived for a while.
+    """
 
     @property
     def device(self) -> Named: ...
@@ -89,6 +92,8 @@ class Played:
 class Piped:
     """Sound on standard input as it comes in: a WAV stream whose header need not know its length, or raw samples.
 
+    While nothing arrives, it yields an empty block every POLL_SECONDS.
+
     raw: the rate in Hz of raw samples, 16 bits, little-endian, mono; 0 for a WAV stream.
     Raises RecordingError, while iterating, for what is not such a sound.
     """
@@ -114,27 +119,22 @@ class Piped:
         self._closed = True
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        if (sound := self._next()) is not None:
-            yield from decoded(Arriving(sound, self._next), STDIN, values_of(sound))
-
-    def _next(self) -> Any:
-        """What the thread has read next: the open sound, then its blocks; None at the end. Raises RecordingError."""
         while not self._closed:
             try:
                 item = self._arrived.get(timeout=POLL_SECONDS)
             except queue.Empty:
-                continue
+                item = np.zeros(0, np.float32)
             if isinstance(item, RecordingError):
                 raise item
-            return item
-        return None
+            if item is None:
+                return
+            yield item
 
     def _read(self) -> None:
-        """In the thread: the open sound, its blocks, then None; or what went wrong."""
+        """In the thread: the blocks at 16 kHz, then None; or the RecordingError."""
         try:
             with self._opened() as sound:
-                self._arrived.put(sound)
-                while len(block := decode(sound, STDIN, 0, values_of(sound))):
+                for block in decoded(sound, STDIN, round(BLOCK_SECONDS * sound.samplerate) * sound.channels):
                     self._arrived.put(block)
             self._arrived.put(None)
         except RecordingError as error:
@@ -151,24 +151,6 @@ class Piped:
         if not sound.frames:
             raise RecordingError(f"{STDIN}: its header promises no sound; send raw 16-bit samples with --raw RATE")
         return sound
-
-
-class Arriving:
-    """A sound whose blocks, float32 [frames, channels], another thread reads; `following` gives the next or None."""
-
-    def __init__(self, sound: soundfile.SoundFile, following: Callable[[], np.ndarray | None]) -> None:
-        self.channels, self.samplerate, self.frames = sound.channels, sound.samplerate, sound.frames
-        self._following = following
-
-    def read(self, frames: int, dtype: str, always_2d: bool) -> np.ndarray:
-        """The next block, whatever its length; none of it at the end."""
-        block = self._following()
-        return np.zeros((0, self.channels), np.float32) if block is None else block
-
-
-def values_of(sound: soundfile.SoundFile) -> int:
-    """How many values (samples × channels) a block of a sound has."""
-    return round(BLOCK_SECONDS * sound.samplerate) * sound.channels
 
 
 class Levelled:

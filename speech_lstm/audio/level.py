@@ -63,6 +63,8 @@ class Level:
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
         """float32 [samples] → float32 [some samples fewer or more]; at most 20 ms wait for the next block."""
+        if not len(block):  # no sound has arrived
+            return block
         self.hints(block)
         self._held = np.concatenate([self._held, block])
         whole = len(self._held) // FRAME * FRAME

@@ -83,6 +83,7 @@ def listen(source: Input, detector: Hears, display: Display, actions: Sequence[A
         with ExitStack() as stack:
             for part in (*actions, source, display):
                 stack.enter_context(part)
+            stack.callback(tell)  # what the actions have to say at the end, before the display is closed
             for block in source:
                 hand_on(detector(block))
                 tell()
@@ -91,6 +92,5 @@ def listen(source: Input, detector: Hears, display: Display, actions: Sequence[A
             while any(action.busy for action in actions):
                 tell()
                 time.sleep(WAIT_SECONDS)
-            tell()
     except KeyboardInterrupt:
         pass  # the way to end it
