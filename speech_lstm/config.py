@@ -1,6 +1,6 @@
-"""Every setting of a run, as frozen dataclasses: the flags of `train`, its TOML file and the model's header.
+"""All settings of a run as frozen dataclasses: they define the flags of `train`, its TOML file and the model header.
 
-Nothing heavy is imported here, so that `--help` answers at once.
+Nothing heavy is imported here, so `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from speech_lstm.errors import ConfigError
 SAMPLE_RATE = 16_000  # Hz; of every waveform inside the program
 CLIP_SAMPLES = SAMPLE_RATE  # one second, the length of a Speech Commands recording
 SILENCE, UNKNOWN = "_silence_", "_unknown_"
-THRESHOLD = 0.7  # smoothed posterior from which a command in a stream counts
+THRESHOLD = 0.7  # smoothed posterior at which a command in a stream is detected
 
 COMMANDS_8 = ("yes", "no", "up", "down", "left", "right", "stop", "go")
 COMMANDS_10 = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")  # of the 12-class task
 
 
 def commands_of(labels: Iterable[str]) -> tuple[str, ...]:
-    """The labels that are words to react to, in their order: neither `_silence_` nor `_unknown_`."""
+    """The labels that are commands, in their order: all but `_silence_` and `_unknown_`."""
     return tuple(label for label in labels if label not in (SILENCE, UNKNOWN))
 
 
@@ -32,7 +32,7 @@ def setting(default: Any, text: str, low: float | None = None, high: float | Non
 
 
 class Settings:
-    """What the groups of settings share: checks of type and range, and plain dicts in and out."""
+    """Base of the groups of settings: checks types and ranges, converts from and to plain dicts."""
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))
@@ -41,18 +41,18 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The settings of a TOML table or a JSON object; raises ConfigError for a name that isn't one."""
+        """The settings of a TOML table or a JSON object; raises ConfigError for an unknown name."""
         known = {item.name for item in fields(cls)}  # type: ignore[arg-type]
-        if strange := sorted(set(values) - known):
-            raise ConfigError(f"unknown setting {strange[0]!r}; known here are {', '.join(sorted(known))}")
+        if unknown := sorted(set(values) - known):
+            raise ConfigError(f"unknown setting {unknown[0]!r}; choose from {', '.join(sorted(known))}")
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)  # type: ignore[call-overload]
 
 
-def listed(names: str) -> tuple[str, ...]:
-    """The names in a setting that lists them, separated by commas."""
+def split_names(names: str) -> tuple[str, ...]:
+    """The names in a setting that lists them separated by commas."""
     return tuple(name.strip() for name in names.split(",") if name.strip())
 
 
@@ -60,7 +60,7 @@ KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "
 
 
 def check(name: str, value: Any, hint: Any, metadata: typing.Mapping[str, Any]) -> None:
-    """Raise ConfigError unless `value` is of the type `hint` and inside the range that `metadata` gives."""
+    """Raise ConfigError unless `value` has the type `hint` and lies in the range given in `metadata`."""
     if typing.get_origin(hint) is Literal:
         choices = typing.get_args(hint)
         if value not in choices:
@@ -77,11 +77,11 @@ def check(name: str, value: Any, hint: Any, metadata: typing.Mapping[str, Any]) 
 class FeatureConfig(Settings):
     """The front end: from 16 kHz samples to a sequence of MFCC or log-mel vectors."""
 
-    kind: Literal["mfcc", "log-mel"] = setting("mfcc", "features: MFCC, or log-mel without the DCT")
-    window_ms: float = setting(30.0, "length of an analysis window, ms", 1, 200)
+    kind: Literal["mfcc", "log-mel"] = setting("mfcc", "features: MFCC, or log-mel energies without the DCT")
+    window_ms: float = setting(30.0, "length of the analysis window, ms", 1, 200)
     hop_ms: float = setting(10.0, "step from frame to frame, ms", 1, 200)
-    mels: int = setting(80, "mel bands", 2, 256)
-    coefficients: int = setting(40, "MFCC kept of the mel bands", 1, 256)
+    mels: int = setting(80, "number of mel bands", 2, 256)
+    coefficients: int = setting(40, "number of MFCC coefficients, at most the number of mel bands", 1, 256)
     low_hz: float = setting(20.0, "lower edge of the mel bands, Hz", 0, 8000)
     high_hz: float = setting(7600.0, "upper edge of the mel bands, Hz", 1, 8000)
 
@@ -90,11 +90,11 @@ class FeatureConfig(Settings):
         if self.hop_ms > self.window_ms:
             raise ConfigError(
                 f"hop_ms is {self.hop_ms:g}, longer than the window of {self.window_ms:g} ms: "
-                "samples between frames would be lost; make it at most window_ms"
+                "samples between frames would be lost; lower hop_ms or raise window_ms"
             )
         if self.kind == "mfcc" and self.coefficients > self.mels:
             raise ConfigError(
-                f"{self.coefficients} coefficients can't be had of {self.mels} mel bands; "
+                f"{self.mels} mel bands give at most {self.mels} MFCC, not {self.coefficients}; "
                 "raise mels or lower coefficients"
             )
         if self.low_hz >= self.high_hz:
@@ -102,12 +102,12 @@ class FeatureConfig(Settings):
 
     @property
     def size(self) -> int:
-        """Numbers in one frame's vector."""
+        """Length of a frame's feature vector."""
         return self.coefficients if self.kind == "mfcc" else self.mels
 
     @property
     def window(self) -> int:
-        """Samples in one window."""
+        """Samples in a window."""
         return round(self.window_ms * SAMPLE_RATE / 1000)
 
     @property
@@ -118,84 +118,84 @@ class FeatureConfig(Settings):
 
 @dataclass(frozen=True)
 class NetworkConfig(Settings):
-    """The recurrent network between the features and the labels."""
+    """The recurrent network from the features to the labels."""
 
     cell: str = setting("lstm", "recurrent cell; `speech-lstm cells` lists them")
-    layers: int = setting(2, "recurrent layers", 1, 16)
-    hidden: int = setting(128, "hidden units of a layer and direction", 1, 4096)
-    sizes: str = setting(
-        "", "hidden units of each layer, separated by commas, where they differ: in place of layers and hidden"
-    )
+    layers: int = setting(2, "number of recurrent layers", 1, 16)
+    hidden: int = setting(128, "hidden units per layer and direction", 1, 4096)
+    sizes: str = setting("", "hidden units of each layer, separated by commas; replaces --layers and --hidden")
     bidirectional: bool = setting(True, "read the recording in both directions")
     dropout: float = setting(0.2, "dropout between the layers and before the head", 0, 0.95)
     normalise: Literal["batch", "layer", "none"] = setting("batch", "normalisation of the input features")
-    pooling: Literal["attention", "mean", "last"] = setting("attention", "how the frames become one vector")
+    pooling: Literal["attention", "mean", "last"] = setting("attention", "how the frames are reduced to one vector")
     heads: int = setting(4, "heads of the attention pooling", 1, 64)
     forget_bias: float = setting(1.0, "initial bias of the forget gate", -20, 20)
     tied: bool = setting(
-        False, "one set of weights for all layers; a learnt projection brings the input to their size"
+        False, "share one set of weights among all layers; a learnt projection brings the input to their size"
     )
-    clocks: int = setting(4, "Clockwork: modules, of periods 1, 2, 4, …", 1, 16)
-    time_first: bool = setting(False, "Grid LSTM: time is the priority dimension, depth reads its new hidden state")
-    bands: int = setting(8, "time-frequency Grid LSTM: bands that the mel bands are cut into", 1, 128)
+    clocks: int = setting(4, "Clockwork RNN: number of modules, with the periods 1, 2, 4, …", 1, 16)
+    time_first: bool = setting(False, "Grid LSTM: depth reads time's new hidden state instead of the old one")
+    bands: int = setting(8, "time-frequency Grid LSTM: number of pieces that the mel bands are cut into", 1, 128)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.layer_sizes) > 16:
-            raise ConfigError(f"sizes names {len(self.layer_sizes)} layers; at most 16 are possible")
+            raise ConfigError(f"sizes names {len(self.layer_sizes)} layers; give at most 16")
         for size in self.layer_sizes:
             check("sizes", size, int, {"low": 1, "high": 4096})
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
-        """Hidden units of each layer and direction."""
+        """Hidden units of each layer, per direction."""
         if not self.sizes:
             return (self.hidden,) * self.layers
         try:
-            return tuple(int(size) for size in listed(self.sizes))
+            return tuple(int(size) for size in split_names(self.sizes))
         except ValueError:
             raise ConfigError(f"sizes is {self.sizes!r}; it must be whole numbers separated by commas") from None
 
 
 @dataclass(frozen=True)
 class DetectionConfig(Settings):
-    """How a stream of posteriors becomes commands. It travels in the model file."""
+    """How commands are detected in a stream of posteriors. Stored in the model file."""
 
-    thresholds: dict[str, float] = field(default_factory=dict)  # of a command's posterior; THRESHOLD where none is
-    false_accepts_per_hour: float = 0.0  # the rate that the thresholds were calibrated for; 0: not calibrated
+    thresholds: dict[str, float] = field(default_factory=dict)  # posterior of a command; THRESHOLD if missing
+    false_accepts_per_hour: float = 0.0  # rate for which the thresholds were calibrated; 0: not calibrated
 
     def __post_init__(self) -> None:
         if not isinstance(self.thresholds, dict):
-            raise ConfigError("thresholds must be a table of a number for each word")
+            raise ConfigError("thresholds must be a table with a number for each word")
         for word, value in self.thresholds.items():
             check(f"the threshold of {word!r}", value, float, {"low": 0, "high": 1})
         check("false_accepts_per_hour", self.false_accepts_per_hour, float, {"low": 0, "high": 3600})
 
     def threshold(self, word: str) -> float:
-        """The posterior from which a command in a stream counts."""
+        """The posterior at which a command in a stream is detected."""
         return self.thresholds.get(word, THRESHOLD)
 
 
 @dataclass(frozen=True)
 class AugmentConfig(Settings):
-    """Random changes of the training recordings; 0 switches an item off."""
+    """Random changes of the training recordings; 0 switches a change off."""
 
     shift_ms: float = setting(100.0, "time shift, up to ± this many ms", 0, 1000)
     unknown_shift_ms: float = setting(
         0.0,
-        "time shift of _unknown_ recordings, where that is more: a window of a stream may hold a part of a word",
+        "time shift of _unknown_ recordings, if larger: a window of a stream may hold a part of a word",
         0,
         1000,
     )
-    speed: float = setting(0.15, "speed and pitch, up to ± this share", 0, 0.5)
-    level_db: float = setting(10.0, "level, up to ± this many dB", 0, 60)
-    noise: float = setting(0.8, "share of the recordings that get background noise", 0, 1)
-    noise_by: Literal["snr", "volume"] = setting("snr", "how loud the noise is drawn: by SNR or by volume")
+    speed: float = setting(0.15, "change of speed and pitch, up to ± this fraction", 0, 0.5)
+    level_db: float = setting(10.0, "change of level, up to ± this many dB", 0, 60)
+    noise: float = setting(0.8, "fraction of the recordings mixed with background noise", 0, 1)
+    noise_by: Literal["snr", "volume"] = setting("snr", "how the level of the noise is drawn: by SNR or by volume")
     snr_low_db: float = setting(0.0, "lowest signal-to-noise ratio, dB", -30, 100)
     snr_high_db: float = setting(30.0, "highest signal-to-noise ratio, dB", -30, 100)
-    volume: float = setting(0.1, "highest volume of the noise, where it is drawn by volume", 0, 1)
-    tract: float = setting(0.0, "length of the vocal tract: frequencies stretched, up to ± this share", 0, 0.5)
-    response_db: float = setting(0.0, "microphone: smooth change of the spectrum, up to ± this many dB a wave", 0, 20)
+    volume: float = setting(0.1, "highest volume of the noise if drawn by volume", 0, 1)
+    tract: float = setting(0.0, "vocal tract length: stretch the frequencies by up to ± this fraction", 0, 0.5)
+    response_db: float = setting(
+        0.0, "microphone response: smooth change of the spectrum, up to ± this many dB for each cosine", 0, 20
+    )
     time_masks: int = setting(2, "SpecAugment: masks over time", 0, 10)
     time_mask_ms: float = setting(200.0, "SpecAugment: longest mask, ms", 0, 1000)
     frequency_masks: int = setting(2, "SpecAugment: masks over the feature vector", 0, 10)
@@ -206,35 +206,35 @@ class AugmentConfig(Settings):
         if self.snr_low_db > self.snr_high_db:
             raise ConfigError("snr_low_db must not be above snr_high_db")
         if self.unknown_shift_ms and not self.shift_ms:
-            raise ConfigError("unknown_shift_ms widens shift_ms, which is 0; raise that")
+            raise ConfigError("unknown_shift_ms widens shift_ms, which is 0; raise shift_ms")
 
 
 @dataclass(frozen=True)
 class CorpusConfig(Settings):
-    """What the training recordings are and in which proportions they are drawn."""
+    """The training recordings and the proportions in which they are drawn."""
 
     labels: str = setting("12", "35 (all words of the archive), 12 (the standard task), or WORD,WORD,…")
     extra: str = setting(
         "",
-        "folders of further training recordings, separated by commas: a sub-folder named "
-        "like a label belongs to it, every other recording is _unknown_",
+        "folders with further training recordings, separated by commas: a sub-folder with the name "
+        "of a label holds recordings of that label, all other recordings are _unknown_",
     )
     hold_out: str = setting(
-        "", "words kept out of training, separated by commas: `evaluate` tells how often they are refused"
+        "", "words excluded from training, separated by commas; `evaluate` reports how often they are rejected"
     )
     extra_commands: float = setting(
-        100.0, "commands of an epoch from the further folders, percent of the corpus's own, or all there are", 0, 1000
+        100.0, "commands per epoch from the extra folders, at most this percentage of the corpus's own", 0, 1000
     )
-    unknown: float = setting(10.0, "_unknown_ recordings of an epoch, percent of the commands", 0, 1000)
-    silence: float = setting(10.0, "_silence_ recordings of an epoch, percent of the commands", 0, 1000)
-    splices: float = setting(0.0, "share of the _unknown_ recordings that become spliced halves of two words", 0, 1)
-    reversals: float = setting(0.0, "share of the _unknown_ recordings that become a word played backwards", 0, 1)
-    strict: bool = setting(False, "end the run at the first damaged recording instead of leaving it out")
+    unknown: float = setting(10.0, "_unknown_ recordings per epoch, percent of the commands", 0, 1000)
+    silence: float = setting(10.0, "_silence_ recordings per epoch, percent of the commands", 0, 1000)
+    splices: float = setting(0.0, "fraction of _unknown_ recordings that become halves of two words, spliced", 0, 1)
+    reversals: float = setting(0.0, "fraction of _unknown_ recordings that become a word played backwards", 0, 1)
+    strict: bool = setting(False, "stop at the first damaged recording instead of skipping it")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.splices + self.reversals > 1:
-            raise ConfigError("splices and reversals are shares of the same recordings: together at most 1")
+            raise ConfigError("splices and reversals exceed 1 together: both are fractions of the same recordings")
 
 
 @dataclass(frozen=True)
@@ -242,34 +242,33 @@ class TrainingConfig(Settings):
     """The optimiser and the run."""
 
     epochs: int = setting(40, "passes over the training recordings", 1, 10_000)
-    batch: int = setting(128, "recordings in a batch, over all processes", 1, 65_536)
-    learning_rate: float = setting(2e-3, "highest learning rate", 0, 1)
-    warmup: float = setting(0.05, "share of the steps in which the learning rate rises", 0, 1)
+    batch: int = setting(128, "recordings per batch, all processes together", 1, 65_536)
+    learning_rate: float = setting(2e-3, "peak learning rate", 0, 1)
+    warmup: float = setting(0.05, "fraction of the steps in which the learning rate rises", 0, 1)
     weight_decay: float = setting(0.01, "decoupled weight decay of AdamW", 0, 10)
     label_smoothing: float = setting(0.1, "label smoothing", 0, 0.99)
     start: str = setting(
-        "", "a model of the same features and network whose weights the run starts from; other labels get a new head"
+        "", "start from the weights of this model, of the same features and network; other labels get a new head"
     )
     teachers: str = setting(
-        "", "models of the same labels, separated by commas, whose mean answer is learnt beside the labels"
+        "", "models with the same labels, separated by commas, whose mean answer is learnt besides the labels"
     )
-    teaching: float = setting(0.7, "share of the teachers' answers in what is learnt; the rest is the labels", 0, 1)
-    clip: float = setting(1.0, "highest norm of the gradient; 0 leaves it as it is", 0, 1e6)
+    teaching: float = setting(0.7, "weight of the teachers' answers in the target; the labels have the rest", 0, 1)
+    clip: float = setting(1.0, "highest norm of the gradient; 0: no clipping", 0, 1e6)
     average: float = setting(
-        0.999,
-        "decay of the moving average of the weights that is scored and kept; 0 keeps the weights themselves",
-        0,
-        0.99999,
+        0.999, "decay of the moving average of the weights, which is evaluated and saved; 0: no average", 0, 0.99999
     )
-    patience: int = setting(0, "stop after this many epochs without a better validation accuracy; 0 never", 0, 10_000)
-    seed: int = setting(1, "of the weights, the order, the augmentation and the dropout", 0, 2**31 - 1)
+    patience: int = setting(
+        0, "stop after this many epochs without a better validation accuracy; 0: never", 0, 10_000
+    )
+    seed: int = setting(1, "seed of weights, order, augmentation and dropout", 0, 2**31 - 1)
     precision: Literal["auto", "float32", "bfloat16"] = setting("auto", "auto: bfloat16 where it is faster")
     device: str = setting("auto", "auto, cpu, cuda or cuda:N")
 
 
 @dataclass(frozen=True)
 class Config(Settings):
-    """A whole run."""
+    """All settings of a run."""
 
     features: FeatureConfig = field(default_factory=FeatureConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -287,9 +286,9 @@ class Config(Settings):
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The configuration of a TOML file's tables, each optional."""
-        if strange := sorted(set(values) - set(cls.GROUPS)):
-            raise ConfigError(f"unknown table [{strange[0]}]; known are {', '.join(cls.GROUPS)}")
+        """The configuration in a TOML file's tables, each optional."""
+        if unknown := sorted(set(values) - set(cls.GROUPS)):
+            raise ConfigError(f"unknown table [{unknown[0]}]; choose from {', '.join(cls.GROUPS)}")
         for name, table in values.items():
             if not isinstance(table, dict):
                 raise ConfigError(f"{name} must be a table of settings")

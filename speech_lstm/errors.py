@@ -1,13 +1,13 @@
-"""What can go wrong for a user. Each message is one line: what was wrong, and what to do."""
+"""The errors that a user can meet. A message is one line: what is wrong, then what to do."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
-FAILED = 1  # exit status of a failure of ours, and where some of many files failed
-INTERRUPTED = 130  # the shell's status for Ctrl-C
+FAILED = 1  # exit status if the program failed, or some of many files
+INTERRUPTED = 130  # the shell's exit status for Ctrl-C
 
-EXTRAS = {  # the extra of pyproject.toml that brings each package, by the name it is imported by
+EXTRAS = {  # import name of a package → the extra of pyproject.toml that installs it
     "torch": "train",
     "torchaudio": "train",
     "librosa": "train",
@@ -27,13 +27,13 @@ EXTRAS = {  # the extra of pyproject.toml that brings each package, by the name 
 
 
 class SpeechLSTMError(Exception):
-    """A fault of what the program was given. The command line prints it and exits with `exit_status`."""
+    """A fault in what the user passed. The command line prints it and exits with `exit_status`."""
 
     exit_status = 2
 
 
 class ConfigError(SpeechLSTMError):
-    """A setting that can't be, alone or beside another."""
+    """A setting that is invalid, by itself or together with another."""
 
 
 class RecordingError(SpeechLSTMError):
@@ -41,40 +41,41 @@ class RecordingError(SpeechLSTMError):
 
 
 class CorpusError(SpeechLSTMError):
-    """A folder of recordings that can't be used as asked."""
+    """A folder of recordings that cannot be used for the task."""
 
 
 class ArchiveError(SpeechLSTMError):
-    """A download or an archive that can't be fetched, verified or extracted."""
+    """An archive that cannot be downloaded, verified or unpacked."""
 
 
 class ModelError(SpeechLSTMError):
-    """A file that is not a model of this program."""
+    """A file that is not a valid model of this program."""
 
 
 class MissingPackageError(SpeechLSTMError):
-    """A package that isn't installed, and which extra brings it."""
+    """A package that is not installed; the message names the extra that installs it."""
 
 
 class MicrophoneError(SpeechLSTMError):
-    """An audio input that is not there, refuses, or went away."""
+    """An audio input that is missing, cannot be opened or disappeared."""
 
 
 class ActionError(SpeechLSTMError):
-    """Something that can't happen when a word is heard: no such word, program or broker."""
+    """An action on a word that cannot be carried out: no such word, program or broker."""
 
 
 def require(package: str) -> None:
-    """Raise MissingPackageError unless a package of an extra is installed; it isn't imported."""
+    """Raise MissingPackageError unless the package is installed. It is not imported."""
     if find_spec(package) is None:
         raise MissingPackageError(advice(package))
 
 
 def missing_package(error: ModuleNotFoundError) -> MissingPackageError | None:
-    """What to tell the user of an import that failed; None where no extra brings what is missing."""
+    """The error for a failed import; None if no extra installs the missing package."""
     package = (error.name or "").partition(".")[0]
     return MissingPackageError(advice(package)) if package in EXTRAS else None
 
 
 def advice(package: str) -> str:
+    """The message that names the extra to install."""
     return f"the package {package} is missing: pip install 'speech-lstm[{EXTRAS[package]}]'"

@@ -266,7 +266,7 @@ def test_the_drawn_share_of_unknown_is_the_corpus_s_own_words_backwards(root: Pa
 
 
 def test_splices_and_reversals_are_shares_of_the_same_recordings() -> None:
-    with pytest.raises(ConfigError, match="together at most 1"):
+    with pytest.raises(ConfigError, match="splices and reversals exceed 1"):
         CorpusConfig(splices=0.6, reversals=0.5)
 
 

@@ -405,7 +405,7 @@ def test_no_room_leaves_the_old_file(saved: Path) -> None:
     before, model = saved.read_bytes(), load_model(saved)
     with pytest.raises(SpeechLSTMError) as caught, files_of_at_most(1000):
         save_model(saved, model)
-    assert str(caught.value).startswith(f"{saved}: can't be written: file too large")
+    assert str(caught.value).startswith(f"{saved}: cannot be written: file too large")
     assert "\n" not in str(caught.value)
     assert saved.read_bytes() == before
     assert os.listdir(saved.parent) == [saved.name]  # noqa: PTH208

@@ -126,7 +126,7 @@ def test_an_unwritable_folder_gives_one_line_and_nothing_half_written(tmp_path: 
 def test_a_write_that_stops_half_way_leaves_the_old_figure(tmp_path: Path) -> None:
     path = tmp_path / "curve.png"
     path.write_bytes(b"old")
-    with pytest.raises(SpeechLSTMError, match="can't be written") as caught, files_of_at_most(4096):
+    with pytest.raises(SpeechLSTMError, match="cannot be written") as caught, files_of_at_most(4096):
         save_figure(curve_figure([]), path)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == b"old"

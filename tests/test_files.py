@@ -108,7 +108,7 @@ def test_a_file_system_that_takes_no_files_is_refused() -> None:
 def test_a_write_that_the_system_stops_half_way_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     path.write_text("old")
-    with pytest.raises(SpeechLSTMError, match="can't be written") as caught, files_of_at_most(4096):
+    with pytest.raises(SpeechLSTMError, match="cannot be written") as caught, files_of_at_most(4096):
         write_json(path, ["x" * 100] * 1000)
     assert "\n" not in str(caught.value)
     assert path.read_text() == "old"

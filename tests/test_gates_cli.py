@@ -185,7 +185,7 @@ def test_a_stretch_of_a_long_recording_from_standard_input(demo: Path) -> None:
     [
         (["--gates", "f,q"], "has no 'q' in layer 1; it has i, f, o, z, h, c"),
         (["--layer", "3"], "there is no layer 3; the network has layers 1 to 2"),
-        (["--layer", "0"], "whole number from 1 up"),
+        (["--layer", "0"], "positive whole number"),
         (["--start", "7"], "there is nothing at 7 s"),
         (["--start", "nan"], "not a time in seconds"),
         (["--out", "look.gif"], "look.gif: its suffix must say what to write: .png"),
@@ -196,7 +196,7 @@ def test_a_stretch_of_a_long_recording_from_standard_input(demo: Path) -> None:
         (["--order", "size"], "invalid choice"),
         (["--direction", "up"], "invalid choice"),
         (["--model", "none.safetensors"], "none.safetensors: no such file"),
-        (["--out", "/proc/none/look.png"], "can't be written"),
+        (["--out", "/proc/none/look.png"], "cannot be written"),
     ],
 )
 def test_bad_flags(go: Path, capsys: pytest.CaptureFixture[str], flags: list[str], says: str) -> None:

@@ -344,8 +344,8 @@ def test_every_cell_has_a_small_network() -> None:
         (("--words", "yes"), "words is 'yes'; give two, such as yes,no"),
         (("--words", "yes,no,up"), "words is 'yes,no,up'; give two, such as yes,no"),
         (("--words", "yes,maybe"), "has no recordings of maybe; it has "),
-        (("--seconds", "1,x"), "argument --seconds: 'x' is not a whole number from 1 up"),
-        (("--seconds", "61"), "61 s is too long; at most 60 s are possible"),
+        (("--seconds", "1,x"), "argument --seconds: 'x' is not a positive whole number"),
+        (("--seconds", "61"), "61 s is too long; give at most 60 s"),
         (("--part", "all"), "argument --part: invalid choice: 'all'"),
         (("--plugin", "nowhere.py"), "plugin nowhere.py: there is no such file"),
     ],
@@ -365,4 +365,4 @@ def test_a_folder_that_can_not_be_is_told_first(
 ) -> None:
     (tmp_path / "file").write_text("")
     line = refusal(capsys, "gradients", "--data", demo, "--out", tmp_path / "file" / "out")
-    assert "can't be written" in line
+    assert "cannot be written" in line

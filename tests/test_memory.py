@@ -343,5 +343,5 @@ def test_a_disk_that_fills_up_while_writing_is_one_line() -> None:
         base = Path(name)
         write_clips(base, NAMES)
         base.chmod(0o777)
-        assert "can't be written" in loaded_elsewhere(base, limit)
+        assert "cannot be written" in loaded_elsewhere(base, limit)
         assert not copies(base / CACHE_FOLDER)  # nothing half written

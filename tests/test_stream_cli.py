@@ -276,7 +276,7 @@ def test_calibrate_leaves_the_model_as_it_was_when_it_fails(
     extra = ("--extra", tmp_path / "empty")
     assert "without a recording" in refusal(capsys, "calibrate", model, "--data", demo, *flags, *extra)
     assert "no such folder" in refusal(capsys, "calibrate", model, "--data", tmp_path / "none", *flags)
-    assert "can't be written" in refusal(capsys, "calibrate", model, "--data", demo, *flags, "--out", tmp_path)
+    assert "cannot be written" in refusal(capsys, "calibrate", model, "--data", demo, *flags, "--out", tmp_path)
     for rate in ("0", "-1", "nan", "many"):
         status, _, err = call(capsys, "calibrate", model, "--data", demo, "--false-accepts-per-hour", rate)
         assert status == 2

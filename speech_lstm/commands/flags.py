@@ -1,4 +1,4 @@
-"""The flags of the command line: each field of the dataclasses in `config` is one of `train`."""
+"""Flags that several commands share. Each field of the dataclasses in `config` is a flag of `train`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from speech_lstm.config import KINDS, Config, Settings, listed
+from speech_lstm.config import KINDS, Config, Settings, split_names
 from speech_lstm.errors import ConfigError
 from speech_lstm.files import reason
 
@@ -21,7 +21,7 @@ TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose faults are one line."""
+    """A parser that reports an error in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
@@ -30,29 +30,29 @@ class Parser(argparse.ArgumentParser):
 def add_settings(
     parser: argparse.ArgumentParser, groups: Collection[str] = tuple(Config.GROUPS), without: Collection[str] = ()
 ) -> None:
-    """Add one flag for each setting of the groups of the configuration, but for those in `without`."""
+    """Add a flag for each setting in `groups` of the configuration, except those in `without`."""
     for group in groups:
         kind = Config.GROUPS[group]
         section = parser.add_argument_group(group, (kind.__doc__ or "").splitlines()[0])
         for name, hint, default, text in settings_of(kind):
             if name in without:
                 continue
-            alone: dict[str, Any] = {}
+            optional_value: dict[str, Any] = {}
             if hint is bool:
                 metavar = "true|false"
-                alone = {"nargs": "?", "const": "true"}  # --strict is --strict true
+                optional_value = {"nargs": "?", "const": "true"}  # --strict is --strict true
             elif typing.get_origin(hint) is Literal:
                 metavar = "|".join(typing.get_args(hint))
             else:
                 metavar = hint.__name__.upper()
-            shown = str(default).lower() if isinstance(default, bool) else default
-            default_text = f" ({shown})" if shown != "" else ""
+            value = str(default).lower() if isinstance(default, bool) else default
+            default_text = f" ({value})" if value != "" else ""
             section.add_argument(
                 "--" + name.replace("_", "-"),
                 dest=f"{group}.{name}",
-                default=argparse.SUPPRESS,  # a flag that isn't given leaves no attribute: a TOML file's value stands
+                default=argparse.SUPPRESS,  # no attribute without the flag: the TOML file's value stands
                 metavar=metavar,
-                **alone,
+                **optional_value,
                 help=f"{text}{default_text}".replace("%", "%%"),
             )
 
@@ -64,55 +64,53 @@ def settings_of(kind: type[Settings]) -> list[tuple[str, Any, Any, str]]:
 
 
 def add_recognition_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the commands that recognise."""
+    """Add the flags of the commands that recognise."""
     add_model_flag(parser)
     add_threshold_flag(parser)
     add_plugin_flag(parser)
 
 
 def add_model_flag(parser: argparse.ArgumentParser) -> None:
-    """The flag of the commands that have a model of their own to begin with."""
-    parser.add_argument(
-        "--model", type=Path, metavar="FILE", help="a model file (the one that comes with the package)"
-    )
+    """Add the flag of the commands that use the bundled model by default."""
+    parser.add_argument("--model", type=Path, metavar="FILE", help="the model (the bundled one)")
 
 
 def add_threshold_flag(parser: argparse.ArgumentParser) -> None:
-    """The flag of the commands that decide on a stream."""
+    """Add the flag of the commands that detect commands in a stream."""
     parser.add_argument(
         "--threshold",
         type=probability,
         metavar="P",
-        help="probability from which any command in a stream or a long recording counts "
-        "(that of each word in the model file)",
+        help="probability at which a command in a stream or a long recording is detected, the same for all commands "
+        "(the model file's, for each word)",
     )
 
 
 def add_input_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the commands that listen."""
+    """Add the flags of the commands that listen."""
     parser.add_argument(
-        "--device", metavar="NAME|INDEX", help="input device, see `speech-lstm devices` (the default)"
+        "--device", metavar="NAME|INDEX", help="input device; `speech-lstm devices` lists them (the system's default)"
     )
     parser.add_argument(
-        "--input", metavar="FILE|-", help="instead of a device: a file played in real time, or standard input (WAV)"
+        "--input", metavar="FILE|-", help="read a file in real time, or WAV from standard input, instead of a device"
     )
     parser.add_argument(
-        "--raw", type=whole, metavar="RATE", help="standard input is raw 16-bit mono samples of so many a second"
+        "--raw", type=whole, metavar="RATE", help="standard input is raw 16-bit mono samples at this rate, Hz"
     )
 
 
 def add_plugin_flag(parser: argparse.ArgumentParser) -> None:
-    """The flag of the commands that make or read a network."""
+    """Add the flag of the commands that make or load a network."""
     parser.add_argument(
         "--plugin",
         action="append",
         metavar="FILE.py|MODULE",
-        help="Python code with cells of your own, which is run; can be given several times",
+        help="Python code that registers your own cells; it is executed; may be repeated",
     )
 
 
 def load_plugins(arguments: argparse.Namespace) -> None:
-    """Make the cells known that the user brings."""
+    """Register the user's own cells."""
     if arguments.plugin:
         from speech_lstm.recurrent.plugins import load_plugin
 
@@ -121,39 +119,41 @@ def load_plugins(arguments: argparse.Namespace) -> None:
 
 
 def add_storage_flag(parser: argparse.ArgumentParser, default: str) -> None:
-    """The flag of the commands whose workers share what they do."""
+    """Add the flag of the commands whose workers share a storage."""
     parser.add_argument(
         "--storage",
         metavar="URL",
-        help=f"sqlite:///FILE, or postgresql://USER:PASSWORD@HOST/DATABASE that workers share (sqlite:///{default})",
+        help="the storage that workers share: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE "
+        f"(sqlite:///{default})",
     )
 
 
 def add_worker_flags(parser: argparse.ArgumentParser, kind: str) -> None:
-    """The flags of a worker."""
-    parser.add_argument("--data", type=Path, help=f"the corpus (the {kind} file's)")
+    """Add the flags of a worker."""
+    parser.add_argument("--data", type=Path, help=f"the corpus (as in the {kind} file)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
     parser.add_argument(
         "--heartbeat",
         type=whole,
         default=20,
         metavar="SECONDS",
-        help="between signs of life; where four are missing, another worker does the training again (%(default)s)",
+        help="interval between signs of life; after four missing ones another worker repeats the training "
+        "(%(default)s)",
     )
 
 
 def add_match_flag(parser: argparse.ArgumentParser) -> None:
-    """The flag that chooses the hidden size."""
+    """Add the flag that chooses the hidden size."""
     parser.add_argument(
         "--match-parameters",
         type=whole,
         metavar="N",
-        help="choose the hidden size, the same for all layers, whose network has nearest to N parameters",
+        help="choose the hidden size, the same for all layers, so that the network has about N parameters",
     )
 
 
 def number(text: str, low: float, high: float, what: str) -> float:
-    """The number that a text stands for, in the closed range; else argparse gets a line with `what` it must be."""
+    """`text` as a number in the closed range; raises ArgumentTypeError, which says `what` it must be."""
     try:
         value = float(text)
     except ValueError:
@@ -164,56 +164,56 @@ def number(text: str, low: float, high: float, what: str) -> float:
 
 
 def probability(text: str) -> float:
-    """A number from 0 to 1."""
+    """`text` as a number from 0 to 1."""
     return number(text, 0, 1, "a number from 0 to 1")
 
 
 def seconds(text: str) -> float:
-    """A time in seconds, from 0 up."""
-    return number(text, 0, sys.float_info.max, "a time in seconds from 0 up")
+    """`text` as a time in seconds, 0 or more."""
+    return number(text, 0, sys.float_info.max, "a time in seconds, 0 or more")
 
 
 def positive(text: str) -> float:
-    """A number above 0."""
+    """`text` as a number above 0."""
     return number(text, sys.float_info.min, sys.float_info.max, "a number above 0")
 
 
 def decibels(text: str) -> float:
-    """A ratio from -30 to 100 dB."""
+    """`text` as a ratio from -30 to 100 dB."""
     return number(text, -30, 100, "a number of dB from -30 to 100")
 
 
 def whole(text: str) -> int:
-    """A whole number from 1 up."""
+    """`text` as a whole number, 1 or more."""
     try:
         value = int(text)
     except ValueError:
         value = 0
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
     return value
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Names separated by commas, each once."""
-    found = tuple(dict.fromkeys(listed(text)))
-    if not found:
+    """The names in `text`, separated by commas, without repetitions."""
+    unique = tuple(dict.fromkeys(split_names(text)))
+    if not unique:
         raise argparse.ArgumentTypeError(f"{text!r} names nothing")
-    return found
+    return unique
 
 
 def lengths(text: str) -> tuple[int, ...]:
-    """Whole numbers of seconds separated by commas, sorted."""
-    found = tuple(sorted({whole(item) for item in names(text)}))
-    if found[-1] > LONGEST:
-        raise argparse.ArgumentTypeError(f"{found[-1]} s is too long; at most {LONGEST} s are possible")
-    return found
+    """The whole numbers of seconds in `text`, separated by commas, sorted."""
+    ascending = tuple(sorted({whole(item) for item in names(text)}))
+    if ascending[-1] > LONGEST:
+        raise argparse.ArgumentTypeError(f"{ascending[-1]} s is too long; give at most {LONGEST} s")
+    return ascending
 
 
 def config_of(arguments: argparse.Namespace, file: Path | None) -> Config:
-    """The configuration of a TOML file, if one is given, with the flags on top; raises ConfigError."""
+    """The configuration in `file`, if any, overridden by the flags; raises ConfigError."""
     if "network.hidden" in arguments and arguments.match_parameters is not None:
-        raise ConfigError("give --hidden or --match-parameters, which chooses it, but not both")
+        raise ConfigError("--match-parameters chooses the hidden size; give it or --hidden, not both")
     tables = read_config(file).to_dict() if file else {}
     for dest, text in vars(arguments).items():
         group, dot, name = dest.partition(".")
@@ -236,7 +236,7 @@ def read_config(file: Path) -> Config:
 
 
 def value_of(name: str, text: str, hint: Any) -> Any:
-    """The value that a flag's text stands for; raises ConfigError for one that isn't of the setting's type."""
+    """A flag's text as a value of the setting's type; raises ConfigError if it is not one."""
     try:
         if hint is bool:
             return TRUTHS[text.lower()]

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from speech_lstm.commands.flags import add_model_flag, add_plugin_flag, load_plugins, seconds, whole
-from speech_lstm.config import listed
+from speech_lstm.config import split_names
 from speech_lstm.errors import ConfigError
 
 
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(legend(model.model.config.cell))
     if equations_alone:
         return 0
-    chosen = arguments.layer, arguments.direction, arguments.start, listed(arguments.gates), arguments.order
+    chosen = arguments.layer, arguments.direction, arguments.start, split_names(arguments.gates), arguments.order
     view = look(model, arguments.recordings, *chosen)
     written = [*map(str, arguments.out)]
     for path in arguments.out:  # before anything is printed: a reader that goes away must not end it

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from optuna.distributions import BaseDistribution, distribution_to_json
 
-from speech_lstm.config import Config, Settings, listed, setting
+from speech_lstm.config import Config, Settings, setting, split_names
 from speech_lstm.errors import ConfigError
 from speech_lstm.search.seeds import SEEDS
 from speech_lstm.study.definition import base_of, find_study, read_file, space_of, training_config
@@ -45,12 +45,12 @@ class SearchConfig(Settings):
     @property
     def beginning(self) -> tuple[str, ...]:
         """The cells that the search begins with."""
-        return tuple(listed(self.seeds))
+        return tuple(split_names(self.seeds))
 
     @property
     def published(self) -> tuple[str, ...]:
         """Those, and the cells that are trained beside."""
-        return tuple(dict.fromkeys([*self.beginning, *listed(self.beside)]))
+        return tuple(dict.fromkeys([*self.beginning, *split_names(self.beside)]))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from speech_lstm.audio.augment import splice
 from speech_lstm.audio.recording import find_recordings
-from speech_lstm.config import CLIP_SAMPLES, SILENCE, UNKNOWN, CorpusConfig, listed
+from speech_lstm.config import CLIP_SAMPLES, SILENCE, UNKNOWN, CorpusConfig, split_names
 from speech_lstm.corpus.clip_cache import Memory, load_memory
 from speech_lstm.corpus.speech_commands import NOISE_FOLDER, Corpus, Task, rule_count
 from speech_lstm.errors import ConfigError, CorpusError
@@ -40,7 +40,7 @@ def training_examples(
     corpus: Corpus, memory: Memory, task: Task, config: CorpusConfig, progress: bool = True
 ) -> Examples:
     """The training split of the corpus, and the further folders that the settings name."""
-    held_out = set(listed(config.hold_out))
+    held_out = set(split_names(config.hold_out))
     if both := sorted(held_out & set(task.labels)):
         raise ConfigError(f"hold_out names {both[0]!r}, which is one of the labels; leave it out of one of them")
     at = {name: i for i, name in enumerate(memory.names)}
@@ -53,7 +53,7 @@ def training_examples(
         raise CorpusError(f"{corpus.root}: the training split has no recording of {', '.join(task.labels)}")
     sources = [memory.samples]
     notes: list[str] = []
-    for folder in listed(config.extra):
+    for folder in split_names(config.extra):
         extra, words = extra_recordings(Path(folder), corpus.root, progress, config.strict)
         for i, word in enumerate(words):
             label = word if word in task.labels else UNKNOWN

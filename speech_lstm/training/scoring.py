@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from speech_lstm.config import SILENCE, UNKNOWN, listed
+from speech_lstm.config import SILENCE, UNKNOWN, split_names
 from speech_lstm.corpus.clip_cache import Memory, load_memory, to_int16
 from speech_lstm.corpus.noise import noise_of, silences
 from speech_lstm.corpus.speech_commands import UNKNOWN_SEED, Clip, Corpus, Split, Task, scan, scored_clips
@@ -133,7 +133,7 @@ def evaluate_model(
     others, unseen = {}, None
     if UNKNOWN in task.labels:
         others["unknown words"] = answers[scored.truth == task.labels.index(UNKNOWN)]
-        held_out = listed(model.training.get("config", {}).get("corpus", {}).get("hold_out", ""))
+        held_out = split_names(model.training.get("config", {}).get("corpus", {}).get("hold_out", ""))
         never_heard = gathered([(clip, UNKNOWN) for clip in corpus.clips if clip.word in held_out], memory, task)
         if never_heard.names:
             others["words never heard"] = logits(model, never_heard.waveforms, device)

@@ -23,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from speech_lstm.audio.augment import Augment
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig, listed
+from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig, split_names
 from speech_lstm.corpus.speech_commands import Task
 from speech_lstm.errors import ConfigError
 from speech_lstm.model.checkpoint import Model, save_model
@@ -93,7 +93,7 @@ class Trainer:
             replay.record(self.network, self.front_end(silence), self.precision)
         self.optimizer = torch.optim.AdamW(parameter_groups(self.network, settings), lr=settings.learning_rate)
         self.augment = Augment(config.augment, material.noise, CLIP_SAMPLES, config.features)
-        self.teachers = Teachers(listed(settings.teachers), labels, self.device)
+        self.teachers = Teachers(split_names(settings.teachers), labels, self.device)
         self.state = State(self.network, averaged, self.optimizer, Progress(), config.to_dict(), material.digest)
 
     @property
