@@ -24,10 +24,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from speech_lstm.config import NetworkConfig
-from speech_lstm.recurrent.cell import CELLS, Frame, State, Weights, register
+from speech_lstm.recurrent.cell import CELLS, Frame, LayerLike, State, Track, Weights, register
 from speech_lstm.recurrent.cells.lstm import LSTM
 from speech_lstm.recurrent.cells.lstm_layer import LSTMLayer
-from speech_lstm.recurrent.layer import Layer, Track
+from speech_lstm.recurrent.layer import Layer
 from speech_lstm.recurrent.stack import Stack
 from speech_lstm.training import replay
 from speech_lstm.training.allocator import keep_freed_memory
@@ -46,7 +46,7 @@ class ByHand(LSTM):
     name = "lstm-by-hand"
     title = "LSTM by hand"
 
-    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State]:
+    def kernel(self, layer: LayerLike, track: Track, state: State, index: int) -> tuple[Track, State]:
         weights = layer.input, layer.bias, layer.get_parameter("recurrent"), None
         hidden, h, c = LSTMLayer.apply(track.hidden, *weights, *state, layer.product_dtype)
         return Track(hidden), (h, c)

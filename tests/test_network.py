@@ -14,7 +14,7 @@ from torch import Tensor
 from speech_lstm.config import FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.model.network import Attention, InputBatchNorm, Last, Mean, Network
-from speech_lstm.recurrent.layer import Track
+from speech_lstm.recurrent.cell import Track
 from speech_lstm.recurrent.stack import Stack
 
 FEATURES = FeatureConfig(mels=12, coefficients=7)

@@ -15,8 +15,9 @@ from speech_lstm.config import COMMANDS_8, FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError, ModelError
 from speech_lstm.model.checkpoint import Model, load_model, save_model
 from speech_lstm.model.network import Network
-from speech_lstm.recurrent.cell import CELLS, find_cell
+from speech_lstm.recurrent.cell import CELLS
 from speech_lstm.recurrent.plugins import load_plugin
+from speech_lstm.recurrent.registry import find_cell
 from speech_lstm.recurrent.stack import Stack
 from support.command_line import call, refusal
 

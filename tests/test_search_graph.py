@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from speech_lstm.config import NetworkConfig
-from speech_lstm.recurrent.cell import find_cell
-from speech_lstm.recurrent.layer import Layer, Track
+from speech_lstm.recurrent.cell import Track
+from speech_lstm.recurrent.layer import Layer
+from speech_lstm.recurrent.registry import find_cell
 from speech_lstm.search.equations import Outline, equations
 from speech_lstm.search.graph import LINEAR, MOST_NODES, Graph, GraphError, Node, canonical, check, restored
 from speech_lstm.search.mutation import mutated

@@ -70,7 +70,7 @@ def start_of(layer: Layer) -> list[NDArray[np.float32]]:
 
 def input_products(graph: Graph, layer: Layer, x: str, direction: int) -> str:
     """What a direction's loop reads, in the order of time: x [frames, batch, inputs] → [frames, batch, numbers]."""
-    bands = getattr(layer, "bands", 1)
+    bands = layer.cell.bands
     if bands > 1:
         x = graph("Reshape", x, [0, 0, bands, -1])
     if layer.front is not None:
@@ -161,4 +161,4 @@ def info(name: str, example: Tensor, directions: int) -> Any:
 def xs_width(layer: Layer) -> int:
     """Numbers that a step is given of each frame and direction."""
     blocks = len(layer.cell.inputs) + layer.cell.bare_input
-    return int(blocks * layer.cell.hidden * getattr(layer, "bands", 1))
+    return int(blocks * layer.cell.hidden * layer.cell.bands)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from speech_lstm.insight.inside import DIRECTIONS, Floats, Inside, LayerTrace
-from speech_lstm.recurrent.cell import Product, Weights
+from speech_lstm.recurrent.cell import Product, Track, Weights
 from speech_lstm.recurrent.engine import run
-from speech_lstm.recurrent.layer import Layer, Track
+from speech_lstm.recurrent.layer import Layer
 
 if TYPE_CHECKING:
     from speech_lstm.model.torch_model import TorchModel

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.insight.inside import BATCH, DIRECTIONS, Floats, Inside, LayerTrace
-from speech_lstm.recurrent.cell import Tap
-from speech_lstm.recurrent.layer import Track
+from speech_lstm.recurrent.cell import Tap, Track
 
 if TYPE_CHECKING:
     from speech_lstm.model.torch_model import TorchModel

@@ -14,8 +14,7 @@ from torch import Tensor
 from speech_lstm.config import SAMPLE_RATE, FeatureConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.recognition.prediction import Prediction
-from speech_lstm.recurrent.cell import Cell, Tap
-from speech_lstm.recurrent.layer import Track
+from speech_lstm.recurrent.cell import Cell, Tap, Track
 
 if TYPE_CHECKING:
     from speech_lstm.model.torch_model import TorchModel

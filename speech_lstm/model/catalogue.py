@@ -7,11 +7,11 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-import speech_lstm.recurrent.cells  # noqa: F401  (makes them known)
 from speech_lstm.config import COMMANDS_10, FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.model.sizing import match_parameters, shapes
-from speech_lstm.recurrent.cell import CELLS, Cell, find_cell
+from speech_lstm.recurrent.cell import CELLS, Cell
+from speech_lstm.recurrent.registry import find_cell
 from speech_lstm.report.tables import aligned, counted
 
 LABELS = len(COMMANDS_10) + 2  # with _unknown_ and _silence_: the standard task

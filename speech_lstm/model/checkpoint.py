@@ -19,7 +19,7 @@ from speech_lstm.errors import ConfigError, ModelError
 from speech_lstm.files import atomic_path
 from speech_lstm.model.header import Header, check_version
 from speech_lstm.model.network import Network
-from speech_lstm.recurrent.cell import UnknownCellError
+from speech_lstm.recurrent.registry import UnknownCellError
 
 FORMAT_VERSION = 3  # raise it when an older program could not read a newer file
 KIND = "speech-lstm model"

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from speech_lstm.config import FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError
-from speech_lstm.recurrent.cell import find_cell
 from speech_lstm.recurrent.norm import RunningNorm
+from speech_lstm.recurrent.registry import find_cell
 from speech_lstm.recurrent.stack import Stack
 
 

@@ -10,7 +10,7 @@ import torch
 from speech_lstm.config import FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.model.network import Network
-from speech_lstm.recurrent.cell import find_cell
+from speech_lstm.recurrent.registry import find_cell
 
 LARGEST = 4096  # hidden units; what the setting allows
 PROBES = (*range(1, 65), *range(128, LARGEST + 1, 64))  # a cell that can have none of these fits no size

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import ClassVar, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from speech_lstm.config import NetworkConfig
 from speech_lstm.errors import ConfigError
-from speech_lstm.recurrent.plugins import HELP, load_installed
-
-if TYPE_CHECKING:
-    from speech_lstm.recurrent.layer import Layer, Track
 
 State = tuple[Tensor, ...]  # in the order of Cell.state, each [directions, batch, hidden]
 Tap = Callable[[str, Tensor], Tensor]  # is told a value's name, and returns what the step goes on with
@@ -76,6 +71,40 @@ class Frame:
     tap: Tap = untapped
 
 
+class Track(NamedTuple):
+    """What goes from layer to layer, in the order of time."""
+
+    hidden: Tensor  # [frames, batch, size]; of two directions the forward one comes first
+    memory: Tensor | None = None  # [directions, frames, batch, hidden]
+
+
+class LayerLike(Protocol):
+    """What a cell's kernel uses of its layer; `recurrent.layer.Layer` describes each."""
+
+    directions: int
+
+    @property
+    def input(self) -> Tensor: ...
+
+    @property
+    def bias(self) -> Tensor | None: ...
+
+    @property
+    def product_dtype(self) -> torch.dtype: ...
+
+    def get_parameter(self, target: str) -> Tensor: ...
+
+    def weights(self) -> Weights: ...
+
+    def torch_weights(self) -> list[Tensor]: ...
+
+    def read(self, track: Track) -> Tensor: ...
+
+    def directed(self, sequences: Tensor) -> Tensor: ...
+
+    def track(self, hidden: Tensor, memory: Tensor | None = None) -> Track: ...
+
+
 class Cell:
     """One kind of recurrent cell. A subclass names its parts and writes `step`; the engine does the rest.
 
@@ -100,7 +129,7 @@ class Cell:
     normalised_input: ClassVar[bool] = False  # batch normalisation of the input products
     hands_up: ClassVar[str] = ""  # which part of the state the layer above is given as a memory, if any
     above: ClassVar[str] = ""  # the cell of the layers above the first, where it is another one
-    layer: ClassVar[type[Layer] | None] = None  # where it takes more than the plain layer to run the cell
+    bands: int = 1  # equal parts of a frame's input, each with input products of its own by the same weights
 
     def __init__(self, hidden: int, config: NetworkConfig, below: int = 0) -> None:
         """`below` is the size of the memory that the layer below hands up, 0 for none.
@@ -108,6 +137,11 @@ class Cell:
         Raises ConfigError for sizes that the cell can't have.
         """
         self.hidden, self.config, self.below = hidden, config, below
+
+    @property
+    def output_size(self) -> int:
+        """Numbers that one direction gives for a frame: the width of the first part of the state."""
+        return self.hidden
 
     def weights(self) -> dict[str, Matrix | Vector]:
         """The weights beside those of the input, by name."""
@@ -129,7 +163,7 @@ class Cell:
         """The state after one frame."""
         raise NotImplementedError
 
-    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
+    def kernel(self, layer: LayerLike, track: Track, state: State, index: int) -> tuple[Track, State] | None:
         """A faster way through the layer than the engine's loop, if there is one for this device and these settings.
 
         It is asked first where nobody looks inside and no frame is padding, and gives what `Layer.forward` gives.
@@ -140,14 +174,6 @@ class Cell:
         """Where an input block lies in the last axis of `Frame.x` and of the input's weights and bias."""
         at = self.inputs.index(name)
         return slice(at * self.hidden, (at + 1) * self.hidden)
-
-
-class UnknownCellError(ConfigError):
-    """The name of a cell that nobody registered; `advice` is how to bring one."""
-
-    def __init__(self, message: str, advice: str) -> None:
-        super().__init__(f"{message}; {advice}")
-        self.advice = advice
 
 
 CELLS: dict[str, type[Cell]] = {}
@@ -161,17 +187,3 @@ def register(cell: C) -> C:
         raise ConfigError(f"there are two cells of the name {cell.name!r}; rename one")
     CELLS[cell.name] = cell
     return cell
-
-
-def find_cell(name: str) -> type[Cell]:
-    """The cell of this name, of this package or an installed one.
-
-    Raises UnknownCellError, with the nearest and all known names, if there is none.
-    """
-    notes = load_installed() if name not in CELLS else []
-    if name in CELLS:
-        return CELLS[name]
-    near = difflib.get_close_matches(name.lower(), CELLS, 1, 0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    advice = "; ".join([f"for one of your own, {HELP}", *notes])
-    raise UnknownCellError(f"unknown cell {name!r}; {hint}known are {', '.join(CELLS)}", advice)

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from speech_lstm.recurrent.cell import Cell, Matrix, Product, State, Tap, Weights, untapped
-from speech_lstm.recurrent.engine import Recurrent, Sequence, run
+from speech_lstm.errors import ConfigError
+from speech_lstm.recurrent.cell import Cell, Matrix, Product, State, Tap, Track, Weights, untapped
+from speech_lstm.recurrent.engine import Recurrent, run
 from speech_lstm.recurrent.norm import InputNorm
 
 # cuDNN copies what `Layer.torch_weights` gives it into one block at every call, and says so: it is little.
 warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
 
 
-class Track(NamedTuple):
-    """What goes from layer to layer, in the order of time."""
-
-    hidden: Tensor  # [frames, batch, size]; of two directions the forward one comes first
-    memory: Tensor | None = None  # [directions, frames, batch, hidden]
-
-
 class Layer(torch.nn.Module):
     """The weights of a layer and the way through it.
 
-    The input's matrix is [directions, blocks · hidden, inputs]; `config` decides about the directions.
+    The input's matrix is [directions, blocks · hidden, inputs / bands]; `config` decides about the directions.
     """
 
     def __init__(self, cell: Cell, inputs: int) -> None:
+        """Raises ConfigError where the inputs cannot be divided into the cell's bands."""
+        if inputs % cell.bands:
+            raise ConfigError(
+                f"{inputs} mel bands cannot be divided into {cell.bands} equal bands; "
+                "choose a number of bands that divides them"
+            )
         super().__init__()
         self.cell, self.directions = cell, 2 if cell.config.bidirectional else 1
-        self.size = cell.hidden * self.directions
+        self.size = cell.output_size * self.directions
+        inputs //= cell.bands
         rows = len(cell.inputs) * cell.hidden
         self.front: torch.nn.Parameter | None = None
         if cell.bare_input and inputs != cell.hidden:
@@ -96,7 +96,7 @@ class Layer(torch.nn.Module):
         valid = valid_frames(lengths, xs.shape[1]) if lengths is not None else None
         with torch.autocast(xs.device.type, enabled=False):  # the products know their precision
             sequence = run(self.cell, xs, state, weights, below, valid, index, tap or untapped)
-        return self.track(sequence, lengths), sequence.state
+        return self.track(sequence.hidden, sequence.memory, lengths), sequence.state
 
     def read(self, track: Track, lengths: Tensor | None = None) -> Tensor:
         """The input products of a track [directions, frames, batch, …], as each direction reads it."""
@@ -105,14 +105,19 @@ class Layer(torch.nn.Module):
 
     def project(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """The input products of all frames at once: x [directions, frames, batch, inputs] → [directions, frames,
-        batch, blocks · hidden], and after them x itself where the cell asks for it."""
+        batch, bands · blocks · hidden], and after each band's its part of x where the cell asks for it."""
+        batch, bands = x.shape[2], self.cell.bands
+        if bands > 1:  # as if each band were a recording
+            x = x.unflatten(-1, (bands, -1)).flatten(2, 3)
         if self.front is not None:
             x = multiply(x, self.front)
         xs = multiply(x, self.input, self.bias)
         if self.normalise is not None:
             xs = self.normalise(xs, valid_frames(lengths, x.shape[1]) if lengths is not None else None)
         xs = xs.to(self.input.dtype)  # so that a cell meets one precision, under autocast too
-        return torch.cat([xs, x.to(xs.dtype)], -1) if self.cell.bare_input else xs
+        if self.cell.bare_input:
+            xs = torch.cat([xs, x.to(xs.dtype)], -1)
+        return xs.unflatten(2, (batch, bands)).flatten(3) if bands > 1 else xs
 
     @property
     def product_dtype(self) -> torch.dtype:
@@ -145,12 +150,12 @@ class Layer(torch.nn.Module):
             return sequences
         return torch.stack([sequences[0], backward_in_time(sequences[1], lengths)])
 
-    def track(self, sequence: Sequence, lengths: Tensor | None = None) -> Track:
-        """What the loop gave in the order of time, padding set to 0."""
-        hidden = sequence.hidden
+    def track(self, hidden: Tensor, memory: Tensor | None = None, lengths: Tensor | None = None) -> Track:
+        """A loop's results [directions, frames, batch, …] in the order of time, padding set to 0."""
         if lengths is not None:
             hidden = hidden * valid_frames(lengths, hidden.shape[1])
-        memory = self.directed(sequence.memory, lengths) if sequence.memory is not None else None
+        if memory is not None:
+            memory = self.directed(memory, lengths)
         both = hidden[:1] if self.directions == 1 else (hidden[0], backward_in_time(hidden[1], lengths))
         return Track(torch.cat(tuple(both), -1), memory)
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-import speech_lstm.recurrent.cells  # noqa: F401  (makes them known)
 from speech_lstm.config import NetworkConfig
 from speech_lstm.errors import ConfigError
-from speech_lstm.recurrent.cell import State, Tap, find_cell
-from speech_lstm.recurrent.layer import Layer, Track
+from speech_lstm.recurrent.cell import State, Tap, Track
+from speech_lstm.recurrent.layer import Layer
+from speech_lstm.recurrent.registry import find_cell
 
 
 class Carry(NamedTuple):
@@ -44,7 +44,7 @@ class Stack(torch.nn.Module):
         for i, size in enumerate(sizes[:1] if config.tied else sizes):
             first = find_cell(config.cell)
             kind = find_cell(first.above) if i and first.above else first
-            layer = (kind.layer or Layer)(kind(size, config, below), inputs)
+            layer = Layer(kind(size, config, below), inputs)
             self.layers.append(layer)
             inputs, below = layer.size, size if kind.hands_up else 0
         self.size = inputs

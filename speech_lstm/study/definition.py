@@ -22,7 +22,7 @@ from speech_lstm.config import KINDS, Config, FeatureConfig, NetworkConfig, Sett
 from speech_lstm.errors import ConfigError
 from speech_lstm.files import reason
 from speech_lstm.model.sizing import match_parameters, parameter_count
-from speech_lstm.recurrent.cell import find_cell
+from speech_lstm.recurrent.registry import find_cell
 
 SHIPPED = Path(__file__).parent / "studies"
 TABLES = ("study", "cells", "space", *Config.GROUPS)

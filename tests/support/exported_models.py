@@ -12,7 +12,7 @@ from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.config import FeatureConfig, NetworkConfig
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.model.network import Network
-from speech_lstm.recurrent import cell as cells
+from speech_lstm.recurrent.registry import find_cell
 from support.cell_networks import randomise
 
 NOISE = (np.random.default_rng(2).uniform(-0.3, 0.3, (8, 8_000)) * np.logspace(-3, 0, 8)[:, None]).astype(np.float32)
@@ -20,7 +20,7 @@ NOISE = (np.random.default_rng(2).uniform(-0.3, 0.3, (8, 8_000)) * np.logspace(-
 
 def model_of(name: str, **changes: Any) -> Model:
     """A model of random weights, whose features have mean 0 and variance 1 so that everything heard counts."""
-    kind: Any = "log-mel" if cells.find_cell(name).reads_bands else "mfcc"
+    kind: Any = "log-mel" if find_cell(name).reads_bands else "mfcc"
     features = FeatureConfig(kind=kind, mels=16, coefficients=8, hop_ms=25.0)
     small = NetworkConfig(cell=name, layers=2, hidden=8, clocks=2, bands=2, heads=2, dropout=0.0)
     config = replace(small, **changes)

@@ -15,7 +15,7 @@ from speech_lstm.insight.summary import Summary, summarise
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.model.network import Network
 from speech_lstm.model.torch_model import TorchModel
-from speech_lstm.recurrent.cell import find_cell
+from speech_lstm.recurrent.registry import find_cell
 from support.cell_networks import randomise
 
 LABELS = ("yes", "no", "<b>&")  # a label may be any text

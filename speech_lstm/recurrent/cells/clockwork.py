@@ -9,9 +9,8 @@ from torch import Tensor
 
 from speech_lstm.config import NetworkConfig
 from speech_lstm.errors import ConfigError
-from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Vector, Weights, register
+from speech_lstm.recurrent.cell import Cell, Frame, LayerLike, Matrix, State, Track, Vector, Weights, register
 from speech_lstm.recurrent.cells.clockwork_layer import ClockworkLayer
-from speech_lstm.recurrent.layer import Layer, Track
 
 
 @register
@@ -48,7 +47,7 @@ class Clockwork(Cell):
         module = torch.arange(self.hidden, device=weight.device) // self.module
         return weight * (module >= module[:, None])
 
-    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
+    def kernel(self, layer: LayerLike, track: Track, state: State, index: int) -> tuple[Track, State] | None:
         recurrent = self.constrain("recurrent", layer.get_parameter("recurrent"))
         weights = layer.input, layer.bias, recurrent
         settings = self.config.clocks, index, layer.product_dtype

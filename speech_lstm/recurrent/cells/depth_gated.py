@@ -9,11 +9,9 @@ from torch import Tensor
 
 from speech_lstm.config import NetworkConfig
 from speech_lstm.errors import ConfigError
-from speech_lstm.recurrent.cell import Frame, Matrix, State, Vector, Weights, register
+from speech_lstm.recurrent.cell import Frame, LayerLike, Matrix, State, Track, Vector, Weights, register
 from speech_lstm.recurrent.cells.depth_gated_layer import DepthGatedLoop
 from speech_lstm.recurrent.cells.lstm import Peephole
-from speech_lstm.recurrent.engine import Sequence
-from speech_lstm.recurrent.layer import Layer, Track
 
 
 @register
@@ -54,7 +52,7 @@ class DepthGated(Peephole):
         if self.below:
             bias[:, self.block("d")] = -self.config.forget_bias
 
-    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
+    def kernel(self, layer: LayerLike, track: Track, state: State, index: int) -> tuple[Track, State] | None:
         xs, below, depth = layer.read(track), None, None
         if track.memory is not None:
             below, depth = layer.directed(track.memory), layer.get_parameter("depth")
@@ -62,7 +60,7 @@ class DepthGated(Peephole):
             xs = xs[..., : 4 * self.hidden]
         weights = layer.get_parameter("recurrent"), layer.get_parameter("peepholes"), depth
         hidden, memory = DepthGatedLoop.apply(xs, below, *weights, *state, layer.product_dtype)
-        return layer.track(Sequence(hidden, memory, ())), (hidden[:, -1], memory[:, -1])
+        return layer.track(hidden, memory), (hidden[:, -1], memory[:, -1])
 
     def step(self, frame: Frame, state: State, weights: Weights) -> State:
         h, c = state

@@ -9,10 +9,21 @@ from torch import Tensor
 
 from speech_lstm.config import NetworkConfig
 from speech_lstm.errors import ConfigError
-from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Tap, Vector, Weights, register, untapped
+from speech_lstm.recurrent.cell import (
+    Cell,
+    Frame,
+    LayerLike,
+    Matrix,
+    State,
+    Tap,
+    Track,
+    Vector,
+    Weights,
+    register,
+    untapped,
+)
 from speech_lstm.recurrent.cells.grid_depth import DepthLSTM
 from speech_lstm.recurrent.cells.lstm import fused_lstm
-from speech_lstm.recurrent.layer import Layer, Track
 
 LSTM_BLOCKS = ("i", "f", "z", "o")  # the order of torch.nn
 
@@ -93,7 +104,7 @@ class Grid(Cell):
             if name in self.inputs:
                 bias[:, self.block(name)] = self.config.forget_bias
 
-    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
+    def kernel(self, layer: LayerLike, track: Track, state: State, index: int) -> tuple[Track, State] | None:
         """Nothing leads from depth back to time: time runs first, then depth in one piece."""
         assert layer.bias is not None
         (_, _, *start), time = state, 4 * self.hidden

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Vector, Weights, register
-from speech_lstm.recurrent.layer import Layer, Track
+from speech_lstm.recurrent.cell import Cell, Frame, LayerLike, Matrix, State, Track, Vector, Weights, register
 
 ROLES = {"r": "reset gate", "z": "update gate", "n": "candidate", "h": "hidden state"}
 
@@ -43,7 +42,7 @@ class GRU(Cell):
         n = frame.tap("n", n.tanh())
         return (blend(n, h, z),)
 
-    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
+    def kernel(self, layer: LayerLike, track: Track, state: State, index: int) -> tuple[Track, State] | None:
         weights, both, training = layer.torch_weights(), layer.directions == 2, torch.is_grad_enabled()
         biases = layer.get_parameter("recurrent_bias")
         weights[3::4] = torch.nn.functional.pad(biases, (2 * self.hidden, 0))  # of r and z it is 0

@@ -8,10 +8,20 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Tap, Vector, Weights, register, untapped
+from speech_lstm.recurrent.cell import (
+    Cell,
+    Frame,
+    LayerLike,
+    Matrix,
+    State,
+    Tap,
+    Track,
+    Vector,
+    Weights,
+    register,
+    untapped,
+)
 from speech_lstm.recurrent.cells.gru import ROLES, blend
-from speech_lstm.recurrent.engine import Sequence
-from speech_lstm.recurrent.layer import Layer, Track
 
 SPAN = 100  # frames, one second at the default hop: how long an IndRNN's memory may grow
 LONGEST = 2 ** (1 / SPAN)  # the largest recurrent weight: a value at most doubles over the span
@@ -100,7 +110,7 @@ class Minimal(Cell):
         a, b = self.coefficients(frame.x, frame.tap)
         return (torch.addcmul(b, a, h),)
 
-    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
+    def kernel(self, layer: LayerLike, track: Track, state: State, index: int) -> tuple[Track, State] | None:
         """The coefficients of all frames at once, then what is left of the step.
 
         On the CPU the scan takes 1.6 to 1.9 times as long as one frame after another (forward and backward, 98
@@ -112,7 +122,7 @@ class Minimal(Cell):
         with torch.autocast(h.device.type, enabled=False):
             a, b = self.coefficients(xs, untapped)
             hidden = scan(a, b, h) if h.device.type == "cuda" else one_by_one(a, b, h)
-        return layer.track(Sequence(hidden, None, ())), (hidden[:, -1],)
+        return layer.track(hidden), (hidden[:, -1],)
 
 
 @register

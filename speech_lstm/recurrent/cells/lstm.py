@@ -8,9 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Vector, Weights, register
+from speech_lstm.recurrent.cell import Cell, Frame, LayerLike, Matrix, State, Track, Vector, Weights, register
 from speech_lstm.recurrent.cells.lstm_layer import LSTMLayer
-from speech_lstm.recurrent.layer import Layer, Track
 
 
 class Family(Cell):
@@ -111,7 +110,7 @@ class LSTM(Family):
     equations = "i, f, o = σ(W x + U h⁻ + b); z = tanh(W x + U h⁻ + b); c = f ⊙ c⁻ + i ⊙ z; h = o ⊙ tanh(c)"
     peepholes = False
 
-    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
+    def kernel(self, layer: LayerLike, track: Track, state: State, index: int) -> tuple[Track, State] | None:
         hidden, h, c = fused_lstm(track.hidden, state, layer.torch_weights(), layer.directions == 2)
         return Track(hidden), (h, c)
 
@@ -128,7 +127,7 @@ class Peephole(Family):
         "o = σ(W x + U h⁻ + p ⊙ c + b); h = o ⊙ tanh(c)"
     )
 
-    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
+    def kernel(self, layer: LayerLike, track: Track, state: State, index: int) -> tuple[Track, State] | None:
         if not torch.is_grad_enabled():  # without a derivative the loop has less to do
             return None
         recurrent, peepholes = layer.get_parameter("recurrent"), layer.get_parameter("peepholes")

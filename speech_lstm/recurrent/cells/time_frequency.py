@@ -9,38 +9,24 @@ from torch import Tensor
 
 from speech_lstm.config import NetworkConfig
 from speech_lstm.errors import ConfigError
-from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Tap, Vector, Weights, register, untapped
+from speech_lstm.recurrent.cell import (
+    Cell,
+    Frame,
+    LayerLike,
+    Matrix,
+    State,
+    Tap,
+    Track,
+    Vector,
+    Weights,
+    register,
+    untapped,
+)
 from speech_lstm.recurrent.cells.grid import LSTM_BLOCKS, remember, roles_in
-from speech_lstm.recurrent.engine import Sequence, run
-from speech_lstm.recurrent.layer import Layer, Track
+from speech_lstm.recurrent.engine import run
 
 
-class BandsLayer(Layer):
-    """The layer of a time-frequency Grid LSTM: one set of weights for all bands, which move in a wave front.
-
-    In step s band k reads frame s − k: its own frame before and the band below in the same frame are both of step
-    s − 1, so that all bands are one batch, and frames + bands − 1 steps are enough.
-    """
-
-    def __init__(self, cell: Cell, inputs: int) -> None:
-        self.bands = cell.config.bands
-        if inputs % self.bands:
-            raise ConfigError(
-                f"{inputs} mel bands can't be cut into {self.bands} equal bands; "
-                "choose a number of bands that divides them"
-            )
-        super().__init__(cell, inputs // self.bands)
-        self.size = self.directions * 2 * self.bands * cell.hidden
-
-    def project(self, x: Tensor, lengths: Tensor | None) -> Tensor:
-        """The input products of all bands: [directions, frames, batch, inputs] → [directions, frames, batch, bands ·
-        blocks · hidden]."""
-        batch = x.shape[2]
-        bands = x.unflatten(-1, (self.bands, -1)).flatten(2, 3)
-        return super().project(bands, lengths).unflatten(2, (batch, self.bands)).flatten(3)
-
-
-def skewed(sequence: Tensor) -> Tensor:
+def skew(sequence: Tensor) -> Tensor:
     """Frames [directions, frames, batch, bands, n] → the steps of the wave front [directions, frames + bands − 1,
     bands · batch, n], band k put off by k steps; 0 where it has no frame."""
     bands = sequence.shape[3]
@@ -50,8 +36,8 @@ def skewed(sequence: Tensor) -> Tensor:
     return filled[:, : bands * steps].unflatten(1, (bands, steps)).transpose(1, 2).flatten(2, 3)
 
 
-def straight(steps: Tensor, bands: int, frames: int) -> Tensor:
-    """The inverse of `skewed`: [directions, frames + bands − 1, bands · batch, n] → [directions, frames, batch,
+def unskew(steps: Tensor, bands: int, frames: int) -> Tensor:
+    """The inverse of `skew`: [directions, frames + bands − 1, bands · batch, n] → [directions, frames, batch,
     bands, n]."""
     rows = steps.unflatten(2, (bands, -1)).transpose(1, 2).flatten(1, 2)
     filled = torch.nn.functional.pad(rows, (0, 0, 0, 0, 0, bands)).unflatten(1, (bands, frames + bands))
@@ -106,7 +92,6 @@ class TimeFrequency(Cell):
     state = ("h", "m")
     reads_bands = True
     above = "lstm"
-    layer = BandsLayer
 
     def __init__(self, hidden: int, config: NetworkConfig, below: int = 0) -> None:
         if config.tied:
@@ -119,7 +104,12 @@ class TimeFrequency(Cell):
                 f"choose a multiple of {2 * config.bands}"
             )
         super().__init__(hidden // (2 * config.bands), config, below)
+        self.bands = config.bands
         self.gates = tuple(f"{gate}.{band}" for band in range(config.bands) for gate in TimeFrequency.gates)
+
+    @property
+    def output_size(self) -> int:
+        return 2 * self.bands * self.hidden
 
     def weights(self) -> dict[str, Matrix | Vector]:
         return {"recurrent": Matrix(8, 2)}
@@ -130,11 +120,11 @@ class TimeFrequency(Cell):
             bias[:, self.block(name)] = self.config.forget_bias
 
     def start(self, batch: int, directions: int, like: Tensor) -> State:
-        half = self.config.bands * self.hidden
+        half = self.bands * self.hidden
         return like.new_zeros(directions, batch, 2 * half), like.new_zeros(directions, batch, half)
 
-    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
-        xs, bands = layer.read(track), self.config.bands
+    def kernel(self, layer: LayerLike, track: Track, state: State, index: int) -> tuple[Track, State] | None:
+        xs, bands = layer.read(track), self.bands
         frames, batch = xs.shape[1:3]
         there = torch.ones_like(xs[:1, ..., None, :1], dtype=torch.bool).expand(-1, -1, -1, bands, -1)
         half = bands * self.hidden  # of the old output only time's half goes on
@@ -143,20 +133,20 @@ class TimeFrequency(Cell):
         with torch.autocast(xs.device.type, enabled=False):
             wave = run(
                 Wave(self.hidden, self.config),
-                skewed(xs.unflatten(-1, (bands, -1))),
+                skew(xs.unflatten(-1, (bands, -1))),
                 (h, m, zero, zero),
                 weights,
-                valid=skewed(there),
+                valid=skew(there),
             )
         assert wave.memory is not None
-        parts = [straight(part, bands, frames) for part in (wave.hidden, wave.memory)]
+        parts = [unskew(part, bands, frames) for part in (wave.hidden, wave.memory)]
         hidden = torch.cat([part.flatten(3) for part in parts], -1)
         memory = wave.state[1].unflatten(1, (bands, batch)).transpose(1, 2).flatten(2)
-        return layer.track(Sequence(hidden, None, ())), (hidden[:, -1], memory)
+        return layer.track(hidden), (hidden[:, -1], memory)
 
     def step(self, frame: Frame, state: State, weights: Weights) -> State:
         """One frame, band by band: what the wave front computes for many frames at once."""
-        bands = self.config.bands
+        bands = self.bands
         h, m = state[0].chunk(2 * bands, -1)[:bands], state[1].chunk(bands, -1)
         k = n = torch.zeros_like(m[0])
         new: list[tuple[Tensor, Tensor, Tensor]] = []

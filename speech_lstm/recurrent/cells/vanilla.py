@@ -7,8 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Vector, Weights, register
-from speech_lstm.recurrent.layer import Layer, Track
+from speech_lstm.recurrent.cell import Cell, Frame, LayerLike, Matrix, State, Track, Vector, Weights, register
 
 
 @register
@@ -29,7 +28,7 @@ class Vanilla(Cell):
     def step(self, frame: Frame, state: State, weights: Weights) -> State:
         return (self.activation(weights.product["recurrent"](frame.x, state[0])),)
 
-    def kernel(self, layer: Layer, track: Track, state: State, index: int) -> tuple[Track, State] | None:
+    def kernel(self, layer: LayerLike, track: Track, state: State, index: int) -> tuple[Track, State] | None:
         weights, both, training = layer.torch_weights(), layer.directions == 2, torch.is_grad_enabled()
         hidden, last = self.fused(track.hidden, state[0], weights, True, 1, 0.0, training, both, False)
         return Track(hidden), (last,)
