@@ -1,4 +1,4 @@
-"""Gradients through time: the measure, the textbook's case, the task, the page and the command."""
+"""Gradients through time: the measure, the textbook case, the task, the report and the command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -19,15 +18,15 @@ from speech_lstm.config import NetworkConfig
 from speech_lstm.corpus.clip_cache import load_memory
 from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.insight.gradient_figures import styles_of
-from speech_lstm.insight.gradient_findings import findings, memory_table, verdicts
-from speech_lstm.insight.gradient_study import Choice, Study
+from speech_lstm.insight.gradient_report import FlowPart, MatrixPart, MemoryPart
+from speech_lstm.insight.gradient_study import Choice, FlowResult, MatrixResult, MemoryResult, Study
 from speech_lstm.insight.gradients import Flow, Passage, gradient_flow, state_norms
-from speech_lstm.insight.memory_task import Stage, Trial, chance_limit, trial, verdict
+from speech_lstm.insight.memory_task import MemoryRun, Stage, chance_limit, run_memory_task, verdict
 from speech_lstm.insight.recurrent_weight import (
     Descent,
     Spectrum,
     descents,
-    kept,
+    gate_powers,
     plain_network,
     powers,
     singular_values,
@@ -141,7 +140,7 @@ def test_the_powers_of_a_weight(weight: float, steps: int) -> None:
 @given(st.floats(-2, 6), st.integers(1, 30))
 def test_the_powers_of_a_forget_gate(bias: float, steps: int) -> None:
     gate = float(torch.tensor(bias, dtype=torch.float64).sigmoid())
-    assert kept(bias, steps) == pytest.approx([gate**k for k in range(steps + 1)], rel=1e-5)
+    assert gate_powers(bias, steps) == pytest.approx([gate**k for k in range(steps + 1)], rel=1e-5)
 
 
 def test_singular_values() -> None:
@@ -204,44 +203,49 @@ def test_a_step_without_a_number_is_left_out(material: tuple[Sequences, Sequence
     assert all(torch.equal(*pair) for pair in zip(before, network.stack.parameters(), strict=True))
 
 
-def test_the_same_seed_gives_the_same_trial(material: tuple[Sequences, Sequences]) -> None:
-    one, two, other = (trial("gru", seed, material, (1, 2), 2, lambda seconds: None) for seed in (1, 1, 2))
+def test_the_same_seed_gives_the_same_run(material: tuple[Sequences, Sequences]) -> None:
+    one, two, other = (run_memory_task("gru", seed, material, (1, 2), 2, lambda seconds: None) for seed in (1, 1, 2))
     assert one == two
     assert one.stages[0].learning.losses != other.stages[0].learning.losses
     assert [len(stage.learning.losses) for stage in one.stages] == [8, 2]
 
 
-# --- what is said --------------------------------------------------------------------------------------------------
+# --- the report --------------------------------------------------------------------------------------------------
 
 
-def study_of(scores: dict[str, list[list[float]]], recordings: int = 300) -> Study:
-    """A study whose memory task gave these accuracies at 1 and 2 s: cell → seed → length."""
-    stage = Stage(1, 0, 100, Learning())
-    trials = [
-        Trial(cell, seed, [replace(stage, seconds=i + 1, correct=round(100 * a)) for i, a in enumerate(row)], {})
-        for cell, rows in scores.items()
+def study_of(*cells: str, recordings: int = 300) -> Study:
+    """A study of sequences of 1 and 2 s, without results."""
+    choice = Choice(Path("data"), ("yes", "no"), cells, (1, 2), 2, 50, ())
+    return Study(choice, dict.fromkeys(cells, 1), {"training": 1, "scoring": recordings}, ())
+
+
+def memory_part(accuracies: dict[str, list[list[float]]]) -> MemoryPart:
+    """A memory task with these accuracies at 1 and 2 s: cell → seed → length."""
+    runs = [
+        MemoryRun(cell, seed, [Stage(i, round(100 * a), 100, Learning()) for i, a in enumerate(row, 1)], {})
+        for cell, rows in accuracies.items()
         for seed, row in enumerate(rows, 1)
     ]
-    choice = Choice(Path("data"), ("yes", "no"), tuple(scores), (1, 2), 2, 50, ("memory",))
-    return Study(choice, dict.fromkeys(scores, 1), {"training": 1, "scoring": recordings}, trials=trials)
+    return MemoryPart(study_of(*accuracies), MemoryResult(runs))
 
 
 @pytest.mark.parametrize(
-    ("lstm", "rnn", "says"),
+    ("lstm", "rnn", "fact"),
     [
-        (0.9, 0.5, "The LSTM still knew the word where the plain network could only guess: at 2 s."),
-        (0.9, 0.65, "the plain network had not forgotten all of it"),
-        (0.9, 0.9, "In this run the LSTM did not outlast the plain network"),
-        (0.6, 0.5, "In this run the LSTM did not outlast the plain network"),
+        (0.9, 0.5, "could only guess: at 2 s."),
+        (0.9, 0.65, "unsure: at 2 s. "),
+        (0.9, 0.9, "did not outlast the plain network"),
+        (0.6, 0.5, "did not outlast the plain network"),
     ],
 )
-def test_the_page_says_what_was_found(lstm: float, rnn: float, says: str) -> None:
-    study = study_of({"lstm": [[0.95, lstm]] * 2, "rnn": [[0.9, rnn]] * 2})
-    assert says in " ".join(findings(study)["memory"])
+def test_the_lstm_is_compared_with_the_plain_network(lstm: float, rnn: float, fact: str) -> None:
+    part = memory_part({"lstm": [[0.95, lstm]] * 2, "rnn": [[0.9, rnn]] * 2})
+    assert fact in part.findings()[-1]
+    assert "rnn" not in " ".join(memory_part({"lstm": [[0.95, lstm]]}).findings())
 
 
 @pytest.mark.parametrize(
-    ("free", "clipped", "says"),
+    ("free", "clipped", "fact"),
     [
         (0.69, 0.3, "clipping held the explosion"),
         (float("nan"), 0.3, "clipping held the explosion"),
@@ -249,35 +253,38 @@ def test_the_page_says_what_was_found(lstm: float, rnn: float, says: str) -> Non
         (0.7, 0.69, "clipping was not enough here"),
     ],
 )
-def test_what_is_said_of_clipping(free: float, clipped: float, says: str) -> None:
-    study = study_of({})
-    flow = Flow([1.0, 0.5], [1.0, 0.5], [1.0, 0.5], [1.0, 0.5])
-    study.powers, study.kept = {0.9: powers(0.9)}, {1.0: kept(1.0)}
-    study.spectra = [Spectrum(2.0, [2.0], flow)]
-    study.descents = [
-        Descent(clip, Learning([loss] * 30, [1.0] * 30), [2.0]) for clip, loss in ((None, free), (1.0, clipped))
+def test_the_effect_of_clipping(free: float, clipped: float, fact: str) -> None:
+    shares = [1.0, 0.5]
+    trainings = [
+        Descent(clip, Learning([9.9] * 10 + [loss] * 20, [1.0, 7.0]), [2.0])
+        for clip, loss in ((None, free), (1.0, clipped))
     ]
-    assert says in " ".join(findings(study)["matrix"])
+    result = MatrixResult([Spectrum(2.0, [2.0], Flow(shares, shares, shares, shares))], trainings)
+    sentences = MatrixPart(study_of(), result).findings()
+    assert fact in sentences[-1]
+    assert f"{free:.2f} without clipping and {clipped:.2f} with it" in sentences[-1]  # of the last steps alone
+    assert any("σ = 2, though above 1" in sentence for sentence in sentences)
 
 
-def test_how_far_the_gradient_reached_is_said() -> None:
-    study = study_of({"gru": [], "rnn": []})
+def test_how_far_the_gradient_reaches_is_reported() -> None:
     fades, grows = ([factor**k for k in range(2 * FRAMES)] for factor in (0.7, 1.1))
-    study.passages = [
+    passages = [
         Passage(cell, 1, trained, seconds, 8, {"h": Flow(shares, shares, shares, shares)})
         for cell, shares in (("gru", grows), ("rnn", fades))
         for trained in (False, True)
         for seconds in (1, 2)
     ]
-    told = findings(study)["flow"]
-    assert told[0] == "Untrained, a thousandth of the gradient reaches back through 2 s: gru all and rnn 0.76 s."
-    assert told[1] == "Untrained, it grows on its way back: gru to 1.1e+02 times what it is at the last frame."
+    reaches, peaks, *_ = FlowPart(study_of("gru", "rnn"), FlowResult(passages)).findings()
+    assert reaches.startswith("Untrained")
+    assert "through 2 s: gru all and rnn 0.76 s" in reaches
+    assert "gru to 1.1e+02 times" in peaks
+    assert "rnn" not in peaks
 
 
 def test_the_mean_decides_and_the_spread_is_shown() -> None:
-    study = study_of({"gru": [[0.9, 0.5], [0.96, 0.9]]})
-    assert verdicts(study) == {"gru": ["knows", "is unsure"]}
-    assert memory_table(study)[1] == ["gru", "1", "93.0 % (90–96)", "70.0 % (50–90)"]
+    part = memory_part({"gru": [[0.9, 0.5], [0.96, 0.9]]})
+    assert part.verdicts("gru") == ["knows", "is unsure"]
+    assert part.table()[1] == ["gru", "1", "93.0 % (90–96)", "70.0 % (50–90)"]
 
 
 def test_few_recordings_prove_little() -> None:
@@ -326,8 +333,11 @@ def test_one_part_with_cells_of_other_layers(capsys: pytest.CaptureFixture[str],
     status, out, _ = call(capsys, "gradients", "--data", demo, "--out", tmp_path, *flags)
     assert status == 0
     assert set(cells) <= {line.split(" ")[0] for line in out.splitlines()}
-    assert not (tmp_path / "memory.png").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"flow.png", "flow.svg", "gradients.html", "gradients.json"}
     assert (tmp_path / "gradients.html").read_text(encoding="utf-8").count("<h2>") == 1
+    numbers = json.loads((tmp_path / "gradients.json").read_text(encoding="utf-8"))
+    assert len(numbers["passages"]) == len(cells) * 2
+    assert not any(numbers[name] for name in ("powers", "kept", "spectra", "descents", "trials"))
 
 
 def test_every_cell_has_a_small_network() -> None:

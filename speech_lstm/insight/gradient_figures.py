@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from speech_lstm.insight.gradient_study import Study
+from speech_lstm.insight.gradient_study import Choice, FlowResult, MatrixResult, MemoryResult, ScalarResult
 from speech_lstm.insight.gradients import FAINT
-from speech_lstm.insight.memory_task import KNOWN, chance_limit, trials_by_cell
+from speech_lstm.insight.memory_task import KNOWN, chance_limit
 from speech_lstm.insight.recurrent_weight import CLIP, EXPLODING, STEPS
 from speech_lstm.insight.sequences import FRAMES
 from speech_lstm.report.plotting import BLACK, BLUE, GREEN, GREY, GRID, ORANGE, PURPLE, SKY_BLUE, VERMILION, tidy
@@ -24,36 +24,23 @@ MARKERS = "osD^vPX*"
 FLOOR, CEILING = 1e-16, 1e16  # the shares of a gradient at which the figures end
 
 
-def figures(study: Study) -> dict[str, Figure]:
-    """The figures of the parts that were measured, by the names of their files."""
-    made = {}
-    if study.passages:
-        made["flow"] = flow_figure(study)
-    if study.powers:
-        made["scalar"] = scalar_figure(study)
-        made["matrix"] = matrix_figure(study)
-    if study.trials:
-        made["memory"] = memory_figure(study)
-    return made
-
-
-def flow_figure(study: Study) -> Figure:
-    """Above, the gradient against the distance in the longest chains; below, what reaches the first frame of each
-    length. Untrained on the left, trained on the right."""
+def flow_figure(choice: Choice, result: FlowResult) -> Figure:
+    """Above, the gradient against the distance in the longest chains; below, the share that reaches the first frame
+    of each length. Untrained on the left, trained on the right."""
     figure, axes = grid(2, 2, 11, 8.2)
-    styles = styles_of(study.choice.cells)
-    longest = study.choice.seconds[-1]
-    largest = max(max(passage.hidden.median) for passage in study.passages)
+    styles = styles_of(choice.cells)
+    longest = choice.seconds[-1]
+    largest = max(max(passage.hidden.median) for passage in result.passages)
     for column, trained in enumerate((False, True)):
         curve, ends = axes[0][column], axes[1][column]
         for cell, style in styles.items():
-            own = [p for p in study.passages if (p.cell, p.trained) == (cell, trained)]
-            curve.plot(*by_seconds(own[-1].hidden.median), **line(style), label=cell)
-            ends.plot(study.choice.seconds, [seen(p.hidden.median[-1]) for p in own], **style, linewidth=2)
+            passages = result.of_cell(cell, trained)
+            curve.plot(*by_seconds(passages[-1].hidden.median), **line(style), label=cell)
+            ends.plot(choice.seconds, [visible(p.hidden.median[-1]) for p in passages], **style, linewidth=2)
         shares(curve, longest, largest)
         curve.set_title("trained on single words" if trained else "untrained", fontsize=13)
         shares(ends, longest, largest)
-        seconds_axis(ends, study.choice.seconds)
+        seconds_axis(ends, choice.seconds)
         ends.set_xlabel("length of the sequence, s", fontsize=12)
     axes[0][0].set_ylabel("share of the gradient that is left", fontsize=12)
     axes[1][0].set_ylabel("share that reaches the first frame", fontsize=12)
@@ -62,12 +49,12 @@ def flow_figure(study: Study) -> Figure:
     return figure
 
 
-def scalar_figure(study: Study) -> Figure:
+def scalar_figure(result: ScalarResult) -> Figure:
     """The powers of a recurrent weight, and of a forget gate in its place."""
     figure, ((left, right),) = grid(1, 2, 11, 4.6)
     for axes, curves, name in (
-        (left, study.powers, lambda w: f"w = {w:g}"),
-        (right, study.kept, lambda bias: f"f = σ({bias:g}) = {1 / (1 + math.exp(-bias)):.3f}"),
+        (left, result.powers, lambda w: f"w = {w:g}"),
+        (right, result.gate_powers, lambda bias: f"f = σ({bias:g}) = {1 / (1 + math.exp(-bias)):.3f}"),
     ):
         for (value, curve), style in zip(curves.items(), styles_of(list(map(str, curves))).values(), strict=True):
             axes.plot(range(len(curve)), curve, **line(style), label=name(value))
@@ -85,11 +72,11 @@ def scalar_figure(study: Study) -> Figure:
     return figure
 
 
-def matrix_figure(study: Study) -> Figure:
+def matrix_figure(result: MatrixResult) -> Figure:
     """The same with a matrix: the gradient for several singular values, and training with and without clipping."""
     figure, ((spectra, norms, losses),) = grid(1, 3, 14, 4.8)
-    styles = styles_of([f"{s.gain:g}" for s in study.spectra])
-    for spectrum, style in zip(study.spectra, styles.values(), strict=True):
+    styles = styles_of([f"{s.gain:g}" for s in result.spectra])
+    for spectrum, style in zip(result.spectra, styles.values(), strict=True):
         seconds, shares_left = by_seconds(spectrum.flow.median)
         spectra.plot(seconds, shares_left, **line(style), label=f"σ = {spectrum.gain:g}")
         bound = [spectrum.gain**distance for distance in range(len(seconds))]
@@ -101,7 +88,7 @@ def matrix_figure(study: Study) -> Figure:
     spectra.set_xlabel("distance from the last frame, s", fontsize=12)
     spectra.set_title("share of the gradient that is left,\nall singular values of U equal to σ", fontsize=12)
     spectra.legend(frameon=False, fontsize=10, loc="lower left")
-    for descent, colour, dash in zip(study.descents, (VERMILION, BLUE), ("-", (0, (5, 1.5))), strict=True):
+    for descent, colour, dash in zip(result.descents, (VERMILION, BLUE), ("-", (0, (5, 1.5))), strict=True):
         name = "without clipping" if descent.clip is None else f"clipped to {descent.clip:g}"
         steps = range(1, len(descent.learning.norms) + 1)
         norms.plot(steps, descent.learning.norms, color=colour, linestyle=dash, linewidth=1.8, label=name)
@@ -123,32 +110,34 @@ def matrix_figure(study: Study) -> Figure:
     return figure
 
 
-def memory_figure(study: Study) -> Figure:
-    """Accuracy against the length, every seed a dot, and the gradient through the longest sequences."""
+def memory_figure(choice: Choice, result: MemoryResult, recordings: int) -> Figure:
+    """Accuracy against the length, every seed a dot, and the gradient through the longest sequences.
+
+    `recordings` is the number of recordings that are scored.
+    """
     figure, ((accuracy, flow),) = grid(1, 2, 12.5, 5.4)
-    seconds, longest = study.choice.seconds, study.choice.seconds[-1]
-    middle = (len(study.choice.cells) - 1) / 2
-    for i, (cell, style) in enumerate(styles_of(study.choice.cells).items()):
-        trials = trials_by_cell(study.trials)[cell]
-        scores = [[100 * trial.stages[k].accuracy for trial in trials] for k in range(len(seconds))]
+    seconds, longest = choice.seconds, choice.seconds[-1]
+    middle = (len(choice.cells) - 1) / 2
+    for i, (cell, style) in enumerate(styles_of(choice.cells).items()):
+        scores = [[100 * accuracy for accuracy in row] for row in result.accuracies(cell)]
         places = [length * 1.025 ** (i - middle) for length in seconds]  # side by side, or they hide each other
         accuracy.plot(places, [sum(row) / len(row) for row in scores], **style, linewidth=2, label=cell)
         for place, row in zip(places, scores, strict=True):
             accuracy.plot([place] * len(row), row, ".", color=style["color"], markersize=5)
             accuracy.plot([place, place], [min(row), max(row)], color=style["color"], linewidth=1)
-        for trial in trials:
-            flow.plot(*by_seconds(trial.hidden.median), color=style["color"], linestyle=style["linestyle"], lw=1.3)
-    accuracy.axhspan(0, 100 * chance_limit(study.recordings["scoring"]), color="#EEEEEE", zorder=0)
+        for run in result.of_cell(cell):
+            flow.plot(*by_seconds(run.hidden.median), color=style["color"], linestyle=style["linestyle"], lw=1.3)
+    accuracy.axhspan(0, 100 * chance_limit(recordings), color="#EEEEEE", zorder=0)
     accuracy.axhline(100 * KNOWN, color="black", linewidth=1, linestyle=":")
     accuracy.text(1, 100 * KNOWN, "knows ", transform=accuracy.get_yaxis_transform(), ha="right", va="bottom")
     accuracy.text(0.01, 0.01, "no better than guessing", transform=accuracy.transAxes, fontsize=10, color="#555555")
-    lowest = min(100 * stage.accuracy for trial in study.trials for stage in trial.stages)
+    lowest = min(100 * stage.accuracy for run in result.runs for stage in run.stages)
     accuracy.set_ylim(min(40.0, lowest - 3), 102)
     seconds_axis(accuracy, seconds)
     accuracy.set_xlabel("length N of the recording, s", fontsize=12)
     accuracy.set_ylabel("accuracy, %", fontsize=12)
     accuracy.set_title("which of two words began it?", fontsize=13)
-    shares(flow, longest, max(max(trial.hidden.median) for trial in study.trials))
+    shares(flow, longest, max(max(run.hidden.median) for run in result.runs))
     if longest > 1:
         flow.axvspan(longest - 1, longest, color="#EEEEEE", zorder=0)
         flow.text(longest - 0.5, 3 * FLOOR, "the word", ha="center", fontsize=10, color="#555555", rotation=90)
@@ -188,16 +177,16 @@ def line(style: dict[str, Any]) -> dict[str, Any]:
 
 def by_seconds(by_frame: Sequence[float]) -> tuple[list[float], list[float]]:
     """A curve by the distance in frames as one by the distance in seconds."""
-    return [distance / FRAMES for distance in range(len(by_frame))], [seen(value) for value in by_frame]
+    return [distance / FRAMES for distance in range(len(by_frame))], [visible(value) for value in by_frame]
 
 
-def seen(share: float) -> float:
-    """A share as a logarithmic axis can show it: nothing at all lies far below its end."""
+def visible(share: float) -> float:
+    """A share that a logarithmic axis can show: 0 is far below its end."""
     return max(share, 1e-300)
 
 
 def shares(axes: Axes, longest: int, largest: float) -> None:
-    """The axes of the share of a gradient that is left, up to `largest`, against the distance in seconds."""
+    """Set up axes for the share of a gradient that is left, up to `largest`, against the distance in seconds."""
     axes.set_yscale("log")
     axes.set_ylim(FLOOR, min(10 * largest, CEILING))
     axes.set_xlim(0, longest)
@@ -207,7 +196,7 @@ def shares(axes: Axes, longest: int, largest: float) -> None:
 
 
 def seconds_axis(axes: Axes, seconds: Sequence[int]) -> None:
-    """A logarithmic axis with a mark at each length."""
+    """Make the x axis logarithmic, with a mark at each length."""
     axes.set_xscale("log", base=2)
     axes.set_xlim(seconds[0] / 1.25, seconds[-1] * 1.25)
     axes.set_xticks(seconds, [str(length) for length in seconds])

@@ -1,31 +1,28 @@
-"""The study of gradients through time: what is measured, in which order, and all its numbers."""
+"""The gradient study: its settings, the measurements of each part, and all numbers as data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from speech_lstm.files import atomic_path, write_json
 from speech_lstm.insight import recurrent_weight as weight
 from speech_lstm.insight.gradients import Passage, passages
-from speech_lstm.insight.memory_task import FIRST, Trial, trial
-from speech_lstm.insight.sequences import FEATURES, read_sequences
-from speech_lstm.insight.small_network import BATCH, network_config, small_network
-from speech_lstm.report.plotting import save_figure
+from speech_lstm.insight.memory_task import FIRST, MemoryRun, run_memory_task
+from speech_lstm.insight.sequences import FEATURES, Sequences, read_sequences
+from speech_lstm.insight.small_network import BATCH, Advance, network_config, small_network
 from speech_lstm.training.simple_loop import CLIP, LEARNING_RATE
 
-PAGE = "gradients.html"
-PARTS = ("flow", "scalar", "memory")
+Material = tuple[Sequences, Sequences]  # what the networks train on, what they are scored on
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What is asked for."""
+    """The settings of a study."""
 
     data: Path
     words: tuple[str, ...]
@@ -33,101 +30,172 @@ class Choice:
     seconds: tuple[int, ...]  # lengths of the sequences, ascending
     seeds: int
     steps: int  # of training for each length
-    parts: tuple[str, ...] = PARTS
+    parts: tuple[str, ...]  # of PARTS
+
+    @property
+    def first_steps(self) -> int:
+        """Training steps for the shortest length, on which the words themselves are learnt."""
+        return FIRST * self.steps
 
 
-@dataclass
+@dataclass(frozen=True)
+class FlowResult:
+    """The gradient through chains of words, for every cell and length, untrained and trained."""
+
+    passages: list[Passage]
+
+    @classmethod
+    def measure(cls, choice: Choice, material: Material) -> FlowResult:
+        seconds, steps = choice.seconds, choice.first_steps
+        results: list[Passage] = []
+        with progress("gradients", len(choice.cells) * (steps + 2 * sum(seconds))) as advance:
+            for cell in choice.cells:
+                results += passages(cell, 1, material, seconds, steps, advance(cell))
+        return cls(results)
+
+    def of_cell(self, cell: str, trained: bool) -> list[Passage]:
+        """The passages of one cell, by ascending length."""
+        return [passage for passage in self.passages if (passage.cell, passage.trained) == (cell, trained)]
+
+    def numbers(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class ScalarResult:
+    """The powers of a recurrent weight, and of a forget gate in its place."""
+
+    powers: dict[float, list[float]]  # by the recurrent weight
+    gate_powers: dict[float, list[float]]  # by the bias of the forget gate
+
+    @classmethod
+    def measure(cls, choice: Choice, material: Material) -> ScalarResult:
+        powers = {value: weight.powers(value) for value in weight.WEIGHTS}
+        return cls(powers, {bias: weight.gate_powers(bias) for bias in weight.FORGET_BIASES})
+
+    def numbers(self) -> dict[str, Any]:
+        return {"powers": self.powers, "kept": self.gate_powers}
+
+
+@dataclass(frozen=True)
+class MatrixResult:
+    """Plain networks with given singular values: the gradient through them, and training from the largest."""
+
+    spectra: list[weight.Spectrum]
+    descents: list[weight.Descent]
+
+    @classmethod
+    def measure(cls, choice: Choice, material: Material) -> MatrixResult:
+        steps = weight.LONGER * choice.steps
+        spectra = weight.spectra(*material, 1)
+        with progress("clipping", 2 * steps * weight.TRAINED_SECONDS) as advance:
+            return cls(spectra, weight.descents(material[0], 1, steps, advance("rnn")))
+
+    def numbers(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class MemoryResult:
+    """The memory task with every cell and seed."""
+
+    runs: list[MemoryRun]
+
+    @classmethod
+    def measure(cls, choice: Choice, material: Material) -> MemoryResult:
+        seconds, steps = choice.seconds, choice.steps
+        total = choice.first_steps * seconds[0] + steps * sum(seconds[1:])
+        with progress("memory", choice.seeds * len(choice.cells) * total) as advance:
+            return cls(
+                [
+                    run_memory_task(cell, seed, material, seconds, steps, advance(f"{cell}, seed {seed}"))
+                    for seed in range(1, choice.seeds + 1)
+                    for cell in choice.cells
+                ]
+            )
+
+    def of_cell(self, cell: str) -> list[MemoryRun]:
+        """The runs of one cell, by seed."""
+        return [run for run in self.runs if run.cell == cell]
+
+    def accuracies(self, cell: str) -> list[list[float]]:
+        """The accuracy of every seed at each length: [lengths][seeds]."""
+        stages = zip(*(run.stages for run in self.of_cell(cell)), strict=True)
+        return [[stage.accuracy for stage in row] for row in stages]
+
+    def numbers(self) -> dict[str, Any]:
+        return {"trials": asdict(self)["runs"]}
+
+
+Result = FlowResult | ScalarResult | MatrixResult | MemoryResult
+PARTS: dict[str, tuple[type[Result], ...]] = {
+    "flow": (FlowResult,),
+    "scalar": (ScalarResult, MatrixResult),
+    "memory": (MemoryResult,),
+}
+
+
+@dataclass(frozen=True)
 class Study:
-    """What was asked for and what was found; a part that was not asked for is empty."""
+    """The settings of a study and the results of the parts that were measured."""
 
     choice: Choice
     parameters: dict[str, int]  # of each cell's network
-    recordings: dict[str, int]  # of both words, by what they serve for
-    passages: list[Passage] = field(default_factory=list)
-    powers: dict[float, list[float]] = field(default_factory=dict)  # by the recurrent weight
-    kept: dict[float, list[float]] = field(default_factory=dict)  # by the bias of the forget gate
-    spectra: list[weight.Spectrum] = field(default_factory=list)
-    descents: list[weight.Descent] = field(default_factory=list)
-    trials: list[Trial] = field(default_factory=list)
+    recordings: dict[str, int]  # of both words, by their use
+    results: tuple[Result, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Every number and every setting."""
-        settings = {
-            "features": FEATURES.to_dict(),
-            "network": network_config("").to_dict() | {"cell": list(self.choice.cells)},
-            "optimizer": {"name": "Adam", "learning_rate": LEARNING_RATE, "batch": BATCH, "clip": CLIP},
-            "first_stage_steps": FIRST * self.choice.steps,
-            "descent": {
-                "name": "SGD",
-                "steps": weight.LONGER * self.choice.steps,
-                "learning_rate": weight.RATE,
-                "gain": weight.EXPLODING,
-            },
-            "torch": torch.__version__,
+        """Every number and every setting; the numbers of a part that was not measured are empty."""
+        numbers: dict[str, Any] = {
+            "choice": asdict(self.choice),
+            "parameters": self.parameters,
+            "recordings": self.recordings,
+            **{"passages": [], "powers": {}, "kept": {}, "spectra": [], "descents": [], "trials": []},
         }
-        return {**asdict(self), "settings": settings}
+        for result in self.results:
+            numbers |= result.numbers()
+        return numbers | {"settings": settings(self.choice)}
 
 
-def write_study(choice: Choice, out: Path) -> Study:
-    """Measure what is asked for and leave page, figures and numbers in `out`.
-
-    Raises OutputError, before anything is measured, for a folder that can't be written to, and what `run_study`
-    raises.
-    """
-    from speech_lstm.insight.gradient_figures import figures
-    from speech_lstm.insight.gradient_page import page
-
-    with atomic_path(out / PAGE) as temporary:
-        study = run_study(choice)
-        write_json(out / "gradients.json", study.to_dict())
-        images = {}
-        for name, figure in figures(study).items():
-            images[name] = out / f"{name}.png"
-            for path in (images[name], out / f"{name}.svg"):
-                save_figure(figure, path)
-        temporary.write_text(page(study, images), encoding="utf-8")
-    return study
+def settings(choice: Choice) -> dict[str, Any]:
+    """The settings of features, networks and training."""
+    return {
+        "features": FEATURES.to_dict(),
+        "network": network_config("").to_dict() | {"cell": list(choice.cells)},
+        "optimizer": {"name": "Adam", "learning_rate": LEARNING_RATE, "batch": BATCH, "clip": CLIP},
+        "first_stage_steps": choice.first_steps,
+        "descent": {
+            "name": "SGD",
+            "steps": weight.LONGER * choice.steps,
+            "learning_rate": weight.RATE,
+            "gain": weight.EXPLODING,
+        },
+        "torch": torch.__version__,
+    }
 
 
 def run_study(choice: Choice) -> Study:
-    """Measure what is asked for.
+    """Measure the chosen parts.
 
-    Raises ConfigError for cells and words that can't be, and CorpusError for recordings that can't be used.
+    Raises ConfigError for unknown cells and words, and CorpusError for recordings that cannot be used.
     """
     parameters = {cell: small_network(cell, seed=1).parameter_count for cell in choice.cells}
     material = read_sequences(choice.data, choice.words, choice.seconds[-1])
     counts = (sum(map(len, sequences.words)) for sequences in material)
-    study = Study(choice, parameters, dict(zip(("training", "scoring"), counts, strict=True)))
-    seconds, steps = choice.seconds, choice.steps
-    first = FIRST * steps
-    if "flow" in choice.parts:
-        with bar("gradients", len(choice.cells) * (first + 2 * sum(seconds))) as told:
-            for cell in choice.cells:
-                study.passages += passages(cell, 1, material, seconds, first, told(cell))
-    if "scalar" in choice.parts:
-        study.powers = {w: weight.powers(w) for w in weight.WEIGHTS}
-        study.kept = {bias: weight.kept(bias) for bias in weight.FORGET_BIASES}
-        study.spectra = weight.spectra(*material, 1)
-        with bar("clipping", 2 * weight.LONGER * steps * weight.TRAINED_SECONDS) as told:
-            study.descents = weight.descents(material[0], 1, weight.LONGER * steps, told("rnn"))
-    if "memory" in choice.parts:
-        stages = first * seconds[0] + steps * sum(seconds[1:])
-        with bar("memory", choice.seeds * len(choice.cells) * stages) as told:
-            for seed in range(1, choice.seeds + 1):
-                for cell in choice.cells:
-                    study.trials.append(trial(cell, seed, material, seconds, steps, told(f"{cell}, seed {seed}")))
-    return study
+    recordings = dict(zip(("training", "scoring"), counts, strict=True))
+    results = [kind.measure(choice, material) for part in choice.parts for kind in PARTS[part]]
+    return Study(choice, parameters, recordings, tuple(results))
 
 
 @contextmanager
-def bar(name: str, total: int) -> Iterator[Callable[[str], Callable[[int], Any]]]:
-    """A progress bar over seconds of sequences; what it gives is told who works and then the seconds done."""
+def progress(name: str, total: int) -> Iterator[Callable[[str], Advance]]:
+    """A progress bar over seconds of sequences: a function from the name of what is measured to what moves it on."""
     from tqdm import tqdm
 
-    with tqdm(total=total, unit="s", delay=2, desc=name) as shown:
+    with tqdm(total=total, unit="s", delay=2, desc=name) as bar:
 
-        def told(who: str) -> Callable[[int], Any]:
-            shown.set_description(f"{name}: {who}", refresh=False)
-            return shown.update
+        def advance(item: str) -> Advance:
+            bar.set_description(f"{name}: {item}", refresh=False)
+            return bar.update
 
-        yield told
+        yield advance

@@ -9,18 +9,18 @@ from functools import partial
 
 from speech_lstm.insight.gradients import Flow, gradient_flow
 from speech_lstm.insight.sequences import Sequences
-from speech_lstm.insight.small_network import BATCH, LOOKED_INTO, Told, small_network
+from speech_lstm.insight.small_network import BATCH, MEASURED, Advance, small_network
 from speech_lstm.training.simple_loop import Draw, Learning, correct, learn
 
-FIRST = 4  # times as many steps in the first stage, where the words themselves are learnt
-KNOWN = 0.75  # the accuracy, half way from guessing to certainty, from which a cell is said to know the word
+FIRST = 4  # times as many steps in the first stage, which learns the words themselves
+KNOWN = 0.75  # the accuracy, half way from guessing to certainty, from which a cell counts as knowing the word
 SCORED = 400  # sequences, half of them of each word; the same for every cell and seed
-APART = 1_000_003  # a prime above the steps of any stage, so that no two stages share a batch
+SPACING = 1_000_003  # of the stages' seeds: a prime above the steps of any stage, so that no two share a batch
 
 
 @dataclass(frozen=True)
 class Stage:
-    """How a network learnt sequences of so many seconds, and how many of those that it is scored on it got right."""
+    """The training on sequences of one length, and how many of the scored ones were correct after it."""
 
     seconds: int
     correct: int
@@ -33,8 +33,8 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One cell with one seed: every stage, and then the gradient on its way back through the longest sequences."""
+class MemoryRun:
+    """The task with one cell and one seed: every stage, then the gradient through the longest sequences."""
 
     cell: str
     seed: int
@@ -47,41 +47,33 @@ class Trial:
         return next(iter(self.flow.values()))
 
 
-def trial(
+def run_memory_task(
     cell: str,
     seed: int,
     material: tuple[Sequences, Sequences],
     seconds: Sequence[int],
     steps: int,
-    told: Told,
-) -> Trial:
-    """Learn the shortest sequences and go on with each longer length; after each, score other speakers' words.
+    advance: Advance,
+) -> MemoryRun:
+    """Train on the shortest sequences and continue with each longer length; after each, score other speakers' words.
 
-    `material` is what is learnt and what is scored.
+    `material` is what the network trains on and what it is scored on.
     """
     training, scoring = material
     network = small_network(cell, seed)
     stages: list[Stage] = []
     for number, length in enumerate(seconds):
-        draw = batches(training, length, (100 * seed + number) * APART)
-        learning = learn(network, draw, steps if number else FIRST * steps, advance=partial(told, length))
-        right = correct(network, *scoring.then_noise(length, SCORED, seed=0))
-        stages.append(Stage(length, right, SCORED, learning))
-    flow = gradient_flow(network, *scoring.then_noise(seconds[-1], LOOKED_INTO, seed=0))
-    return Trial(cell, seed, stages, flow)
+        draw = batches(training, length, (100 * seed + number) * SPACING)
+        learning = learn(network, draw, steps if number else FIRST * steps, advance=partial(advance, length))
+        hits = correct(network, *scoring.then_noise(length, SCORED, seed=0))
+        stages.append(Stage(length, hits, SCORED, learning))
+    flow = gradient_flow(network, *scoring.then_noise(seconds[-1], MEASURED, seed=0))
+    return MemoryRun(cell, seed, stages, flow)
 
 
 def batches(training: Sequences, seconds: int, start: int) -> Draw:
-    """Another batch for every step."""
+    """A different batch for every step."""
     return lambda step: training.then_noise(seconds, BATCH, start + step)
-
-
-def trials_by_cell(trials: Sequence[Trial]) -> dict[str, list[Trial]]:
-    """The trials of each cell, one for every seed."""
-    found: dict[str, list[Trial]] = {}
-    for done in trials:
-        found.setdefault(done.cell, []).append(done)
-    return found
 
 
 def chance_limit(recordings: int) -> float:
