@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_lstm.audio import level as levels
-from speech_lstm.audio.level import FRAME, Hints, Level, frame_levels
+from speech_lstm.audio.energy import FRAME, frame_levels
+from speech_lstm.audio.level import Hints, Level
 from speech_lstm.config import SAMPLE_RATE
 
 

@@ -19,7 +19,7 @@ from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN, Feat
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.model.network import Network
 from speech_lstm.model.scorers import Frames, FrameScorer
-from speech_lstm.recognition.activity import FLOOR_SECONDS, HELD_SECONDS, ActivityGate
+from speech_lstm.recognition.activity import FLOOR_SECONDS, HOLD_SECONDS, ActivityGate
 from speech_lstm.recognition.posteriors import Rows, Stream, WaveformScorer
 from speech_lstm.recognition.recognizer import Recognizer
 
@@ -232,7 +232,7 @@ def test_constant_noise_is_not_heard_once_it_is_known(level: float, colour: str)
         noise = np.fft.irfft(spectrum / np.maximum(np.arange(len(spectrum)), 60 * 20))
         noise /= noise.std()
     hops = passed((level * noise).astype(np.float32))
-    known = round((FLOOR_SECONDS + HELD_SECONDS) * 10) + 1
+    known = round((FLOOR_SECONDS + HOLD_SECONDS) * 10) + 1
     assert hops[known:].mean() < (0.05 if colour == "white" else 0.25)  # there brown noise is narrow, and varies
     assert hops[: round(FLOOR_SECONDS * 10)].all() == (level > 1e-4)  # before, all that can be heard passes
 

@@ -20,10 +20,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speech_lstm.audio.energy import frame_levels
 from speech_lstm.audio.inputs import Origin
-from speech_lstm.audio.level import frame_levels
 from speech_lstm.audio.recording import fit_clip, read_recording
-from speech_lstm.audio.word_recorder import Tape
+from speech_lstm.audio.word_recorder import WordRecorder
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.corpus.own_words import missing_takes, speaker_id, take_path
 from speech_lstm.corpus.speech_commands import scan
@@ -36,13 +36,13 @@ SPOKEN = ROOT / "data" / "demo" / "yes" / "7a254b5f_nohash_0.wav"
 
 
 @contextmanager
-def told(before: np.ndarray, after: np.ndarray) -> Iterator[Tape]:
-    """A tape that has heard `before`; `after` comes as soon as it waits."""
-    with Tape(Sound(before, after)) as tape:
-        while tape.heard < len(before):
+def recording_of(before: np.ndarray, after: np.ndarray) -> Iterator[WordRecorder]:
+    """A recorder that holds `before`; `after` arrives as soon as it waits."""
+    with WordRecorder(Sound(before, after)) as recorder:
+        while recorder.position < len(before):
             time.sleep(0.001)
-        threading.Timer(0.05, tape.source.go_on.set).start()
-        yield tape
+        threading.Timer(0.05, recorder.source.go_on.set).start()
+        yield recorder
 
 
 class Sound:
@@ -80,8 +80,10 @@ def tone(seconds: float, level: float = 0.2) -> np.ndarray:
 @given(start=st.floats(0.2, 2.0), length=st.floats(0.1, 0.9), level=st.floats(-80, -50))
 def test_the_word_lies_in_the_middle_of_its_second(start: float, length: float, level: float) -> None:
     noise = 10 ** (level / 20)
-    with told(room(1, noise), np.concatenate([room(start, noise), tone(length), room(1.5, noise)])) as tape:
-        take = tape.word()
+    with recording_of(
+        room(1, noise), np.concatenate([room(start, noise), tone(length), room(1.5, noise)])
+    ) as recorder:
+        take = recorder.next_word()
     assert take is not None
     assert take.fault == ""
     assert take.clip.dtype == np.float32
@@ -93,8 +95,8 @@ def test_the_word_lies_in_the_middle_of_its_second(start: float, length: float, 
 
 def test_a_word_that_is_being_said_already_and_a_click_are_no_words() -> None:
     after = np.concatenate([tone(0.3, 0.5), room(0.6), tone(0.02), room(0.6), tone(0.4, 0.2), room(1.5)])
-    with told(np.concatenate([room(1), tone(0.3, 0.5)]), after) as tape:
-        take = tape.word()
+    with recording_of(np.concatenate([room(1), tone(0.3, 0.5)]), after) as recorder:
+        take = recorder.next_word()
     assert take is not None
     assert np.abs(take.clip).max() == pytest.approx(0.2, rel=0.01)
     assert take.seconds == pytest.approx(0.4, abs=0.05)
@@ -111,21 +113,21 @@ def test_a_word_that_is_being_said_already_and_a_click_are_no_words() -> None:
     ],
 )
 def test_a_bad_take_says_why(sound: np.ndarray, noise: float, fault: str) -> None:
-    with told(room(1, noise), np.concatenate([room(0.5, noise), sound, room(1.5, noise)])) as tape:
-        take = tape.word()
+    with recording_of(room(1, noise), np.concatenate([room(0.5, noise), sound, room(1.5, noise)])) as recorder:
+        take = recorder.next_word()
     assert take is not None
     assert take.fault.startswith(fault)
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-5, 0.1])
 def test_a_room_alone_is_no_word(noise: float) -> None:
-    with told(room(1, noise), room(9, noise)) as tape:
-        assert tape.word() is None
+    with recording_of(room(1, noise), room(9, noise)) as recorder:
+        assert recorder.next_word() is None
 
 
-def test_the_end_of_the_input_is_told() -> None:
-    with told(room(1), room(1)) as tape, pytest.raises(RecordingError, match="a sound: it has ended"):
-        tape.word()
+def test_the_end_of_the_input_is_recording_of() -> None:
+    with recording_of(room(1), room(1)) as recorder, pytest.raises(RecordingError, match="a sound: it has ended"):
+        recorder.next_word()
 
 
 def test_where_recordings_lie() -> None:

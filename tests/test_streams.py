@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from speech_lstm.audio.energy import rms
 from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.errors import ConfigError, CorpusError, RecordingError
 from speech_lstm.streams.scenes import Plan, Stream
 from speech_lstm.streams.truth import Event, TruthError, read_truth
-from speech_lstm.streams.voices import QUIETEST, extent, rms, spoken
+from speech_lstm.streams.voices import QUIETEST, spoken, word_bounds
 from speech_lstm.streams.writing import MOST_SECONDS, truth_path, write_stream
 from support.corpus_files import speakers, write_clips
 
@@ -119,7 +120,7 @@ def test_the_place_of_a_word_in_its_recording() -> None:
     wave[4000:6400] += (0.2 * random.standard_normal(2400)).astype(np.float32)
     wave[7360:8000] += (0.02 * random.standard_normal(640)).astype(np.float32)  # after a closure of 60 ms
     wave[14400:14720] += (0.02 * random.standard_normal(320)).astype(np.float32)  # too far to be of the word
-    assert extent(wave) == (3840, 8000)
+    assert word_bounds(wave) == (3840, 8000)
     sound = spoken("up", "up/a.wav", wave)
     assert sound is not None
     assert rms(sound.samples[sound.onset : sound.onset + sound.length]) == pytest.approx(1, abs=1e-3)

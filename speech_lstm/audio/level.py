@@ -1,4 +1,4 @@
-"""The level of a stream: constant offset taken out, quiet speech raised, and hints about what is wrong with it."""
+"""The level of a stream: a constant offset is removed, quiet speech raised, and faults are reported as hints."""
 
 from __future__ import annotations
 
@@ -7,52 +7,52 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from speech_lstm.audio.energy import FRAME, frame_levels, noise_floor
 from speech_lstm.config import SAMPLE_RATE
 
-FRAME = SAMPLE_RATE // 50  # samples: 20 ms, the grain of the gain
-OFFSET_SHARE = 0.04  # of the way to a frame's mean that the offset goes: it follows in half a second
+OFFSET_SHARE = 0.04  # of the way to a frame's mean that the offset moves: it follows in half a second
 
 FLOOR_FRAMES = 150  # 3 s: speech has pauses within it
-FLOOR_PERCENT = 10  # of those frames lie below the noise floor
+FLOOR_PERCENT = 10  # of those frames lie below the noise floor: speech without a longer pause leaves so many
 SPEECH_FRAMES = 50  # 1 s of frames above the noise, one or two words
 FIRST_SPEECH = 10  # frames from which that level is known
 SPEECH_PERCENT = 90  # of those frames lie below the level of speech: a slammed door is not among them
 SPEECH_ABOVE_FLOOR = 15.0  # dB
 SPEECH_LEVEL = -20.0  # dBFS; where the loudest frames of a recording of Speech Commands lie
-FLOOR_LIMIT = -50.0  # dBFS; the gain raises no noise above it
+FLOOR_LIMIT = -50.0  # dBFS; noise is raised no further
 MOST_GAIN = 30.0  # dB
-RISE, FALL = 6.0, 60.0  # dB/s; a word is not raised while it is spoken, and a loud one is not left to clip
-NOTHING = -100.0  # dBFS; below it is digital silence, which says nothing of the room
+RISE, FALL = 6.0, 60.0  # dB/s; too slow to change within a word, and quick enough to keep a loud one from clipping
+DIGITAL_SILENCE = -100.0  # dBFS; such frames have no noise of the room
 
 SILENT_PEAK = 10 ** (-80 / 20)  # the least significant bits of 16
-SILENT_SECONDS = 10  # from the start; a microphone that is muted or not connected
-MUTED_SECONDS = 600  # after sound was heard; shorter silence may be a headset's noise gate
+SILENT_SECONDS = 10  # from the start: a microphone that is muted or not connected
+MUTED_SECONDS = 600  # after sound: shorter silence may be the noise gate of a headset
 CLIPPED_AT = 0.99  # of full scale; resampling rounds the corners
-CLIPPED_SAMPLES = 20  # in a second; a single one is nothing
-CLIPPED_HOLD = 5  # seconds without clipping after which the hint goes
+CLIPPED_SAMPLES = 20  # in a second; a single one is harmless
+CLIPPED_HOLD = 5  # seconds without clipping after which the hint is cleared
 OFFSET = 0.01  # of full scale
-OFFSET_SECONDS = 3  # in each of which the mean is that far off
+OFFSET_SECONDS = 3  # in a row with such a mean
 
-SILENT = "the input is silent: see that the microphone is not muted and that it is the right one"
+SILENT = "the input is silent: check that the microphone is not muted and that it is the right one"
 CLIPPED = "the input is clipped: turn the microphone's level down"
-SHIFTED = "the input has a constant offset (it is taken out): another cable or sound card would be better"
+SHIFTED = "the input has a constant offset, which is removed: try another cable or sound card"
 
 
 class Level:
     """Call it with blocks of 16 kHz mono samples, of any size; it returns them levelled.
 
-    A constant offset is always taken out. With `automatic`, speech that is quieter than what the network was trained
-    on is raised, slowly, but never so far that the noise between the words passes FLOOR_LIMIT, and by no more than
-    MOST_GAIN. Samples come out in whole frames of 20 ms, so that the answer does not depend on the size of the
-    blocks. `hint` is one line about a fault of the input, or empty.
+    A constant offset is always removed. With `automatic`, speech that is quieter than the training recordings is
+    raised, slowly, but never so far that the noise between the words exceeds FLOOR_LIMIT, and by at most MOST_GAIN.
+    Samples are returned in whole frames, so the result does not depend on the size of the blocks. `hint` is one line
+    about a fault of the input, or empty.
     """
 
     def __init__(self, automatic: bool = False) -> None:
         self.automatic = automatic
         self.gain = 0.0
-        """What is added now, dB."""
+        """The present gain, dB."""
         self.hints = Hints()
-        self._held = np.zeros(0, np.float32)
+        self._rest = np.zeros(0, np.float32)
         self._offset: float | None = None
         self._levels: deque[float] = deque(maxlen=FLOOR_FRAMES)
         self._speech: deque[float] = deque(maxlen=SPEECH_FRAMES)
@@ -66,87 +66,81 @@ class Level:
         if not len(block):  # no sound has arrived
             return block
         self.hints(block)
-        self._held = np.concatenate([self._held, block])
-        whole = len(self._held) // FRAME * FRAME
+        self._rest = np.concatenate([self._rest, block])
+        whole = len(self._rest) // FRAME * FRAME
         if not whole:
             return np.zeros(0, np.float32)
-        frames, self._held = self._held[:whole].reshape(-1, FRAME), self._held[whole:]
-        frames = self._without_offset(frames)
-        return (self._raised(frames) if self.automatic else frames).reshape(-1)
+        frames, self._rest = self._rest[:whole].reshape(-1, FRAME), self._rest[whole:]
+        frames = self._remove_offset(frames)
+        return (self._raise(frames) if self.automatic else frames).reshape(-1)
 
-    def _without_offset(self, frames: np.ndarray) -> np.ndarray:
-        """frames [n, FRAME] without their mean, as it was over the last half of a second."""
+    def _remove_offset(self, frames: np.ndarray) -> np.ndarray:
+        """Frames [n, FRAME] without their mean over the last half of a second."""
         means = frames.mean(axis=1).tolist()
         offsets = [means[0] if self._offset is None else self._offset]
         for mean in means:
             offsets.append(offsets[-1] + OFFSET_SHARE * (mean - offsets[-1]))
         self._offset = offsets[-1]
-        return frames - lines(offsets)
+        return frames - interpolate(offsets)
 
-    def _raised(self, frames: np.ndarray) -> np.ndarray:
-        """frames [n, FRAME] with the gain."""
+    def _raise(self, frames: np.ndarray) -> np.ndarray:
+        """Frames [n, FRAME] with the gain applied."""
         gains = [self.gain, *(self._next_gain(level) for level in frame_levels(frames.reshape(-1)))]
-        return np.clip(frames * lines([10 ** (gain / 20) for gain in gains]), -1, 1) if any(gains) else frames
+        return np.clip(frames * interpolate([10 ** (gain / 20) for gain in gains]), -1, 1) if any(gains) else frames
 
     def _next_gain(self, level: float) -> float:
-        """The gain after one more frame of that level, dBFS."""
-        if level > NOTHING:
+        """The gain, dB, after one more frame of this level, dBFS."""
+        if level > DIGITAL_SILENCE:
             self._levels.append(level)
-            floor = float(np.percentile(self._levels, FLOOR_PERCENT))
+            floor = noise_floor(self._levels, FLOOR_PERCENT)
             if level >= floor + SPEECH_ABOVE_FLOOR:
                 self._speech.append(level)
             if len(self._speech) >= FIRST_SPEECH:
-                wanted = SPEECH_LEVEL - float(np.percentile(self._speech, SPEECH_PERCENT))
-                wanted = max(0.0, min(wanted, FLOOR_LIMIT - floor, MOST_GAIN))
+                target = SPEECH_LEVEL - float(np.percentile(self._speech, SPEECH_PERCENT))
+                target = max(0.0, min(target, FLOOR_LIMIT - floor, MOST_GAIN))
                 seconds = FRAME / SAMPLE_RATE
-                self.gain += max(-FALL * seconds, min(RISE * seconds, wanted - self.gain))
+                self.gain += max(-FALL * seconds, min(RISE * seconds, target - self.gain))
         return self.gain
 
 
-def lines(values: Sequence[float]) -> np.ndarray:
+def interpolate(values: Sequence[float]) -> np.ndarray:
     """Straight lines from each of n + 1 values to the next, a frame long: float32 [n, FRAME]."""
     starts, steps = np.array(values)[:-1, None], np.diff(values)[:, None]
     return (starts + steps * np.arange(1, FRAME + 1) / FRAME).astype(np.float32)
 
 
-def frame_levels(samples: np.ndarray) -> np.ndarray:
-    """The level of each whole frame of 20 ms of samples [n], in dB of full scale: float64 [n // FRAME]."""
-    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
-    return 10 * np.log10(np.square(frames, dtype=np.float64).mean(axis=1) + 1e-12)
-
-
 class Hints:
-    """What is wrong with the level of a stream: call it with its blocks and read `hint`.
+    """Faults in the level of a stream: call it with its blocks and read `hint`.
 
-    It looks at whole seconds, so that the answer does not depend on the size of the blocks.
+    It examines whole seconds, so the hint does not depend on the size of the blocks.
     """
 
     def __init__(self) -> None:
         self.hint = ""
         self._second: list[np.ndarray] = []
         self._missing = SAMPLE_RATE  # samples to the end of this second
-        self._silent, self._patience = 0, SILENT_SECONDS  # seconds
+        self._silent, self._silent_limit = 0, SILENT_SECONDS  # seconds
         self._unclipped = CLIPPED_HOLD
         self._shifted = 0
 
     def __call__(self, block: np.ndarray) -> None:
-        """Hear float32 [samples] as the device gives them."""
+        """Examine float32 [samples] as the device gives them."""
         while len(block) >= self._missing:
-            self._look(np.concatenate([*self._second, block[: self._missing]]))
+            self._examine(np.concatenate([*self._second, block[: self._missing]]))
             block = block[self._missing :]
             self._second, self._missing = [], SAMPLE_RATE
         self._second.append(block)
         self._missing -= len(block)
 
-    def _look(self, second: np.ndarray) -> None:
+    def _examine(self, second: np.ndarray) -> None:
         mean = float(second.mean())
         sound = np.abs(second)
         self._silent = self._silent + 1 if np.abs(second - mean).max() < SILENT_PEAK else 0
         if not self._silent:
-            self._patience = MUTED_SECONDS
+            self._silent_limit = MUTED_SECONDS
         self._unclipped = 0 if np.count_nonzero(sound >= CLIPPED_AT) >= CLIPPED_SAMPLES else self._unclipped + 1
         self._shifted = self._shifted + 1 if abs(mean) >= OFFSET else 0
-        if self._silent >= self._patience:
+        if self._silent >= self._silent_limit:
             self.hint = SILENT
         elif self._unclipped < CLIPPED_HOLD:
             self.hint = CLIPPED

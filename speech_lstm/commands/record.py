@@ -14,7 +14,7 @@ from speech_lstm.errors import MicrophoneError, RecordingError
 if TYPE_CHECKING:
     import numpy as np
 
-    from speech_lstm.audio.word_recorder import Take, Tape
+    from speech_lstm.audio.word_recorder import Take, WordRecorder
 
 KEYS = "Enter records, p plays the last one, r records the last one again, s skips, q ends"
 KEY_SECONDS = 0.4  # after a key, whose sound is none of the word
@@ -33,7 +33,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.audio.inputs import Levelled, find_input
     from speech_lstm.audio.level import Level
-    from speech_lstm.audio.word_recorder import Tape
+    from speech_lstm.audio.word_recorder import WordRecorder
     from speech_lstm.corpus.own_words import missing_takes
 
     takes = missing_takes(arguments.out, arguments.words, arguments.speaker, arguments.each)
@@ -43,9 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{total - len(takes)} of {total} are there already")
     if not takes:
         return 0
-    with keyboard(arguments.input) as keys, Tape(source) as tape:
+    with keyboard(arguments.input) as keys, WordRecorder(source) as recorder:
         print(f"listening to {source.device.name}; {KEYS}")
-        session = Session(tape, keys, arguments.out, arguments.speaker, takes)
+        session = Session(recorder, keys, arguments.out, arguments.speaker, takes)
         try:
             session.run()
         finally:
@@ -67,8 +67,10 @@ def keyboard(recording: str | None) -> TextIO:
 class Session:
     """Asks for one word after the other until all are there."""
 
-    def __init__(self, tape: Tape, keys: TextIO, out: Path, speaker: str, takes: list[tuple[str, int]]) -> None:
-        self.tape, self.keys, self.out, self.speaker, self.takes = tape, keys, out, speaker, takes
+    def __init__(
+        self, recorder: WordRecorder, keys: TextIO, out: Path, speaker: str, takes: list[tuple[str, int]]
+    ) -> None:
+        self.recorder, self.keys, self.out, self.speaker, self.takes = recorder, keys, out, speaker, takes
         self.last: np.ndarray | None = None
 
     def run(self) -> None:
@@ -100,8 +102,8 @@ class Session:
 
         time.sleep(KEY_SECONDS)
         print(f'  say "{word}" … ', end="", flush=True)
-        take = self.tape.word()
-        if fault := fault_of(take, self.tape.source.hint):
+        take = self.recorder.next_word()
+        if fault := fault_of(take, self.recorder.source.hint):
             print(f"{fault}; again")
             return False
         assert take is not None

@@ -7,21 +7,24 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_lstm.audio.energy import FRAME, frame_powers, noise_floor, stretches
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, DetectionConfig
 from speech_lstm.recognition.posteriors import Rows, Stream
 from speech_lstm.recognition.prediction import Prediction
 from speech_lstm.recognition.trigger import HOP_SECONDS, Firing, Trigger
 
-PIECE = 5 * SAMPLE_RATE  # samples heard at once, so that a long block takes little memory
-GRAIN = SAMPLE_RATE // 50  # samples: of a command's start and end
-LOUD_SHARE = 0.1  # of the loudest grain's amplitude: what counts as a part of a word
-OVER_NOISE = 2.0  # times the amplitude of the quietest tenth: the same where there is noise
-PAUSE = 8  # grains, 160 ms: a longer one lies between words, not inside one
-WORD_SHARE = 0.2  # of the most energy in one stretch: with less it is no word
+PIECE_SAMPLES = 5 * SAMPLE_RATE  # processed at once, so that a long block takes little memory
+
+# Of `find_word`. Its second holds the word that the network has just recognised, and possibly the end of another one.
+LOUD_SHARE = 0.1  # of the loudest frame's amplitude, from which a frame belongs to a word
+FLOOR_PERCENT = 10  # of the frames lie below the noise floor: of a second filled by a word few frames are noise
+OVER_NOISE = 2.0  # times the noise floor's amplitude, from which a frame belongs to a word
+PAUSE = 8  # frames, 160 ms: longer pauses separate words, shorter ones are closures of stops
+WORD_SHARE = 0.2  # of the energy of the strongest run of frames: with less it is not a word
 
 
-class Recognises(Protocol):
-    """What a detector asks of a recogniser."""
+class RecognizerLike(Protocol):
+    """The part of a recogniser that a detector uses."""
 
     labels: tuple[str, ...]
 
@@ -31,61 +34,62 @@ class Recognises(Protocol):
 
 
 class Detector:
-    """Call it with blocks of 16 kHz mono samples, of any size; it returns the commands decided on with each.
+    """Call it with blocks of 16 kHz mono samples, of any size; it returns the commands that each decides.
 
-    The answers depend on the samples alone, not on how they were cut into blocks.
+    The commands depend on the samples alone, not on how they are cut into blocks.
     """
 
     def __init__(
-        self, recognizer: Recognises, threshold: float | None = None, hop_seconds: float = HOP_SECONDS
+        self, recognizer: RecognizerLike, threshold: float | None = None, hop_seconds: float = HOP_SECONDS
     ) -> None:
-        """`threshold` takes the place of those in the recogniser's model file, for all words."""
+        """`threshold` replaces those of the recogniser's model file, for all words."""
         self.stream = recognizer.stream(hop_seconds)
         self.trigger = Trigger(recognizer.labels, recognizer.detection, threshold, self.stream.hop / SAMPLE_RATE)
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything heard."""
+        """Forget the stream."""
         self.stream.reset()
         self.trigger.reset()
-        self.recent = np.zeros(0, np.float32)  # the last samples, in which the next command lies
-        self.heard = 0  # samples of the stream
-        self.end = 0.0  # seconds: that of the last command
+        self.recent = np.zeros(0, np.float32)  # the last samples, which contain the word of the next command
+        self.position = 0  # samples since the stream began
+        self.end = 0.0  # of the last command, seconds
 
     @property
     def seconds(self) -> float:
-        """How much audio was heard."""
-        return self.heard / SAMPLE_RATE
+        """The time since the stream began."""
+        return self.position / SAMPLE_RATE
 
     @property
     def scores(self) -> dict[str, float]:
-        """The smoothed probability of each label at the end of what was heard."""
+        """The newest smoothed probability of each label."""
         return dict(zip(self.trigger.labels, self.trigger.scores.tolist(), strict=True))
 
     def __call__(self, block: NDArray[np.float32]) -> list[Prediction]:
-        """Hear float32 [samples]; returns the commands that are now certain."""
-        return [command for at in range(0, len(block), PIECE) for command in self.hear(block[at : at + PIECE])]
+        """Process float32 [samples]; returns the commands that are now certain."""
+        pieces = [block[at : at + PIECE_SAMPLES] for at in range(0, len(block), PIECE_SAMPLES)]
+        return [command for piece in pieces for command in self.process(piece)]
 
-    def hear(self, piece: NDArray[np.float32]) -> list[Prediction]:
-        """Hear a part of a block."""
-        self.heard += len(piece)
+    def process(self, piece: NDArray[np.float32]) -> list[Prediction]:
+        """Process a part of a block."""
+        self.position += len(piece)
         self.recent = np.concatenate([self.recent, piece])
-        found = self.decide(self.stream(piece))
+        commands = self.decide(self.stream(piece))
         self.recent = self.recent[-CLIP_SAMPLES - self.stream.hop :].copy()
-        return found
+        return commands
 
     def finish(self) -> list[Prediction]:
-        """The stream has ended: the commands that were still open. Hear nothing after it but a `reset`."""
+        """The stream has ended: the commands that were still open. Call `reset` before the next block."""
         return self.decide(self.stream.finish())
 
     def decide(self, rows: Rows) -> list[Prediction]:
-        """The commands decided on with these rows."""
+        """The commands that these rows decide."""
         return [self.prediction(firing) for firing in self.trigger(rows.times, rows.posteriors)]
 
     def prediction(self, firing: Firing) -> Prediction:
-        """The command with the time of its word: the last in the window, and after the command before."""
-        offset = self.heard - len(self.recent)
-        stop = min(self.heard, round(firing.time * SAMPLE_RATE))
+        """The command with the time of its word: the last one in the window, after the previous command."""
+        offset = self.position - len(self.recent)
+        stop = min(self.position, round(firing.time * SAMPLE_RATE))
         begin = max(offset, stop - CLIP_SAMPLES, round(self.end * SAMPLE_RATE))
         first, last = find_word(self.recent[begin - offset : stop - offset])
         start, self.end = (begin + first) / SAMPLE_RATE, (begin + last) / SAMPLE_RATE
@@ -94,14 +98,14 @@ class Detector:
 
 
 def find_word(samples: NDArray[np.float32]) -> tuple[int, int]:
-    """Where the last word lies in float32 [samples]: its first sample and the one after its last."""
-    if len(samples) < GRAIN:
+    """Where the last word is in float32 [samples]: its first sample and the one after its last."""
+    if len(samples) < FRAME:
         return 0, len(samples)
-    grains = samples[: len(samples) // GRAIN * GRAIN].reshape(-1, GRAIN)
-    levels = np.sqrt(np.square(grains).mean(1))
-    noise = min(OVER_NOISE * np.percentile(levels, 10), levels.max() / 2)  # there may be no pause at all
-    loud = np.flatnonzero(levels >= max(LOUD_SHARE * levels.max(), noise))
-    stretches = np.split(loud, np.flatnonzero(np.diff(loud) > PAUSE) + 1)
-    energies = np.array([np.square(levels[stretch]).sum() for stretch in stretches])
-    last = stretches[np.flatnonzero(energies >= WORD_SHARE * energies.max())[-1]]
-    return int(last[0]) * GRAIN, int(last[-1] + 1) * GRAIN
+    powers = frame_powers(samples)
+    levels = np.sqrt(powers)
+    noise = min(OVER_NOISE * noise_floor(levels, FLOOR_PERCENT), levels.max() / 2)  # without a pause, no floor
+    loud = levels >= max(LOUD_SHARE * levels.max(), noise)
+    runs = stretches(loud, PAUSE)
+    energies = np.array([powers[first:end][loud[first:end]].sum() for first, end in runs])
+    first, end = runs[np.flatnonzero(energies >= WORD_SHARE * energies.max())[-1]]
+    return first * FRAME, end * FRAME

@@ -10,13 +10,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_lstm.audio.energy import rms
 from speech_lstm.config import SAMPLE_RATE, SILENCE
 from speech_lstm.corpus.clip_cache import to_int16
 from speech_lstm.corpus.noise import noise_of
 from speech_lstm.corpus.speech_commands import Corpus, Split
 from speech_lstm.errors import ConfigError
 from speech_lstm.streams.truth import Event
-from speech_lstm.streams.voices import Sound, Speech, Words, faded, rms
+from speech_lstm.streams.voices import Sound, Speech, Words, faded
 
 Kind = Literal["words", "speech", "noise", "quiet"]
 WEIGHTS: dict[Kind, int] = {"words": 6, "speech": 3, "noise": 2, "quiet": 1}  # how often each kind comes

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_lstm.audio.energy import FRAME, frame_powers, noise_floor, rms, stretches
 from speech_lstm.audio.recording import find_recordings, fit_clip, read_recording, stream_recording
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.corpus.clip_cache import LONGEST_SECONDS
@@ -17,11 +18,15 @@ from speech_lstm.corpus.speech_commands import Corpus, Split, listing
 from speech_lstm.errors import CorpusError, RecordingError
 
 EDGE = SAMPLE_RATE // 50  # samples in which a recording is faded in and out: it must not begin with a click
-GRAIN = SAMPLE_RATE // 50  # samples of a frame, in which the place of a word is found
-LOUD_SHARE = 0.15  # of the loudest frame's level: what is certainly a part of the word
-FAINT_SHARE = 0.05  # of the loudest frame's level: what still belongs to a word beside its loud part
-ABOVE_FLOOR = 2.5  # times the level of the recording's quiet frames, which such a frame has too
-CLOSURE = 5  # frames: the pause before a stop is released, as in "right", is a part of the word
+
+# Of `word_bounds`. The bounds are the truth that a detector is measured by, and the recording holds one word alone:
+# it is followed into its faint ends, farther than by `recognition.detector.find_word`.
+LOUD_SHARE = 0.15  # of the loudest frame's amplitude, from which a frame certainly belongs to the word
+FAINT_SHARE = 0.05  # of the loudest frame's amplitude, from which a frame next to the loud part belongs to it too
+FLOOR_PERCENT = 20  # of the frames lie below the noise floor: the recordings have quiet ends
+ABOVE_FLOOR = 2.5  # times the noise floor's amplitude, which a faint frame has too
+CLOSURE = 5  # frames: the pause before a stop is released, as in "right", belongs to the word
+
 LONGEST_PIECE = 10.0  # seconds of other speech at a time
 QUIETEST = 1e-4  # RMS of a sound; below it, −80 dBFS, nothing was said in the recording
 
@@ -146,29 +151,25 @@ class Speech:
 def spoken(word: str, name: str, wave: NDArray[np.float32]) -> Sound | None:
     """A recording of a word, float32 [n] at 16 kHz, and where the word is in it; None where there is no sound."""
     clip = fit_clip(wave) if len(wave) > CLIP_SAMPLES else wave
-    begin, end = extent(clip)
+    begin, end = word_bounds(clip)
     level = rms(clip[begin:end])
     return Sound(word, name, faded(clip) / level, begin, end - begin) if level >= QUIETEST else None
 
 
-def extent(clip: NDArray[np.float32]) -> tuple[int, int]:
+def word_bounds(clip: NDArray[np.float32]) -> tuple[int, int]:
     """The first sample of a word in its recording and the one after its last.
 
     The loud part is widened over frames that are faint but above the recording's own noise: the two thresholds of
     Rabiner and Sambur 1975 (An Algorithm for Determining the Endpoints of Isolated Utterances), without theirs on
     zero crossings.
     """
-    frames = [clip[start : start + GRAIN] for start in range(0, len(clip), GRAIN)]
-    levels = np.array([rms(frame) for frame in frames])
-    faint = max(FAINT_SHARE * levels.max(), ABOVE_FLOOR * np.quantile(levels, 0.2))
-    heard = np.flatnonzero(levels >= faint)
+    levels = np.sqrt(frame_powers(clip, remainder=True))
+    faint = max(FAINT_SHARE * levels.max(), ABOVE_FLOOR * noise_floor(levels, FLOOR_PERCENT))
     loud = np.flatnonzero(levels >= LOUD_SHARE * levels.max())
-    first, last = int(loud[0]), int(loud[-1]) + 1
-    while len(near := heard[(heard < first) & (heard >= first - CLOSURE)]):
-        first = int(near[0])
-    while len(near := heard[(heard >= last) & (heard < last + CLOSURE)]):
-        last = int(near[-1]) + 1
-    return first * GRAIN, min(last * GRAIN, len(clip))
+    word = levels >= faint
+    word[loud[0] : loud[-1] + 1] = True
+    first, end = next(run for run in stretches(word, CLOSURE) if run[0] <= loud[0] < run[1])
+    return first * FRAME, min(end * FRAME, len(clip))
 
 
 def faded(wave: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -179,8 +180,3 @@ def faded(wave: NDArray[np.float32]) -> NDArray[np.float32]:
     wave[:edge] *= ramp
     wave[len(wave) - edge :] *= ramp[::-1]
     return wave
-
-
-def rms(wave: NDArray[np.float32]) -> float:
-    """The root of the mean square; 0 of nothing."""
-    return float(np.sqrt(np.square(wave, dtype=np.float64).mean())) if len(wave) else 0.0
