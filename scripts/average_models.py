@@ -19,11 +19,10 @@ from pathlib import Path
 import torch
 
 from speech_lstm.config import UNKNOWN
-from speech_lstm.corpus.clip_cache import load_memory
-from speech_lstm.corpus.speech_commands import Task, scan
+from speech_lstm.corpus.scored_set import read_scored_set
 from speech_lstm.errors import ConfigError, SpeechLSTMError
 from speech_lstm.model.checkpoint import Model, load_model, save_model
-from speech_lstm.training.scoring import logits, scored_set
+from speech_lstm.training.scoring import logits
 from speech_lstm.training.temperature import calibrated
 from speech_lstm.training.trainer import loss_and_accuracy
 
@@ -75,9 +74,7 @@ def finished(model: Model, shares: dict[str, float], data: Path, unknown_bias: f
             raise ConfigError(f"the models have no label {UNKNOWN} whose bias could be moved")
         with torch.no_grad():
             model.network.head.bias[model.labels.index(UNKNOWN)] += unknown_bias
-    corpus = scan(data)
-    memory = load_memory(data, [clip.name for clip in corpus.clips])
-    validation = scored_set(corpus, memory, Task(model.labels), "validation")
+    validation = read_scored_set(data, model.labels, "validation")
     answers = logits(model, validation.waveforms, torch.device("cpu"))
     loss, accuracy = loss_and_accuracy(answers, validation.truth)
     facts = {"validation_loss": loss, "validation_accuracy": accuracy}

@@ -94,16 +94,11 @@ def installed() -> list[Way]:
 
 def recordings(data: Path, folder: Path) -> tuple[Samples, list[str]]:
     """The testing split: waveforms float32 [n, samples], in an order without order, and what each is."""
-    from speech_lstm.corpus.clip_cache import load_memory
-    from speech_lstm.corpus.speech_commands import Task, scan
+    from speech_lstm.corpus.scored_set import read_scored_set
     from speech_lstm.recognition.recognizer import load
-    from speech_lstm.training.scoring import scored_set
 
     labels = load(folder / "model.onnx").labels
-    corpus = scan(data)
-    scored = scored_set(
-        corpus, load_memory(data, [clip.name for clip in corpus.clips], True), Task(labels), "testing"
-    )
+    scored = read_scored_set(data, labels, "testing")
     order = np.random.default_rng(0).permutation(len(scored.truth))
     waveforms = np.divide(scored.waveforms[order], 32768, dtype=np.float32)
     return waveforms, [labels[i] for i in scored.truth[order]]

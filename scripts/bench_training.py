@@ -26,12 +26,13 @@ from tqdm import tqdm
 
 from speech_lstm.audio.recording import fit_clip
 from speech_lstm.config import CLIP_SAMPLES, COMMANDS_8, SAMPLE_RATE, Config
-from speech_lstm.corpus.speech_commands import scan
+from speech_lstm.corpus.recordings import Recordings, read_recordings
 from speech_lstm.model.network import Network
 from speech_lstm.training.allocator import keep_freed_memory
+from speech_lstm.training.batches import Batch
+from speech_lstm.training.console import Console
 from speech_lstm.training.distributed import Processes, choose_device
-from speech_lstm.training.run import prepare
-from speech_lstm.training.run_folder import Record
+from speech_lstm.training.run_folder import RunFolder
 from speech_lstm.training.trainer import Trainer
 
 PREFETCH = 2  # batches that each worker of the DataLoader makes ahead: its default
@@ -42,7 +43,7 @@ class Bare:
 
     def __init__(self, trainer: Trainer) -> None:
         config = trainer.config
-        labels = len(trainer.material.task.labels)
+        labels = len(trainer.model.labels)
         self.precision, self.device = trainer.precision, trainer.device
         self.smoothing = config.training.label_smoothing
         self.network = Network(config.features, config.network, labels).to(self.device)
@@ -61,11 +62,12 @@ class Bare:
 class OneByOne(Dataset):  # type: ignore[type-arg]
     """Recordings as a conventional loop gets them: each file is opened, changed and turned into MFCC by itself."""
 
-    def __init__(self, trainer: Trainer, data: Path) -> None:
-        task = trainer.material.task
-        labelled = [(data / clip.name, task.label_of(clip)) for clip in scan(data).clips if clip.split == "training"]
+    def __init__(self, trainer: Trainer, recordings: Recordings) -> None:
+        task, corpus = recordings.task, recordings.corpus
+        training = (clip for clip in corpus.clips if clip.split == "training")
+        labelled = [(corpus.root / clip.name, task.label_of(clip)) for clip in training]
         self.items = [(path, task.labels.index(label)) for path, label in labelled if label]
-        self.config, self.noise = trainer.config.augment, trainer.material.noise.cpu().numpy()
+        self.config, self.noise = trainer.config.augment, recordings.noise
         settings = trainer.config.features
         mel = {
             "n_fft": 512,
@@ -117,28 +119,25 @@ class Benchmark:
     """The three loops over the same recordings; each method runs some steps and gives the seconds they took."""
 
     def __init__(self, config: Config, data: Path, device: torch.device, workers: int, steps: int) -> None:
-        group, record = Processes(0, 1, device), Record(Path(os.devnull), quiet=True)
-        self.trainer = Trainer(config, prepare(config, data, group, record), group, record)
+        recordings, folder = read_recordings(config.corpus, data), RunFolder(Path(os.devnull))
+        self.trainer = Trainer(config, recordings, Processes(0, 1, device), folder, Console(quiet=True))
         self.steps, self.batch, self.workers = steps, config.training.batch, workers
         self.bare = Bare(self.trainer)
         self.order = self.orders()
-        first, second = next(self.order)
-        _, self.ready, self.ready_labels = self.trainer.heard(first, second, 0)
-        recordings = OneByOne(self.trainer, data)
+        _, self.ready, self.ready_labels = self.trainer.prepare(next(self.order), 0)
+        files = OneByOne(self.trainer, recordings)
         # The first batches are not timed and the last ones are not used, so that the workers are as far
         # ahead at the end of what is timed as at its start.
         self.ahead = PREFETCH * workers
         count = (steps + 2 * self.ahead) * self.batch
-        sampler = RandomSampler(recordings, replacement=True, num_samples=count)
-        self.loader = DataLoader(
-            recordings, self.batch, sampler=sampler, num_workers=workers, persistent_workers=True
-        )
+        sampler = RandomSampler(files, replacement=True, num_samples=count)
+        self.loader = DataLoader(files, self.batch, sampler=sampler, num_workers=workers, persistent_workers=True)
 
-    def orders(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """The recordings of step after step, as the trainer draws them."""
+    def orders(self) -> Iterator[Batch]:
+        """The batches of step after step, as the trainer draws them."""
         epoch = 0
         while True:
-            yield from zip(*self.trainer.material.batches.epoch(epoch), strict=True)
+            yield from self.trainer.batches.epoch(epoch)
             epoch += 1
 
     def network(self) -> float:
@@ -150,7 +149,7 @@ class Benchmark:
     def whole_loop(self) -> float:
         start = time.perf_counter()
         for _ in range(self.steps):
-            self.trainer.step(*next(self.order))
+            self.trainer.step(next(self.order))
             self.trainer.progress.step += 1
         return time.perf_counter() - start
 
@@ -168,7 +167,7 @@ class Benchmark:
         """The whole loop's input path alone: gathering, augmentation, features."""
         start = time.perf_counter()
         for step in range(self.steps):
-            float(self.trainer.heard(*next(self.order), step)[1].sum())
+            float(self.trainer.prepare(next(self.order), step)[1].sum())
         return time.perf_counter() - start
 
 

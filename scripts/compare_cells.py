@@ -28,15 +28,17 @@ from speech_lstm.config import (
     NetworkConfig,
     TrainingConfig,
 )
+from speech_lstm.corpus.recordings import read_recordings
 from speech_lstm.errors import ConfigError
 from speech_lstm.files import write_json
 from speech_lstm.model.checkpoint import load_model
 from speech_lstm.model.sizing import match_parameters
 from speech_lstm.recurrent.cell import CELLS
 from speech_lstm.training.allocator import keep_freed_memory
+from speech_lstm.training.console import Console
 from speech_lstm.training.distributed import Processes
-from speech_lstm.training.run import prepare, train
-from speech_lstm.training.run_folder import Record
+from speech_lstm.training.run import train
+from speech_lstm.training.run_folder import RunFolder
 from speech_lstm.training.scoring import evaluate_model
 from speech_lstm.training.trainer import Trainer
 from speech_lstm.trials.training import latency
@@ -83,16 +85,15 @@ def trained(name: str, data: Path, out: Path, parameters: int, epochs: int) -> d
 
 def epoch_seconds(config: Config, data: Path, steps: int = 5) -> float:
     """Seconds of one thread for an epoch of training, from the median step."""
-    group, record = Processes(0, 1, torch.device("cpu")), Record(Path(os.devnull), quiet=True)
     keep_freed_memory()
-    trainer = Trainer(config, prepare(config, data, group, record), group, record)
-    first, second = trainer.material.batches.epoch(0)
+    recordings, folder = read_recordings(config.corpus, data), RunFolder(Path(os.devnull))
+    trainer = Trainer(config, recordings, Processes(0, 1, torch.device("cpu")), folder, Console(quiet=True))
     spent = []
-    for index in range(steps + 1):
+    for batch in trainer.batches.epoch(0)[: steps + 1]:
         start = time.thread_time()
-        trainer.step(first[index], second[index])
+        trainer.step(batch)
         spent.append(time.thread_time() - start)
-    return statistics.median(spent[1:]) * trainer.material.batches.steps
+    return statistics.median(spent[1:]) * trainer.batches.steps
 
 
 def recipe(name: str, parameters: int, epochs: int) -> Config:

@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from speech_lstm.audio.augment import splice
-from speech_lstm.config import CLIP_SAMPLES, SILENCE, UNKNOWN, CorpusConfig
-from speech_lstm.corpus.clip_cache import load_memory
-from speech_lstm.corpus.speech_commands import scan, task_of
+from speech_lstm.config import CLIP_SAMPLES, SILENCE, UNKNOWN, Config, CorpusConfig, TrainingConfig
+from speech_lstm.corpus.examples import Examples
+from speech_lstm.corpus.recordings import Recordings, read_recordings
+from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.errors import ConfigError, CorpusError, RecordingError
-from speech_lstm.training.batches import BACKWARDS, NONE, Batches, Examples, training_examples
+from speech_lstm.training.batches import BACKWARDS, NONE, Batch, Batches
 from support.corpus_files import clip, speakers, write_clips
 
 CPU = torch.device("cpu")
@@ -34,21 +35,29 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def recordings_of(root: Path, **config: object) -> tuple[Recordings, CorpusConfig]:
+    settings = CorpusConfig.from_dict({"labels": "yes,no", **config})
+    return read_recordings(settings, root, progress=False), settings
+
+
 def examples_of(root: Path, **config: object) -> Examples:
-    corpus = scan(root)
-    settings = CorpusConfig.from_dict({"labels": "yes,no", **config})
-    memory = load_memory(root, [item.name for item in corpus.clips], progress=False)
-    return training_examples(corpus, memory, task_of(settings.labels, corpus), settings, progress=False)
+    return recordings_of(root, **config)[0].examples
 
 
-def batches_of(root: Path, batch: int = 4, seed: int = 1, **config: object) -> Batches:
-    settings = CorpusConfig.from_dict({"labels": "yes,no", **config})
-    return Batches(examples_of(root, **config), task_of(settings.labels, scan(root)), settings, batch, seed, CPU)
+def batches_of(root: Path, batch: int = 4, seed: int = 1, device: torch.device = CPU, **config: object) -> Batches:
+    recordings, settings = recordings_of(root, **config)
+    return Batches(recordings, Config(corpus=settings, training=TrainingConfig(batch=batch, seed=seed)), device)
 
 
-def labels_of(batches: Batches, epoch: int = 0) -> Counter[int]:
-    first, second = batches.epoch(epoch)
-    return Counter(batches.labels(first.ravel(), second.ravel()).tolist())
+def whole_epoch(batches: Batches, epoch: int = 0) -> Batch:
+    """The batches of an epoch as one."""
+    steps = batches.epoch(epoch)
+    first, second = (np.concatenate([getattr(batch, name) for batch in steps]) for name in ("first", "second"))
+    return Batch(batches, first, second)
+
+
+def label_counts(batch: Batch) -> Counter[int]:
+    return Counter(batch.labels.tolist())
 
 
 # --- the examples
@@ -80,7 +89,7 @@ def test_held_out_words_are_absent(root: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"hold_out": "bed,brd"}, "hold_out names 'brd', of which there are no recordings"),
+        ({"hold_out": "bed,brd"}, "hold_out names 'brd'"),
         ({"hold_out": "yes"}, "hold_out names 'yes', which is one of the labels"),
         ({"labels": "yes,maybe"}, "no recordings of maybe"),
         ({"extra": "nowhere"}, "nowhere: no such folder"),
@@ -133,18 +142,19 @@ def test_a_share_of_the_extra_commands_comes_in_each_epoch(root: Path, tmp_path:
     batches = batches_of(root, batch=1, extra=str(tmp_path / "extra"), extra_commands=20, unknown=0, silence=0)
     source, seen = batches.examples.source, set()
     for epoch in range(60):
-        first, _ = batches.epoch(epoch)
-        assert Counter(source[first.ravel()].tolist()) == {0: 30, 1: 6}
-        assert len(set(first.ravel().tolist())) == 36
-        seen |= set(first.ravel().tolist())
+        first = whole_epoch(batches, epoch).first
+        assert Counter(source[first].tolist()) == {0: 30, 1: 6}
+        assert len(set(first.tolist())) == 36
+        seen |= set(first.tolist())
     assert set(np.flatnonzero(source == 1).tolist()) <= seen
 
 
 def test_splices_are_of_the_corpus_s_own_voices(root: Path, extra: Path) -> None:
     batches = batches_of(root, batch=1, extra=str(extra), unknown=1000, splices=1.0)
     for epoch in range(5):
-        first, second = (half.ravel() for half in batches.epoch(epoch))
-        halves = np.concatenate([first[second != NONE], second[second != NONE]])
+        batch = whole_epoch(batches, epoch)
+        spliced = batch.second != NONE
+        halves = np.concatenate([batch.first[spliced], batch.second[spliced]])
         assert not batches.examples.source[halves].any()
 
 
@@ -180,13 +190,13 @@ def test_every_command_comes_once_and_the_others_in_their_share(root: Path) -> N
     batches = batches_of(root, batch=1, unknown=50, silence=20)
     assert batches.steps == 30 + 15 + 6
     for epoch in range(3):
-        first, second = batches.epoch(epoch)
-        assert (second == NONE).all()
-        seen = Counter(first.ravel().tolist())
-        assert seen.pop(NONE) == 6
+        batch = whole_epoch(batches, epoch)
+        assert (batch.second == NONE).all()
+        assert batch.silent.sum() == 6
+        seen = Counter(batch.first[batch.first != NONE].tolist())
         assert set(seen.values()) == {1}
         assert set(batches.commands.tolist()) <= set(seen)
-        assert labels_of(batches, epoch) == {0: 15, 1: 15, 2: 15, 3: 6}
+        assert label_counts(batch) == {0: 15, 1: 15, 2: 15, 3: 6}
 
 
 @pytest.mark.parametrize(("unknown", "silence", "counts"), [(0, 0, (0, 0)), (10, 10, (3, 3)), (1000, 100, (45, 30))])
@@ -200,13 +210,14 @@ def test_the_shares_are_percent_of_the_commands(
 
 def test_the_unknown_change_from_epoch_to_epoch(root: Path) -> None:
     batches = batches_of(root, unknown=20)
-    seen = {int(i) for epoch in range(40) for i in batches.epoch(epoch)[0].ravel()}
+    seen = {int(i) for epoch in range(40) for i in whole_epoch(batches, epoch).first}
     assert seen == {NONE, *range(len(batches.examples))}
 
 
 def test_the_seed_decides_everything(root: Path) -> None:
     def order(seed: int, epoch: int) -> NDArray[np.int64]:
-        return np.stack(batches_of(root, seed=seed, splices=0.5, unknown=100).epoch(epoch))
+        batch = whole_epoch(batches_of(root, seed=seed, splices=0.5, unknown=100), epoch)
+        return np.stack([batch.first, batch.second])
 
     assert np.array_equal(order(1, 0), order(1, 0))
     assert not np.array_equal(order(1, 0), order(2, 0))
@@ -215,9 +226,8 @@ def test_the_seed_decides_everything(root: Path) -> None:
 
 def test_only_whole_batches(root: Path) -> None:
     batches = batches_of(root, batch=7, unknown=10, silence=10)  # 36 recordings
-    first, second = batches.epoch(0)
     assert batches.steps == 5
-    assert first.shape == second.shape == (5, 7)
+    assert [len(batch) for batch in batches.epoch(0)] == [7] * 5
 
 
 def test_a_batch_larger_than_the_epoch_is_refused(root: Path) -> None:
@@ -230,7 +240,8 @@ def test_a_batch_larger_than_the_epoch_is_refused(root: Path) -> None:
 def test_a_task_without_unknown_and_silence(root: Path) -> None:
     batches = batches_of(root, batch=5, labels="35", splices=1.0)
     assert batches.steps == 15
-    assert labels_of(batches) == dict.fromkeys(range(5), 15)
+    assert label_counts(whole_epoch(batches)) == dict.fromkeys(range(5), 15)
+    assert not any(batch.silent.any() or batch.unknown.any() for batch in batches.epoch(0))
 
 
 # --- splices and waveforms
@@ -240,13 +251,13 @@ def test_the_drawn_share_of_unknown_is_spliced_of_different_words(root: Path) ->
     batches = batches_of(root, batch=1, unknown=1000, splices=0.5)
     shares, words = [], batches.examples.word
     for epoch in range(20):
-        first, second = (half.ravel() for half in batches.epoch(epoch))
-        spliced = second != NONE
+        batch = whole_epoch(batches, epoch)
+        spliced = batch.second != NONE
         shares.append(spliced.sum() / batches.unknown_count)
-        assert (words[first[spliced]] != words[second[spliced]]).all()
-        assert (batches.labels(first, second)[torch.from_numpy(spliced)] == 2).all()
-        assert labels_of(batches, epoch) == {0: 15, 1: 15, 2: 45, 3: 3}
-        assert set(batches.commands.tolist()) <= set(first[~spliced].tolist())
+        assert (words[batch.first[spliced]] != words[batch.second[spliced]]).all()
+        assert batch.unknown[torch.from_numpy(spliced)].all()
+        assert label_counts(batch) == {0: 15, 1: 15, 2: 45, 3: 3}
+        assert set(batches.commands.tolist()) <= set(batch.first[~spliced].tolist())
     # Of two halves drawn from five words, a fifth is of the same word: those stay as they were.
     assert np.mean(shares) == pytest.approx(0.5 * 0.8, abs=0.05)
 
@@ -255,13 +266,14 @@ def test_the_drawn_share_of_unknown_is_the_corpus_s_own_words_backwards(root: Pa
     batches = batches_of(root, batch=1, extra=str(extra), unknown=1000, splices=0.25, reversals=0.5)
     shares = []
     for epoch in range(20):
-        first, second = (half.ravel() for half in batches.epoch(epoch))
-        backwards = np.flatnonzero(second == BACKWARDS)
-        shares.append(len(backwards) / batches.unknown_count)
-        assert not batches.examples.source[first[backwards]].any()
-        assert (batches.labels(first, second)[torch.from_numpy(backwards)] == batches.unknown_label).all()
-        forwards = batches.waveforms(first[backwards], np.full(len(backwards), NONE))
-        assert torch.equal(batches.waveforms(first[backwards], second[backwards]), forwards.flip(1))
+        batch = whole_epoch(batches, epoch)
+        backwards = batch.second == BACKWARDS
+        first = batch.first[backwards]
+        shares.append(len(first) / batches.unknown_count)
+        assert not batches.examples.source[first].any()
+        assert batch.unknown[torch.from_numpy(backwards)].all()
+        forwards = Batch(batches, first, np.full(len(first), NONE)).waveforms
+        assert torch.equal(Batch(batches, first, batch.second[backwards]).waveforms, forwards.flip(1))
     assert np.mean(shares) == pytest.approx(0.5, abs=0.05)
 
 
@@ -273,8 +285,8 @@ def test_splices_and_reversals_are_shares_of_the_same_recordings() -> None:
 def test_waveforms_are_the_recordings_the_splices_and_zeros(root: Path) -> None:
     batches = batches_of(root)
     rows = batches.examples.row
-    first, second = np.array([3, NONE, 70, 3, 20]), np.array([NONE, NONE, NONE, 40, 41])
-    waveforms = batches.waveforms(first, second)
+    batch = Batch(batches, np.array([3, NONE, 70, 3, 20]), np.array([NONE, NONE, NONE, 40, 41]))
+    waveforms = batch.waveforms
     assert waveforms.shape == (5, CLIP_SAMPLES)
     assert waveforms.dtype == torch.float32
 
@@ -290,16 +302,24 @@ def test_waveforms_are_the_recordings_the_splices_and_zeros(root: Path) -> None:
 
 def test_labels_of_recordings_silence_and_splices(root: Path) -> None:
     batches = batches_of(root)
-    task = task_of("yes,no", scan(root))
-    first, second = np.array([*batches.commands[[0, -1]], NONE, 0]), np.array([NONE, NONE, NONE, 20])
-    labels = [task.labels[i] for i in batches.labels(first, second)]
+    names = recordings_of(root)[0].task.labels
+    batch = Batch(batches, np.array([*batches.commands[[0, -1]], NONE, 0]), np.array([NONE, NONE, NONE, 20]))
+    labels = [names[i] for i in batch.labels]
     assert labels[2:] == [SILENCE, UNKNOWN]
     assert set(labels[:2]) == {"yes", "no"}
+    assert batch.silent.tolist() == [False, False, True, False]
+    assert batch.unknown.tolist() == [False, False, False, True]
+
+
+def test_the_rows_of_a_batch_are_those_of_the_whole(root: Path) -> None:
+    """Each of several processes computes its rows, and all of them together are the batch."""
+    batch = whole_epoch(batches_of(root, batch=3, unknown=100, splices=0.5, silence=20))
+    parts = [batch.rows(slice(start, start + 9)) for start in range(0, len(batch), 9)]
+    for name in ("labels", "silent", "unknown", "waveforms"):
+        assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(batch, name))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="a CUDA device is missing")
 def test_a_gpu_gathers_the_same(root: Path) -> None:
-    batches = batches_of(root)
-    on_gpu = Batches(batches.examples, task_of("yes,no", scan(root)), batches.config, 4, 1, torch.device("cuda"))
-    first, second = batches.epoch(0)
-    assert torch.allclose(batches.waveforms(first[0], second[0]), on_gpu.waveforms(first[0], second[0]).cpu())
+    on_gpu = batches_of(root, device=torch.device("cuda")).epoch(0)[0]
+    assert torch.allclose(batches_of(root).epoch(0)[0].waveforms, on_gpu.waveforms.cpu())

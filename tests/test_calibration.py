@@ -16,15 +16,14 @@ from safetensors.torch import load_file
 from scipy.special import log_softmax, softmax
 
 from speech_lstm.config import COMMANDS_8, SILENCE, UNKNOWN, FeatureConfig, NetworkConfig
-from speech_lstm.corpus.clip_cache import load_memory
-from speech_lstm.corpus.speech_commands import Task, scan
+from speech_lstm.corpus.scored_set import ScoredSet, read_scored_set
 from speech_lstm.model.checkpoint import Model, load_model, save_model
 from speech_lstm.model.network import Network
 from speech_lstm.recognition.recognizer import Recognizer
 from speech_lstm.report.plotting import save_figure
 from speech_lstm.training.reliability import BINS, calibration
 from speech_lstm.training.reliability_figures import calibration_figure
-from speech_lstm.training.scoring import ScoredSet, logits, scored_set
+from speech_lstm.training.scoring import logits
 from speech_lstm.training.temperature import calibrated, fit_temperature
 
 LABELS = (*COMMANDS_8, UNKNOWN, SILENCE)
@@ -129,9 +128,7 @@ def test_temperatures_multiply_and_stand_in_the_file(model: Model, tmp_path: Pat
 
 @pytest.fixture(scope="module")
 def validation(demo: Path) -> ScoredSet:
-    corpus = scan(demo)
-    memory = load_memory(demo, [clip.name for clip in corpus.clips], False, False)
-    return scored_set(corpus, memory, Task(LABELS), "validation")
+    return read_scored_set(demo, LABELS, "validation", progress=False)
 
 
 @pytest.mark.parametrize("name", ["best", "last"])

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_lstm.config import NetworkConfig
-from speech_lstm.corpus.clip_cache import load_memory
+from speech_lstm.corpus.clip_cache import load_clips
 from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.insight.gradient_figures import styles_of
 from speech_lstm.insight.gradient_report import FlowPart, MatrixPart, MemoryPart
@@ -158,7 +158,7 @@ def test_clipping_holds_what_explodes(material: tuple[Sequences, Sequences]) -> 
 
 
 def test_the_copy_of_the_corpus_that_training_reads_stays(demo_copy: Path) -> None:
-    load_memory(demo_copy, [clip.name for clip in scan(demo_copy).clips], progress=False)
+    load_clips(demo_copy, [clip.name for clip in scan(demo_copy).clips], progress=False)
     copies = {path: path.stat().st_mtime_ns for path in demo_copy.glob(".speech_lstm/*")}
     read_sequences(demo_copy, ("yes", "no"), 4)
     assert {path: path.stat().st_mtime_ns for path in demo_copy.glob(".speech_lstm/*")} == copies

@@ -10,19 +10,9 @@ from pathlib import Path
 import pytest
 
 from speech_lstm.config import COMMANDS_10, SILENCE, UNKNOWN
-from speech_lstm.corpus.speech_commands import (
-    SPLITS,
-    Clip,
-    Corpus,
-    Split,
-    Task,
-    hashed_split,
-    rule_count,
-    scan,
-    scored_clips,
-    spoken_word,
-    task_of,
-)
+from speech_lstm.corpus.scored_set import scored_clips
+from speech_lstm.corpus.speech_commands import SPLITS, Clip, Corpus, Split, hashed_split, scan, spoken_word
+from speech_lstm.corpus.task import Task, rule_count, task_of
 from speech_lstm.errors import ConfigError, CorpusError
 from support.corpus_files import speakers, touch_clips, write_clips
 

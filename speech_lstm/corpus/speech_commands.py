@@ -1,24 +1,19 @@
-"""The Speech Commands layout: which recordings there are, who spoke what, which split each belongs to, and
-which task they make."""
+"""The layout of Speech Commands: the recordings of a folder, their words, speakers and splits."""
 
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from speech_lstm.audio.recording import AUDIO_SUFFIXES, read_recording
 from speech_lstm.audio.sources import printable
-from speech_lstm.config import COMMANDS_10, SILENCE, UNKNOWN, commands_of
-from speech_lstm.errors import ConfigError, CorpusError, RecordingError
+from speech_lstm.config import SILENCE, UNKNOWN
+from speech_lstm.errors import CorpusError, RecordingError
 
 Split = Literal["training", "validation", "testing"]
 SPLITS: tuple[Split, ...] = ("training", "validation", "testing")
@@ -28,8 +23,6 @@ SUFFIXES = tuple(AUDIO_SUFFIXES)
 LONGEST_NOISE = 3600.0  # seconds of one noise recording; they are held in memory
 HASH_RANGE = 2**27 - 1  # names are hashed into 0 … HASH_RANGE; the archive's own constant
 SPLIT_PERCENT = 10  # of the speakers are for validation, and as many for testing
-RULE_PERCENT = 10  # _unknown_ and _silence_ in the standard task: percent of the command recordings, rounded up
-UNKNOWN_SEED = 59  # decides which unknown recordings a scored split takes; written into every evaluation
 SPOKEN = re.compile(r"(?:(?P<word>.+?)_)?(?P<speaker>[0-9a-f]+)_nohash_")  # unknown clips of the test archive
 
 
@@ -163,61 +156,3 @@ def hashed_split(name: str) -> Split:
     if percent < SPLIT_PERCENT:
         return "validation"
     return "testing" if percent < 2 * SPLIT_PERCENT else "training"
-
-
-@dataclass(frozen=True)
-class Task:
-    """The labels to tell apart, and how a spoken word becomes one of them."""
-
-    labels: tuple[str, ...]
-
-    @property
-    def commands(self) -> tuple[str, ...]:
-        return commands_of(self.labels)
-
-    def label_of(self, clip: Clip) -> str | None:
-        """The label of a recording; None where the task has no place for it."""
-        if clip.folder in self.labels:
-            return clip.folder
-        return UNKNOWN if UNKNOWN in self.labels and clip.folder != SILENCE else None
-
-
-def task_of(labels: str, corpus: Corpus) -> Task:
-    """The task that the `labels` setting names: 35, 12 or a list of words; raises ConfigError for a bad list."""
-    if labels == "35" and corpus.words:
-        return Task(corpus.words)
-    words = COMMANDS_10 if labels == "12" else tuple(word.strip() for word in labels.split(","))
-    words = commands_of(words)
-    if not words or not all(words):
-        raise ConfigError(f"labels {labels!r}: give 35, 12 or words separated by commas, such as yes,no,stop")
-    if repeated := [word for word, count in Counter(words).items() if count > 1]:
-        raise ConfigError(f"labels name {repeated[0]!r} twice")
-    if absent := [word for word in words if word not in corpus.words]:
-        raise ConfigError(
-            f"{corpus.root} has no recordings of {listing(absent, 12)}; it has {listing(corpus.words, 40)}"
-        )
-    return Task((*words, UNKNOWN, SILENCE))
-
-
-def rule_count(commands: int, percent: float = RULE_PERCENT) -> int:
-    """How many _unknown_, and how many _silence_, go with so many recordings of commands."""
-    return math.ceil(commands * percent / 100)
-
-
-def scored_clips(corpus: Corpus, task: Task, split: Split) -> tuple[list[tuple[Clip, str]], int]:
-    """The recordings of a split that are scored, each with its label, and how many silences to add.
-
-    Every command recording is taken. `_unknown_` takes as many as the standard task's rule says, drawn
-    from the sorted names with `UNKNOWN_SEED`; a test archive's own `_unknown_` and `_silence_` are taken whole.
-    """
-    labelled = [(clip, label) for clip in corpus.clips if clip.split == split and (label := task.label_of(clip))]
-    unknown = [pair for pair in labelled if pair[1] == UNKNOWN]
-    taken = [pair for pair in labelled if pair[1] != UNKNOWN]
-    if not taken:
-        raise CorpusError(f"{corpus.root}: the {split} split has no recording of {listing(task.labels, 12)}")
-    wanted = rule_count(sum(label in task.commands for _, label in taken))
-    own_silence = any(label == SILENCE for _, label in taken)
-    if not own_silence and len(unknown) > wanted:
-        order = np.random.default_rng(UNKNOWN_SEED).permutation(len(unknown))
-        unknown = [unknown[i] for i in sorted(order[:wanted])]
-    return taken + unknown, wanted if SILENCE in task.labels and not own_silence else 0

@@ -137,13 +137,9 @@ def compare_accuracy(model: Model, answer: Answer, data: Path) -> Accuracy:
     `load()` has it do in 8 bits."""
     from tqdm import tqdm
 
-    from speech_lstm.corpus.clip_cache import load_memory
-    from speech_lstm.corpus.speech_commands import Task, scan
-    from speech_lstm.training.scoring import scored_set
+    from speech_lstm.corpus.scored_set import read_scored_set
 
-    corpus = scan(data)
-    memory = load_memory(data, [clip.name for clip in corpus.clips], True)
-    scored = scored_set(corpus, memory, Task(model.labels), "testing")
+    scored = read_scored_set(data, model.labels, "testing")
     torch_answer, right = answer_of(model), np.zeros(2, int)
     for start in tqdm(range(0, len(scored.truth), BATCH), desc="scoring", unit="batch", delay=2):
         waveforms = np.divide(scored.waveforms[start : start + BATCH], 32768, dtype=np.float32)

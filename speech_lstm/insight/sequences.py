@@ -11,9 +11,10 @@ from torch import Tensor
 
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.config import SAMPLE_RATE, FeatureConfig
-from speech_lstm.corpus.clip_cache import load_memory
+from speech_lstm.corpus.clip_cache import load_clips
 from speech_lstm.corpus.noise import noise_of
-from speech_lstm.corpus.speech_commands import Corpus, scan, task_of
+from speech_lstm.corpus.speech_commands import Corpus, scan
+from speech_lstm.corpus.task import task_of
 from speech_lstm.errors import ConfigError, CorpusError
 
 # 25 frames a second, so that 16 s are 400 steps. Log-mel because cells that scan bands read nothing else.
@@ -73,16 +74,15 @@ def read_sequences(data: Path, words: tuple[str, ...], longest: int) -> tuple[Se
     if len(words) != 2 or len(task_of(",".join(words), corpus).commands) != 2:
         raise ConfigError(f"words is {','.join(words)!r}; give two, such as yes,no")
     front_end = FrontEnd(FEATURES)
-    memory = load_memory(data, [clip.name for clip in corpus.clips])  # all: one copy serves every command
-    at = {name: i for i, name in enumerate(memory.names)}
+    clips = load_clips(data, [clip.name for clip in corpus.clips])  # all: one cache serves every command
 
     def recordings(word: str, training: bool) -> Tensor:
         chosen = (c for c in corpus.clips if c.folder == word and (c.split == "training") == training)
-        rows = [at[clip.name] for clip in chosen if clip.name in at]
+        rows = [clips.rows[clip.name] for clip in chosen if clip.name in clips.rows]
         if not rows:
             kind = "training" if training else "validation and testing"
             raise CorpusError(f"{data}: no recordings of {word!r} in its {kind} split; choose other --words")
-        return front_end(torch.from_numpy(memory.samples[rows] / np.float32(32768)))
+        return front_end(torch.from_numpy(clips.samples[rows] / np.float32(32768)))
 
     def sequences(training: bool) -> Sequences:
         both = recordings(words[0], training), recordings(words[1], training)

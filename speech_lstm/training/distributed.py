@@ -27,10 +27,10 @@ class Processes:
         """Whether this process is the one that prints and writes."""
         return self.rank == 0
 
-    def share(self, batch: int) -> slice:
-        """This process's recordings of a batch."""
+    def rows(self, batch: int) -> slice:
+        """This process's rows of a batch; raises ConfigError unless all get as many."""
         if batch % self.count:
-            raise ConfigError(f"batch is {batch}, which {self.count} processes can't share equally")
+            raise ConfigError(f"batch is {batch}, which {self.count} processes cannot share equally")
         part = batch // self.count
         return slice(self.rank * part, (self.rank + 1) * part)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from speech_lstm.config import SILENCE, UNKNOWN, split_names
-from speech_lstm.corpus.clip_cache import Memory, load_memory, to_int16
-from speech_lstm.corpus.noise import noise_of, silences
-from speech_lstm.corpus.speech_commands import UNKNOWN_SEED, Clip, Corpus, Split, Task, scan, scored_clips
+from speech_lstm.config import UNKNOWN, split_names
+from speech_lstm.corpus.clip_cache import load_clips
+from speech_lstm.corpus.scored_set import UNKNOWN_SEED, ScoredSet, gather, scored_set
+from speech_lstm.corpus.speech_commands import Split, scan
+from speech_lstm.corpus.task import Task
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.recognition.recognizer import Recognizer
 from speech_lstm.report.proportion import Share
@@ -27,43 +27,6 @@ from speech_lstm.training.open_set import OpenSet, open_set
 from speech_lstm.training.reliability import Calibration, calibration
 
 BATCH = 256
-
-
-@dataclass(frozen=True)
-class ScoredSet:
-    """Recordings with their right answers."""
-
-    names: tuple[str, ...]
-    words: tuple[str, ...]
-    waveforms: NDArray[np.int16]  # [recordings, CLIP_SAMPLES]
-    truth: NDArray[np.int64]  # [recordings] number of the right label
-
-
-def scored_set(corpus: Corpus, memory: Memory, task: Task, split: Split) -> ScoredSet:
-    """The recordings of a split that the task scores, silence included; see `scored_clips` for which."""
-    pairs, silence_count = scored_clips(corpus, task, split)
-    clips = gathered(pairs, memory, task)
-    if not silence_count:
-        return clips
-    quiet = to_int16(silences(noise_of(corpus, split), silence_count))
-    return ScoredSet(
-        clips.names + tuple(f"{SILENCE}/{i}" for i in range(silence_count)),
-        clips.words + (SILENCE,) * silence_count,
-        np.concatenate([clips.waveforms, quiet]),
-        np.concatenate([clips.truth, np.full(silence_count, task.labels.index(SILENCE))]),
-    )
-
-
-def gathered(pairs: Sequence[tuple[Clip, str]], memory: Memory, task: Task) -> ScoredSet:
-    """Recordings with their labels, those left out that could not be read."""
-    row = {name: i for i, name in enumerate(memory.names)}
-    pairs = [(clip, label) for clip, label in pairs if clip.name in row]
-    return ScoredSet(
-        tuple(clip.name for clip, _ in pairs),
-        tuple(clip.word for clip, _ in pairs),
-        memory.samples[[row[clip.name] for clip, _ in pairs]],
-        np.array([task.labels.index(label) for _, label in pairs], np.int64),
-    )
 
 
 def logits(
@@ -125,16 +88,16 @@ def evaluate_model(
 ) -> Scores:
     """Score a split of the corpus in `data`, and the words that the model's training held out."""
     corpus = scan(data, strict)
-    memory = load_memory(data, [clip.name for clip in corpus.clips], progress, strict)
+    clips = load_clips(data, [clip.name for clip in corpus.clips], progress, strict)
     task = Task(model.labels)
-    scored = scored_set(corpus, memory, task, split)
+    scored = scored_set(corpus, clips, task, split)
     answers = logits(model, scored.waveforms, device, progress)
     evaluation = evaluated(model, scored, answers)
     others, unseen = {}, None
     if UNKNOWN in task.labels:
         others["unknown words"] = answers[scored.truth == task.labels.index(UNKNOWN)]
         held_out = split_names(model.training.get("config", {}).get("corpus", {}).get("hold_out", ""))
-        never_heard = gathered([(clip, UNKNOWN) for clip in corpus.clips if clip.word in held_out], memory, task)
+        never_heard = gather([(clip, UNKNOWN) for clip in corpus.clips if clip.word in held_out], clips, task)
         if never_heard.names:
             others["words never heard"] = logits(model, never_heard.waveforms, device)
             unseen = evaluated(model, never_heard, others["words never heard"])
@@ -145,7 +108,7 @@ def evaluate_model(
         calibration(softmax(answers.astype(np.float64), axis=1), scored.truth),
         unseen,
         tuple(item for item in compared if item),
-        (*corpus.notes, *memory.notes),
+        (*corpus.notes, *clips.notes),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import math
 import signal
 import threading
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,15 +23,16 @@ from torch.nn.parallel import DistributedDataParallel
 from speech_lstm.audio.augment import Augment
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig, split_names
-from speech_lstm.corpus.speech_commands import Task
+from speech_lstm.corpus.recordings import Recordings
 from speech_lstm.errors import ConfigError
 from speech_lstm.model.checkpoint import Model, save_model
 from speech_lstm.model.network import Network
 from speech_lstm.training import replay
-from speech_lstm.training.batches import NONE, Batches
+from speech_lstm.training.batches import Batch, Batches
+from speech_lstm.training.console import Console
 from speech_lstm.training.distributed import Processes
-from speech_lstm.training.run_folder import STATE, Record
-from speech_lstm.training.scoring import ScoredSet, logits
+from speech_lstm.training.run_folder import STATE, RunFolder
+from speech_lstm.training.scoring import logits
 from speech_lstm.training.start import start_from
 from speech_lstm.training.state import Progress, State
 from speech_lstm.training.teachers import Teachers
@@ -49,33 +49,17 @@ class Diverged(ConfigError):
     """The loss is not a number any more."""
 
 
-class Material(NamedTuple):
-    """What a run learns from and is judged by."""
-
-    task: Task
-    batches: Batches
-    noise: Tensor  # float32 [samples], on the device
-    validation: ScoredSet
-
-    @property
-    def digest(self) -> str:
-        """Another one for other recordings, labels or splits; what is in the recordings is not looked at."""
-        examples = self.batches.examples
-        digest = hashlib.sha256(repr((self.task.labels, self.validation.names)).encode())
-        for numbers in (examples.source, examples.row, examples.label, examples.word):
-            digest.update(numbers.tobytes())
-        return digest.hexdigest()
-
-
 class Trainer:
-    """One run: the network, its optimiser and how far it has come."""
+    """One run: the network, its optimiser and its progress."""
 
-    def __init__(self, config: Config, material: Material, processes: Processes, record: Record) -> None:
-        self.config, self.material, self.processes, self.record = config, material, processes, record
-        self.device = processes.device
-        settings = config.training
+    def __init__(
+        self, config: Config, recordings: Recordings, processes: Processes, folder: RunFolder, console: Console
+    ) -> None:
+        self.config, self.processes, self.folder, self.console = config, processes, folder, console
+        self.device, self.validation, settings = processes.device, recordings.validation, config.training
+        self.batches = Batches(recordings, config, self.device)
         torch.manual_seed(settings.seed)
-        labels = material.task.labels
+        labels = recordings.task.labels
         network = Network(config.features, config.network, len(labels))
         if settings.start:
             start_from(Path(settings.start), network, config, labels)
@@ -85,21 +69,22 @@ class Trainer:
         self.parallel: torch.nn.Module = self.network
         self.front_end = FrontEnd(config.features).to(self.device)
         self.precision = choose_precision(settings.precision, self.device)
-        self.share = processes.share(settings.batch)
+        self.rows = processes.rows(settings.batch)
         if processes.count > 1:
             self.parallel = DistributedDataParallel(self.network)
         elif self.device.type == "cuda":
             silence = torch.zeros(settings.batch, CLIP_SAMPLES, device=self.device)
             replay.record(self.network, self.front_end(silence), self.precision)
         self.optimizer = torch.optim.AdamW(parameter_groups(self.network, settings), lr=settings.learning_rate)
-        self.augment = Augment(config.augment, material.noise, CLIP_SAMPLES, config.features)
+        noise = torch.from_numpy(recordings.noise).to(self.device)
+        self.augment = Augment(config.augment, noise, CLIP_SAMPLES, config.features)
         self.teachers = Teachers(split_names(settings.teachers), labels, self.device)
-        self.state = State(self.network, averaged, self.optimizer, Progress(), config.to_dict(), material.digest)
+        self.state = State(self.network, averaged, self.optimizer, Progress(), config.to_dict(), recordings.digest)
 
     @property
     def steps(self) -> int:
         """Steps of the whole run."""
-        return self.config.training.epochs * self.material.batches.steps
+        return self.config.training.epochs * self.batches.steps
 
     @property
     def progress(self) -> Progress:
@@ -111,14 +96,14 @@ class Trainer:
 
         Raises Diverged when the loss is not a number any more: what was saved before is left as it is.
         """
-        per_epoch = self.material.batches.steps
-        with interrupts() as interrupted, self.record.bar(self.steps, self.progress.step) as bar:
+        per_epoch = self.batches.steps
+        with interrupts() as interrupted, self.console.bar(self.steps, self.progress.step) as bar:
             while self.progress.step < self.steps and not self.out_of_patience():
                 epoch = self.progress.step // per_epoch
-                first, second = self.material.batches.epoch(epoch)
+                batches = self.batches.epoch(epoch)
                 start = time.perf_counter() - self.progress.seconds
                 for index in range(self.progress.step % per_epoch, per_epoch):
-                    self.progress.loss_sum += finite(self.step(first[index], second[index]), epoch + 1)
+                    self.progress.loss_sum += finite(self.step(batches[index]), epoch + 1)
                     self.progress.step += 1
                     self.progress.seconds = time.perf_counter() - start
                     bar.step(epoch, self.progress.loss_sum / (index + 1), self.config.training.batch)
@@ -130,12 +115,12 @@ class Trainer:
                 if self.stop_asked(interrupted) and self.progress.step < self.steps:
                     raise Stopped
 
-    def step(self, first: np.ndarray, second: np.ndarray) -> float:
+    def step(self, batch: Batch) -> float:
         """One update of the weights; the mean loss of the batch, over all processes."""
         settings, step = self.config.training, self.progress.step
         seed = settings.seed * STEP_SEEDS + step
         torch.manual_seed(seed * self.processes.count + self.processes.rank)  # of the dropout
-        waveforms, features, labels = self.heard(first, second, seed)
+        waveforms, features, labels = self.prepare(batch, seed)
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
             logits = self.parallel(features).float()
@@ -154,17 +139,14 @@ class Trainer:
         self.update_average(step)
         return float(self.processes.total(loss.detach())) / self.processes.count
 
-    def heard(self, first: np.ndarray, second: np.ndarray, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-        """This process's share of a batch, augmented: the recordings float32 [share, samples], their features
-        [share, frames, size] and their labels int64 [share]."""
-        batches = self.material.batches
-        draws = self.augment.draw(len(first), seed).rows(self.share.start, self.share.stop)
-        first, second = first[self.share], second[self.share]
-        labels = batches.labels(first, second).to(self.device)
-        silent = torch.from_numpy(first == NONE).to(self.device)
-        draws = self.augment.shift_more(draws, labels == batches.unknown_label)
-        waveforms = self.augment.waveforms(batches.waveforms(first, second), silent, draws)
-        return waveforms, self.augment.features(self.front_end(waveforms), draws), labels
+    def prepare(self, batch: Batch, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+        """This process's rows of a batch, augmented: the waveforms float32 [rows, samples], their features
+        [rows, frames, size] and the labels int64 [rows]."""
+        draws = self.augment.draw(len(batch), seed).rows(self.rows.start, self.rows.stop)
+        batch = batch.rows(self.rows)
+        draws = self.augment.shift_more(draws, batch.unknown)
+        waveforms = self.augment.waveforms(batch.waveforms, batch.silent, draws)
+        return waveforms, self.augment.features(self.front_end(waveforms), draws), batch.labels
 
     @torch.no_grad()
     def update_average(self, step: int) -> None:
@@ -175,8 +157,7 @@ class Trainer:
 
     def end_epoch(self, epoch: int) -> None:
         """Score the averaged weights on the validation split, write the record, keep the best model."""
-        progress, batches = self.progress, self.material.batches
-        validation = self.material.validation
+        progress, batches, validation = self.progress, self.batches, self.validation
         answers = logits(self.model, validation.waveforms, self.device) if self.processes.first else None
         found = (0.0, 0.0) if answers is None else loss_and_accuracy(answers, validation.truth)
         scores = torch.tensor(found, dtype=torch.float64, device=self.device)
@@ -188,7 +169,7 @@ class Trainer:
             "validation_loss": loss,
             "validation_accuracy": accuracy,
             "learning_rate": self.optimizer.param_groups[0]["lr"],
-            "clips_per_second": batches.steps * batches.batch / progress.seconds,
+            "clips_per_second": batches.steps * batches.size / progress.seconds,
         }
         progress.history.append(entry)
         progress.loss_sum = progress.seconds = 0.0
@@ -196,10 +177,11 @@ class Trainer:
         if better:
             progress.best, progress.best_epoch = (accuracy, -loss), epoch
         if answers is not None:
-            self.record.epoch(entry, better)
+            self.console.epoch(entry, better)
+            self.folder.add_epoch(entry)
             kept = calibrated(self.kept_model(), answers, validation.truth)  # the run goes on with what it was
             for name in ("last", "best") if better else ("last",):
-                save_model(self.record.path(f"{name}.safetensors"), kept)
+                save_model(self.folder.path(f"{name}.safetensors"), kept)
 
     def kept_model(self) -> Model:
         """The model with the facts of its training, for the file."""
@@ -215,7 +197,7 @@ class Trainer:
     def save(self) -> None:
         """Write the state that `resume` goes on from."""
         if self.processes.first:
-            self.state.save(self.record.path(STATE))
+            self.state.save(self.folder.path(STATE))
 
     def out_of_patience(self) -> bool:
         patience, progress = self.config.training.patience, self.progress

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +12,13 @@ from typing import Any
 import torch
 
 from speech_lstm.config import CLIP_SAMPLES, CorpusConfig
+from speech_lstm.corpus.recordings import Recordings, read_recordings
+from speech_lstm.corpus.scored_set import ScoredSet
 from speech_lstm.errors import ConfigError
 from speech_lstm.recognition.recognizer import one_thread
 from speech_lstm.training.allocator import keep_freed_memory
-from speech_lstm.training.distributed import Processes, choose_device
-from speech_lstm.training.run import Recordings, read_recordings
-from speech_lstm.training.run_folder import Record
-from speech_lstm.training.scoring import ScoredSet, scored_set
+from speech_lstm.training.console import Console
+from speech_lstm.training.distributed import choose_device
 from speech_lstm.trials.packing import pack
 
 # Of each recording an eighth of a second in the middle is looked at: all of the archive's 105,000 would otherwise
@@ -32,7 +31,10 @@ class StudyRecordings:
     """What every trial learns from and is scored on."""
 
     recordings: Recordings
-    testing: ScoredSet
+
+    @property
+    def testing(self) -> ScoredSet:
+        return self.recordings.testing
 
     @property
     def validation(self) -> ScoredSet:
@@ -41,10 +43,10 @@ class StudyRecordings:
     @cached_property
     def fingerprint(self) -> str:
         """Another one for other names, splits, labels, sounds or noise; the same on every machine."""
-        source, memory = self.recordings, self.recordings.memory
+        source, clips = self.recordings, self.recordings.clips
         splits = [(clip.name, clip.split) for clip in source.corpus.clips]
         noise = source.corpus.noise, len(source.noise)
-        digest = hashlib.sha256(json.dumps([source.task.labels, memory.names, splits, noise]).encode())
+        digest = hashlib.sha256(json.dumps([source.task.labels, clips.names, splits, noise]).encode())
         for sounds in source.examples.sources:
             for row in sounds:
                 digest.update(row[LOOKED_AT])
@@ -66,11 +68,13 @@ def prepared(config: CorpusConfig, data: Path, device: str) -> tuple[StudyRecord
     one_thread()  # the networks are small, and there may be as many workers as cores
     keep_freed_memory()
     chosen = choose_device(device)
-    return load_recordings(config, data, chosen, Record(Path(os.devnull))), chosen
+    return load_recordings(config, data, Console()), chosen
 
 
-def load_recordings(config: CorpusConfig, data: Path, device: torch.device, record: Record) -> StudyRecordings:
+def load_recordings(config: CorpusConfig, data: Path, console: Console) -> StudyRecordings:
     """Read the corpus, or map the copy on disk, which workers of one machine share."""
-    recordings = read_recordings(config, data, Processes(0, 1, device), record)
-    testing = scored_set(recordings.corpus, recordings.memory, recordings.task, "testing")
-    return StudyRecordings(recordings, testing)
+    recordings = read_recordings(config, data, not console.quiet)
+    for note in recordings.notes:
+        console.say(f"note: {note}")
+    recordings.validation, recordings.testing  # noqa: B018  (raise CorpusError without recordings)
+    return StudyRecordings(recordings)

@@ -16,11 +16,13 @@ import torch._dynamo  # the first optimiser would load it, in two seconds that a
 
 import speech_lstm
 from speech_lstm.config import CLIP_SAMPLES, Config
+from speech_lstm.corpus.scored_set import ScoredSet
 from speech_lstm.model.checkpoint import Model, load_model
 from speech_lstm.recognition.recognizer import Recognizer
+from speech_lstm.training.console import Console
 from speech_lstm.training.distributed import Processes
-from speech_lstm.training.run_folder import Record
-from speech_lstm.training.scoring import ScoredSet, logits
+from speech_lstm.training.run_folder import RunFolder
+from speech_lstm.training.scoring import logits
 from speech_lstm.training.trainer import Diverged, Trainer, loss_and_accuracy
 from speech_lstm.trials.packing import NONE, pack
 from speech_lstm.trials.recordings import StudyRecordings
@@ -30,13 +32,6 @@ ROUNDS = 20  # of the latency
 PACKAGES = ("torch", "torchaudio", "numpy", "optuna")
 
 
-class Unplotted(Record):
-    """The record of a training of which only the answers are kept."""
-
-    def plot(self, entry: dict[str, float]) -> None:
-        """No points for TensorBoard."""
-
-
 def trained(config: Config, recordings: StudyRecordings, device: torch.device) -> dict[str, Any]:
     """Train and score one network: what is kept of it, in the types that JSON has.
 
@@ -44,16 +39,16 @@ def trained(config: Config, recordings: StudyRecordings, device: torch.device) -
     answered nothing right. Raises `trainer.Stopped` when the user interrupts, and ConfigError.
     """
     start, own_start = time.perf_counter(), time.process_time()
-    with tempfile.TemporaryDirectory(prefix="speech-lstm-") as folder:
-        record = Unplotted(Path(folder), quiet=True)
-        trainer = Trainer(config, recordings.recordings.material(config, device), Processes(0, 1, device), record)
+    with tempfile.TemporaryDirectory(prefix="speech-lstm-") as temporary:
+        folder, processes = RunFolder(Path(temporary), events=False), Processes(0, 1, device)
+        trainer = Trainer(config, recordings.recordings, processes, folder, Console(quiet=True))
         diverged = False
         try:
             trainer.run()
         except Diverged:
             diverged = True
         seconds, own_seconds = time.perf_counter() - start, time.process_time() - own_start
-        best = record.path("best.safetensors")
+        best = folder.path("best.safetensors")
         model = load_model(best, device) if best.exists() else None
     return {
         "config": config.to_dict(),

@@ -1,4 +1,4 @@
-"""The recordings of a folder in memory: what the files hold, kept on disk, built anew when they change."""
+"""The cache of a folder's recordings: what the files hold, kept on disk, built again when they change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import soundfile
 
 from speech_lstm.audio.recording import fit_clip, read_recording
 from speech_lstm.config import CLIP_SAMPLES
-from speech_lstm.corpus.clip_cache import CACHE_FOLDER, Memory, cache_folders, check_space, load_memory, to_int16
+from speech_lstm.corpus.clip_cache import CACHE_FOLDER, ClipCache, cache_folders, check_space, load_clips, to_int16
 from speech_lstm.errors import CorpusError, SpeechLSTMError
 from speech_lstm.files import OutputError
 from support.corpus_files import clip, speakers, write_clips
@@ -31,8 +31,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
 
-def load(root: Path, names: list[str], strict: bool = False) -> Memory:
-    return load_memory(root, names, progress=False, strict=strict)
+def load(root: Path, names: list[str], strict: bool = False) -> ClipCache:
+    return load_clips(root, names, progress=False, strict=strict)
 
 
 def copies(folder: Path) -> dict[str, int]:
@@ -50,20 +50,20 @@ def wait_a_tick(path: Path) -> None:
 
 def test_the_samples_are_those_of_the_files(tmp_path: Path) -> None:
     names = write_clips(tmp_path, NAMES)
-    memory = load(tmp_path, names)
-    assert memory.names == tuple(names)
-    assert memory.samples.shape == (9, CLIP_SAMPLES)
-    assert memory.samples.dtype == np.int16
-    assert not memory.damaged
-    for seed, row in enumerate(memory.samples):
+    clips = load(tmp_path, names)
+    assert clips.names == tuple(names)
+    assert clips.samples.shape == (9, CLIP_SAMPLES)
+    assert clips.samples.dtype == np.int16
+    assert not clips.damaged
+    for seed, row in enumerate(clips.samples):
         assert np.array_equal(row, clip(seed))
 
 
 def test_more_recordings_than_are_read_at_once(tmp_path: Path) -> None:
     names = write_clips(tmp_path, speakers("yes", 300), samples=100)
-    memory = load(tmp_path, names)
-    assert memory.names == tuple(names)
-    assert all(np.array_equal(row[7950:8050], clip(seed, 100)) for seed, row in enumerate(memory.samples))
+    clips = load(tmp_path, names)
+    assert clips.names == tuple(names)
+    assert all(np.array_equal(row[7950:8050], clip(seed, 100)) for seed, row in enumerate(clips.samples))
 
 
 @pytest.mark.parametrize("samples", [1, 9001, 15_999, 16_000, 16_001, 40_000])
@@ -154,8 +154,8 @@ def test_a_damaged_copy_is_built_anew(tmp_path: Path, kind: str) -> None:
         facts.write_text(facts.read_text()[:50])
     else:
         facts.write_text('["names"]')
-    memory = load(tmp_path, names)
-    assert all(np.array_equal(row, clip(seed)) for seed, row in enumerate(memory.samples))
+    clips = load(tmp_path, names)
+    assert all(np.array_equal(row, clip(seed)) for seed, row in enumerate(clips.samples))
     assert len(copies(tmp_path / CACHE_FOLDER)) == 2
 
 
@@ -195,22 +195,22 @@ def damaged_corpus(root: Path) -> list[str]:
 def test_damaged_recordings_are_named_and_the_others_kept(tmp_path: Path) -> None:
     names = damaged_corpus(tmp_path)
     for _ in range(2):  # as read, and from the copy
-        memory = load(tmp_path, names)
-        assert list(memory.damaged) == [names[1], names[4], names[6]]
-        assert memory.names == tuple(name for name in names if name not in memory.damaged)
-        kept = [seed for seed, name in enumerate(names) if name not in memory.damaged]
-        assert all(np.array_equal(row, clip(seed)) for seed, row in zip(kept, memory.samples, strict=True))
-        for name, reason in memory.damaged.items():
+        clips = load(tmp_path, names)
+        assert list(clips.damaged) == [names[1], names[4], names[6]]
+        assert clips.names == tuple(name for name in names if name not in clips.damaged)
+        kept = [seed for seed, name in enumerate(names) if name not in clips.damaged]
+        assert all(np.array_equal(row, clip(seed)) for seed, row in zip(kept, clips.samples, strict=True))
+        for name, reason in clips.damaged.items():
             assert name in reason
             assert "\n" not in reason
-        assert "truncated" in memory.damaged[names[4]]
-        assert "empty" in memory.damaged[names[6]]
+        assert "truncated" in clips.damaged[names[4]]
+        assert "empty" in clips.damaged[names[6]]
 
 
 def test_strict_ends_at_a_damaged_recording(tmp_path: Path) -> None:
     names = damaged_corpus(tmp_path)
     for _ in range(2):
-        with pytest.raises(CorpusError, match=rf"{re.escape(names[1])}.* \(3 of 9 recordings in .* can't be read\)"):
+        with pytest.raises(CorpusError, match=rf"{re.escape(names[1])}.* \(3 of 9 recordings in "):
             load(tmp_path, names, strict=True)
 
 
@@ -262,7 +262,7 @@ def test_a_folder_without_place_for_the_copy_uses_the_user_s_cache(tmp_path: Pat
 LOAD = """
 import mmap, os, sys, tqdm  # before the interpreter may be out of reach
 from pathlib import Path
-from speech_lstm.corpus.clip_cache import load_memory
+from speech_lstm.corpus.clip_cache import load_clips
 from speech_lstm.errors import SpeechLSTMError
 if os.geteuid() == 0:  # the superuser may write everywhere
     os.setgroups([])
@@ -271,7 +271,7 @@ if os.geteuid() == 0:  # the superuser may write everywhere
 root = Path(sys.argv[1])
 names = [str(path.relative_to(root)) for path in sorted(root.glob("*/*.wav"))]
 try:
-    print(len(load_memory(root, names, progress=False).samples))
+    print(len(load_clips(root, names, progress=False).samples))
 except SpeechLSTMError as error:
     print(error)
 """
