@@ -335,7 +335,7 @@ def test_two_processes_compute_what_one_does(tmp_path: Path, demo: Path) -> None
 def test_a_batch_is_shared_equally_or_refused() -> None:
     three = [Processes(rank, 3, torch.device("cpu")) for rank in range(3)]
     assert [list(range(9))[process.rows(9)] for process in three] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
-    with pytest.raises(ConfigError, match="batch is 10, .*3 processes"):
+    with pytest.raises(ConfigError, match=r"batch is 10, .*3 processes"):
         three[0].rows(10)
 
 
