@@ -12,6 +12,7 @@ import torch
 from hypothesis import example, given, settings
 from numpy.typing import NDArray
 
+from speech_lstm.audio.mel import band_edges, hertz_of, mel_bands, mel_of
 from speech_lstm.audio.mfcc import LOG_OFFSET, FrontEnd, fft_length
 from speech_lstm.config import SAMPLE_RATE, FeatureConfig
 from speech_lstm.errors import ConfigError, RecordingError
@@ -99,6 +100,20 @@ def test_librosa_with_the_same_settings(config: FeatureConfig) -> None:
     found = features(waveform[None], config)[0].T
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() < 1e-3
+
+
+@pytest.mark.parametrize(("low", "high", "bands", "fft"), [(20, 7600, 80, 512), (100, 7000, 16, 1024)])
+def test_the_mel_scale_and_its_bands_are_librosas(low: float, high: float, bands: int, fft: int) -> None:
+    edges = band_edges(low, high, bands)
+    assert np.allclose(edges, librosa.mel_frequencies(bands + 2, fmin=low, fmax=high, htk=True))
+    assert np.allclose(hertz_of(mel_of(edges)), edges)
+    assert np.allclose(mel_of(torch.from_numpy(edges), torch.log10).numpy(), mel_of(edges))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of bands without a bin, of which 80 in 512 samples have some
+        expected = librosa.filters.mel(
+            sr=SAMPLE_RATE, n_fft=fft, n_mels=bands, fmin=low, fmax=high, htk=True, norm=None
+        )
+    assert np.allclose(mel_bands(low, high, bands, fft), expected.T, atol=1e-6)
 
 
 def test_a_batch_is_its_recordings_one_by_one() -> None:

@@ -7,28 +7,29 @@ from torch import Tensor
 from torchaudio.functional import create_dct
 from torchaudio.transforms import MelScale, Spectrogram
 
+from speech_lstm.audio.mel import band_edges
 from speech_lstm.config import SAMPLE_RATE, FeatureConfig
 from speech_lstm.errors import ConfigError, RecordingError
 
 LOG_OFFSET = 1e-6  # added to the mel power before the logarithm: 16-bit quantisation noise lies about here
 ROWS_PER_THREAD = 8  # of one second: half a MiB as float32, what a core's second-level cache holds twice
-LONGEST_FFT = 1 << 14  # bins 1 Hz apart; whoever needs finer ones asks for senseless bands
+LONGEST_FFT = 1 << 14  # bins 1 Hz apart; bands that need finer ones make no sense
 
 
 class FrontEnd(torch.nn.Module):
     """MFCC: Hann window, power spectrum, HTK mel bands, natural logarithm, orthonormal DCT-II.
 
     A frame is a whole window of samples, with no padding at the ends: `frames(samples)` is
-    1 + (samples − window) // hop. With `kind="log-mel"` the DCT is left out. Raises ConfigError for mel bands
-    too narrow to be told apart.
+    1 + (samples − window) // hop. With `kind="log-mel"` there is no DCT. Raises ConfigError for mel bands too narrow
+    to have a bin each.
     """
 
     def __init__(self, config: FeatureConfig) -> None:
         super().__init__()
         self.config = config
         n_fft = fft_length(config)
-        # The window stands at the end of the n_fft samples of a transform, after zeros. With as many zeros
-        # before the recording, the first window begins at its first sample.
+        # The window is at the end of the n_fft samples of a transform, after zeros. With as many zeros before the
+        # recording, the first window begins at its first sample.
         missing = n_fft - config.window
         self.spectrogram = Spectrogram(
             n_fft=n_fft,
@@ -65,7 +66,7 @@ class FrontEnd(torch.nn.Module):
         return features
 
     def features(self, waveforms: Tensor) -> Tensor:
-        """What `forward` gives, for a part of a batch."""
+        """As `forward`, for a part of a batch."""
         # The real and imaginary parts squared: the absolute value of complex numbers takes twice as long.
         real, imaginary = torch.view_as_real(self.spectrogram(waveforms)).unbind(-1)
         power = real.square().addcmul_(imaginary, imaginary)[..., : self.frames(waveforms.shape[1])]
@@ -74,17 +75,16 @@ class FrontEnd(torch.nn.Module):
 
 
 def fft_length(config: FeatureConfig) -> int:
-    """The power of two that holds a window and whose bins lie so close that every mel band has one."""
-    # The lowest band is the narrowest; from its lower to its upper edge it is two steps of the mel scale wide.
-    low, high = 700 + config.low_hz, 700 + config.high_hz
-    width = low * ((high / low) ** (2 / (config.mels + 1)) - 1)
+    """The power of two that holds a window and whose bins are so close that every mel band has one."""
+    edges = band_edges(config.low_hz, config.high_hz, config.mels)
+    width = edges[2] - edges[0]  # of the lowest band, which is the narrowest
     length = 1 << (config.window - 1).bit_length()
     while SAMPLE_RATE / length >= width:
         length *= 2
         if length > LONGEST_FFT:
             raise ConfigError(
-                f"{config.mels} mel bands from {config.low_hz:g} to {config.high_hz:g} Hz are too narrow to be told "
-                "apart; lower mels or widen the range"
+                f"{config.mels} mel bands from {config.low_hz:g} to {config.high_hz:g} Hz are too narrow for "
+                "a bin each; lower mels or widen the range"
             )
     return length
 
@@ -92,7 +92,7 @@ def fft_length(config: FeatureConfig) -> int:
 def row_slices(batch: Tensor) -> list[slice]:
     """The rows of a batch [batch, …] in parts of a few for each thread; on a GPU in one part.
 
-    What is computed in between then stays in the processor's cache.
+    Intermediate results then stay in the processor's cache.
     """
     rows = ROWS_PER_THREAD * torch.get_num_threads() if batch.device.type == "cpu" else max(1, len(batch))
     return [slice(start, start + rows) for start in range(0, len(batch), rows)]

@@ -1,4 +1,4 @@
-"""Another speaker, another microphone: features as another vocal tract and another response would give them."""
+"""Another speaker and another microphone: features as a different vocal tract and frequency response give them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import create_dct
 
+from speech_lstm.audio.mel import hertz_of, mel_of
 from speech_lstm.config import FeatureConfig
 
 CURVES = 4  # cosines over the mel bands that a microphone's response is made of: a tilt, a bow, two waves
@@ -15,19 +16,19 @@ NEPERS_PER_DB = math.log(10) / 10  # features are natural logarithms of power
 
 
 class Timbre:
-    """Changes the spectrum of features after the fact, by their mel bands: MFCC are led back to them and on again.
+    """Changes the spectrum of features by their mel bands: MFCC are transformed back to bands and forth again.
 
-    What the DCT left out of MFCC stays left out.
+    What the DCT has dropped from MFCC stays dropped.
     """
 
     def __init__(self, config: FeatureConfig, device: torch.device) -> None:
         self.dct: Tensor | None = None
         if config.kind == "mfcc":
             self.dct = create_dct(config.coefficients, config.mels, norm="ortho").to(device)
-        low, high = mel(torch.tensor([config.low_hz, config.high_hz], dtype=torch.float64))
-        self.low, self.step = float(low), float(high - low) / (config.mels + 1)
+        self.low, high = float(mel_of(config.low_hz)), float(mel_of(config.high_hz))
+        self.step = (high - self.low) / (config.mels + 1)
         band = torch.arange(config.mels, device=device)
-        self.hertz = hertz(self.low + self.step * (band + 1))  # of the bands' centres
+        self.centres = hertz_of(self.low + self.step * (band + 1))  # of the bands, Hz
         order = torch.arange(1, CURVES + 1, device=device)[:, None]
         self.curves = torch.cos(math.pi / config.mels * order * (band + 0.5))
 
@@ -38,23 +39,13 @@ class Timbre:
         `response` [batch, CURVES] are the amplitudes, in dB, of the cosines that are added to the log spectrum.
         """
         bands = features if self.dct is None else features @ self.dct.T
-        bands = self.stretched(bands, stretch) + (NEPERS_PER_DB * response @ self.curves)[:, None]
+        bands = self.stretch(bands, stretch) + (NEPERS_PER_DB * response @ self.curves)[:, None]
         return bands if self.dct is None else bands @ self.dct
 
-    def stretched(self, bands: Tensor, stretch: Tensor) -> Tensor:
-        """What stands in a band comes from where it was before: linear between the bands' centres."""
-        source = (mel(self.hertz / stretch[:, None]) - self.low) / self.step - 1
+    def stretch(self, bands: Tensor, stretch: Tensor) -> Tensor:
+        """Each band takes the value of the frequency that moves into it: linear between the bands' centres."""
+        source = (mel_of(self.centres / stretch[:, None], torch.log10) - self.low) / self.step - 1
         source = source.clamp(0, bands.shape[2] - 1)[:, None].expand(bands.shape)
         below = source.floor().clamp(max=bands.shape[2] - 2)
         index = below.long()
         return bands.gather(2, index).lerp(bands.gather(2, index + 1), source - below)
-
-
-def mel(hertz: Tensor) -> Tensor:
-    """Hertz on the HTK mel scale, which the front end uses."""
-    return 2595 * torch.log10(1 + hertz / 700)
-
-
-def hertz(mel: Tensor) -> Tensor:
-    """The inverse of `mel`."""
-    return 700 * (10 ** (mel / 2595) - 1)

@@ -13,6 +13,7 @@ from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 
+from speech_lstm.audio.mel import mel_bands
 from speech_lstm.config import SAMPLE_RATE
 
 COLUMN_MS = 50.0
@@ -34,7 +35,7 @@ class Strip:
     """Hears blocks of any size; `lines` draws what was heard last, the newest at the right."""
 
     def __init__(self) -> None:
-        self.window, self.bands = np.hanning(COLUMN + 1)[:-1], mel_bands()
+        self.window, self.bands = np.hanning(COLUMN + 1)[:-1], mel_bands(LOW_HZ, HIGH_HZ, BANDS, FFT)
         self.waiting = np.zeros(0, np.float32)
         self.columns: deque[NDArray[np.float32]] = deque(maxlen=COLUMNS)
 
@@ -74,16 +75,6 @@ class Strip:
             steps = np.rint(self.brightness(width, height) * (len(shades) - 1)).astype(int)
             for row in steps.tolist():
                 yield [Segment("".join(shades[step] for step in row))]
-
-
-def mel_bands() -> NDArray[np.float64]:
-    """The share of each bin of a transform in each mel band, float [FFT / 2 + 1, BANDS]: triangles, as in HTK."""
-    low, high = 2595 * np.log10(1 + np.array([LOW_HZ, HIGH_HZ]) / 700)
-    edges = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
-    bins = np.fft.rfftfreq(FFT, 1 / SAMPLE_RATE)[:, None]
-    rising = (bins - edges[:-2]) / np.diff(edges)[:-1]
-    falling = (edges[2:] - bins) / np.diff(edges)[1:]
-    return np.maximum(0, np.minimum(rising, falling))
 
 
 @cache
