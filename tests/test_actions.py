@@ -1,11 +1,10 @@
-"""What happens on a word, as a user asks for it: `listen` as a process that hears words on its standard input."""
+"""What happens on a word, as a user asks for it: `listen` as a process with words on its standard input."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import queue
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -17,13 +16,13 @@ import pytest
 from speech_lstm.commands.listen import check_words
 from speech_lstm.config import SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.errors import ActionError
+from support.command_line import call, refusal
 from support.listening import COMMAND, MODEL, SLOW, lines_of, spoken, wait_for
 from support.mqtt_broker import Broker, Reader, needs_broker
 from support.programs import alive, script
 from support.virtual_microphone import PYTHONPATH
 
-LISTEN = [*COMMAND, "listen", "--model", str(MODEL)]
-PIPED = [*LISTEN, "--input", "-", "--raw", str(SAMPLE_RATE)]
+PIPED = [*COMMAND, "listen", "--model", str(MODEL), "--input", "-", "--raw", str(SAMPLE_RATE)]
 ENVIRONMENT = os.environ | {"PYTHONPATH": PYTHONPATH, "OMP_NUM_THREADS": "1"}
 
 
@@ -56,22 +55,17 @@ class Listening:
         self.process.kill()
         self.process.wait()
 
-    def hear(self, samples: bytes) -> None:
-        """It hears these, and that is not the end."""
+    def send(self, samples: bytes) -> None:
+        """Write samples to its standard input, which stays open."""
         assert self.process.stdin is not None
         self.process.stdin.buffer.write(samples)
         self.process.stdin.flush()
 
     def end(self, how: signal.Signals) -> list[str]:
-        """Send a signal; returns what it says on standard error until it has ended, with status 0."""
+        """Send a signal; returns the lines on standard error until it ends, with status 0."""
         self.process.send_signal(how)
         assert self.process.wait(SLOW) == 0
-        lines = []
-        while True:
-            try:
-                lines.append(self.errors.get(timeout=0.5))
-            except queue.Empty:
-                return lines
+        return list(iter(lambda: self.errors.get(timeout=SLOW), None))
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -79,9 +73,9 @@ def test_programs_run_on_words_and_none_is_left_behind(words: bytes, tmp_path: P
     facts, numbers = tmp_path / "facts", tmp_path / "numbers"
     path = script(tmp_path, f'echo "$1 $SPEECH_LSTM_WORD $SPEECH_LSTM_PROBABILITY $SPEECH_LSTM_START" > {facts}')
     stays = f"sh -c 'sleep 600 & echo $$ $! > {numbers}; wait'"
-    with Listening("--on", "yes", f"'{path}' lamp", "--on", "stop", stays, "--on", "stop", "false") as heard:
-        heard.hear(words)
-        output = lines_of(heard.process.stdout)
+    with Listening("--on", "yes", f"'{path}' lamp", "--on", "stop", stays, "--on", "stop", "false") as listening:
+        listening.send(words)
+        output = lines_of(listening.process.stdout)
         first, second = (output.get(timeout=SLOW).split() for _ in range(2))
         assert (first[2], second[2]) == ("yes", "stop")
         wait_for(lambda: facts.exists() and facts.read_text().endswith("\n"))
@@ -89,40 +83,40 @@ def test_programs_run_on_words_and_none_is_left_behind(words: bytes, tmp_path: P
         assert (lamp, word) == ("lamp", "yes")
         assert float(chance) == pytest.approx(float(first[3]), abs=0.006)
         assert float(start) == pytest.approx(float(first[0]), abs=0.06)
-        assert heard.errors.get(timeout=SLOW).endswith(" s  stop: false failed with exit status 1")
+        assert listening.errors.get(timeout=SLOW).endswith(" s  stop: false failed with exit status 1")
         wait_for(lambda: numbers.exists() and numbers.read_text().endswith("\n"))
         children = [int(number) for number in numbers.read_text().split()]
         assert len(children) == 2
         assert all(map(alive, children))
-        (summary,) = heard.end(how)
+        (summary,) = listening.end(how)
     assert "2 commands: yes 1, stop 1" in summary
     wait_for(lambda: not any(map(alive, children)))
 
 
 def test_what_its_starter_ignores_does_not_end_it(words: bytes) -> None:
-    with Listening(before=("nohup",)) as heard:
-        output = lines_of(heard.process.stdout)
-        heard.hear(words)
+    with Listening(before=("nohup",)) as listening:
+        output = lines_of(listening.process.stdout)
+        listening.send(words)
         assert "  yes  " in output.get(timeout=SLOW)
-        heard.process.send_signal(signal.SIGHUP)
-        heard.process.stdin.close()
+        listening.process.send_signal(signal.SIGHUP)
+        listening.process.stdin.close()
         assert "  stop  " in output.get(timeout=SLOW)
-        assert heard.process.wait(SLOW) == 0
+        assert listening.process.wait(SLOW) == 0
 
 
 def test_lines_of_json_for_a_pipe_that_closes(words: bytes) -> None:
-    with Listening("--jsonl") as heard:
-        heard.hear(words)
-        assert heard.process.stdout is not None
-        answer = json.loads(heard.process.stdout.readline())
+    with Listening("--jsonl") as listening:
+        listening.send(words)
+        assert listening.process.stdout is not None
+        answer = json.loads(listening.process.stdout.readline())
         assert list(answer) == ["file", "start", "end", "label", "probability", "scores", "time"]
         assert (answer["file"], answer["label"]) == ("standard input", "yes")
         assert answer["start"] < answer["end"]
-        heard.process.stdout.close()
-        with contextlib.suppress(BrokenPipeError):  # it may have ended before all of the words were heard
-            heard.hear(words[-2 * SAMPLE_RATE :])  # silence: it ends though there is nothing more to say
-        assert heard.process.wait(SLOW) == 0
-        assert heard.errors.empty()
+        listening.process.stdout.close()
+        with contextlib.suppress(BrokenPipeError):  # it may have ended before it has read all of it
+            listening.send(words[-2 * SAMPLE_RATE :])  # silence: it ends without another command
+        assert listening.process.wait(SLOW) == 0
+        assert listening.errors.get(timeout=SLOW) is None
 
 
 def test_at_the_end_of_the_sound_programs_are_waited_for(words: bytes) -> None:
@@ -140,54 +134,61 @@ def test_the_same_json_goes_to_a_broker(words: bytes, tmp_path: Path) -> None:
     with (
         Broker(tmp_path) as broker,
         Reader(broker) as reader,
-        Listening("--jsonl", "--mqtt", broker.address("home/voice")) as heard,
+        Listening("--jsonl", "--mqtt", broker.address("home/voice")) as listening,
     ):
-        output = lines_of(heard.process.stdout)
-        heard.hear(words)
+        output = lines_of(listening.process.stdout)
+        listening.send(words)
         for label in ("yes", "stop"):
             topic, fields, _ = reader.messages.get(timeout=SLOW)
             assert topic == "home/voice"
             assert fields["label"] == label
             assert fields == json.loads(output.get(timeout=SLOW))
         broker.process.kill()
-        heard.hear(words[-2 * SAMPLE_RATE :])
-        assert heard.errors.get(timeout=SLOW).endswith("MQTT: the broker went away; its return is waited for")
-        heard.end(signal.SIGINT)
+        listening.send(words[-2 * SAMPLE_RATE :])
+        assert listening.errors.get(timeout=SLOW).endswith("MQTT: lost the connection to the broker; reconnecting")
+        listening.end(signal.SIGINT)
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    spoken(("yes",), tmp_path / "yes.wav")
+    return tmp_path / "yes.wav"
 
 
 @pytest.mark.parametrize(
-    ("flags", "says"),
+    ("flags", "fault"),
     [
-        (
-            ["--on", "lamp", "true"],
-            "--on lamp: no command of the model; its commands are yes, no, up, down, left, right, ",
-        ),
-        (["--on", "_silence_", "true"], "--on _silence_: no command of the model; "),
-        (["--on", "yes", "no-such-program -x"], "--on yes: the program 'no-such-program' is not there; "),
-        (["--shell"], "--shell is for the commands of --on; give --on WORD COMMAND"),
-        (
-            ["--mqtt", "mqtt://127.0.0.1:1/home"],
-            "mqtt://127.0.0.1:1/home: no MQTT broker answers (connection refused); ",
-        ),
+        (["--on", "lamp", "true"], "--on lamp: not a command of the model; its commands are yes, no, up, down, "),
+        (["--on", "_silence_", "true"], "--on _silence_: not a command of the model; "),
+        (["--on", "yes", "no-such-program -x"], "--on yes: the program 'no-such-program' does not exist; "),
+        (["--shell"], "--shell applies to the commands of --on; "),
     ],
 )
-def test_what_can_not_be_is_refused_before_it_listens(flags: Sequence[str], says: str) -> None:
+def test_an_impossible_action_is_refused(
+    capsys: pytest.CaptureFixture[str], recording: Path, flags: Sequence[str], fault: str
+) -> None:
+    line = refusal(capsys, "listen", "--model", MODEL, "--input", recording, *flags)
+    assert line.startswith(f"speech-lstm: {fault}")
+
+
+def test_without_a_broker_it_does_not_listen() -> None:
+    command = [*PIPED, "--mqtt", "mqtt://127.0.0.1:1/home"]
     run = subprocess.run(
-        [*PIPED, *flags], env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SLOW
+        command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SLOW
     )
     assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr.startswith(f"speech-lstm: {says}")
+    assert run.stderr.startswith("speech-lstm: mqtt://127.0.0.1:1/home: ")
     assert run.stderr.count("\n") == 1
 
 
-def test_what_is_no_command_can_not_be_waited_for() -> None:
-    with pytest.raises(ActionError, match=r"^--on _silence_: no command of the model; its commands are yes, no$"):
+def test_a_label_that_is_no_command_starts_no_program() -> None:
+    with pytest.raises(ActionError, match=r"^--on _silence_: .+; its commands are yes, no$"):
         check_words(["no", SILENCE], ("yes", "no", UNKNOWN, SILENCE))
 
 
 @pytest.mark.parametrize("flags", [["--on", "yes"], ["--plain", "--jsonl"], ["--every", "-1"], ["--every", "soon"]])
-def test_flags_that_can_not_be(flags: Sequence[str]) -> None:
-    run = subprocess.run([*LISTEN, *flags], capture_output=True, text=True, timeout=SLOW)
-    assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr.startswith("speech-lstm listen: ")
-    assert run.stderr.count("\n") == 1
+def test_invalid_flags(capsys: pytest.CaptureFixture[str], flags: Sequence[str]) -> None:
+    status, output, errors = call(capsys, "listen", *flags)
+    assert (status, output) == (2, "")
+    assert errors.startswith("speech-lstm listen: ")
+    assert errors.count("\n") == 1

@@ -132,7 +132,7 @@ console = Console(width=80, height=24, force_terminal=True, color_system="256")
 view = LiveView(source, detector, model.detection, console)
 samples = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
 detector(samples)
-view.hear(samples)
+view.update(samples)
 """
 
 

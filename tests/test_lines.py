@@ -16,44 +16,44 @@ from speech_lstm.live.command_log import Command
 from speech_lstm.live.lines import JsonLines, Lines
 from speech_lstm.live.listening import listen
 from speech_lstm.recognition.prediction import Prediction
-from support.told import Blocks, Told
+from support.scripted_detector import ScriptedDetector, SilentSource
 
 
-class Recorder:
-    """An action that remembers what happened to it; it is busy for so many looks after the stream's end."""
+class RecordingAction:
+    """An action that records what happens to it; it is busy for so many looks after the stream's end."""
 
     def __init__(self, busy: int = 0) -> None:
-        self.happened: list[str] = []
-        self.left = busy
-        self.told = 0
+        self.events: list[str] = []
+        self.looks = busy
+        self.noted = 0
 
-    def __enter__(self) -> Recorder:
-        self.happened.append("open")
+    def __enter__(self) -> RecordingAction:
+        self.events.append("open")
         return self
 
     def __exit__(self, *fault: object) -> None:
-        self.happened.append("closed")
+        self.events.append("closed")
 
     def __call__(self, command: Command) -> None:
-        self.happened.append(command.found.label)
+        self.events.append(command.prediction.label)
 
     def notes(self) -> list[str]:
-        new = self.happened[self.told :]
-        self.told = len(self.happened)
-        return [f"recorded {what}" for what in new]
+        new = self.events[self.noted :]
+        self.noted = len(self.events)
+        return [f"recorded {event}" for event in new]
 
     @property
     def busy(self) -> bool:
-        self.left -= 1
-        if self.left == 0:
-            self.happened.append("done")
-        return self.left >= 0
+        self.looks -= 1
+        if self.looks == 0:
+            self.events.append("done")
+        return self.looks >= 0
 
 
 def test_plain_lines_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     source, detector = (
-        Blocks(200, losses=(30, 30, 150), end=KeyboardInterrupt()),
-        Told({10: "yes", 123: "no", 190: "yes"}),
+        SilentSource(200, losses=(30, 30, 150), end=KeyboardInterrupt()),
+        ScriptedDetector({10: "yes", 123: "no", 190: "yes"}),
     )
     file = io.StringIO()
     began = datetime.now()
@@ -72,13 +72,13 @@ def test_plain_lines_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
         "listening to USB [bold]Mikrofon[/] Gerät; Ctrl-C ends",
         "   3.1 s  2 blocks lost so far: this machine is too slow",
         "  15.1 s  3 blocks lost so far: this machine is too slow",
-        "20.0 s heard, 3 commands: yes 2, no 1; 3 blocks lost",
+        "20.0 s of audio, 3 commands: yes 2, no 1; 3 blocks lost",
     ]
     assert source.entered == 0
 
 
 def test_lines_of_json() -> None:
-    source, detector = Blocks(20), Told({10: "yes", 15: "no"})
+    source, detector = SilentSource(20), ScriptedDetector({10: "yes", 15: "no"})
     file = io.StringIO()
     before = datetime.now().astimezone()
     listen(source, detector, JsonLines(source, detector, file))
@@ -91,14 +91,14 @@ def test_lines_of_json() -> None:
     assert before - timedelta(seconds=0.6) < said < before + timedelta(seconds=5)
 
 
-def test_a_hint_is_told_when_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
-    source, detector = Blocks(6), Told({})
+def test_a_hint_is_printed_when_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    source, detector = SilentSource(6), ScriptedDetector({})
     lines = Lines(source, detector, io.StringIO())
     with lines:
         for block, hint in zip(source_of(source), ["", "too loud", "too loud", "", "too loud", ""], strict=True):
             source.hint = hint
             detector(block)
-            lines.hear(block)
+            lines.update(block)
     assert capsys.readouterr().err.splitlines()[1:-1] == [
         "   0.2 s  too loud",
         "   0.4 s  the input is fine again",
@@ -107,16 +107,18 @@ def test_a_hint_is_told_when_it_changes(capsys: pytest.CaptureFixture[str]) -> N
     ]
 
 
-def source_of(source: Blocks) -> Iterator[np.ndarray]:
+def source_of(source: SilentSource) -> Iterator[np.ndarray]:
     with source:
         yield from source
 
 
 @pytest.mark.parametrize("how", ["end", "Ctrl-C", "a fault"])
-def test_actions_are_told_and_closed_however_it_ends(capsys: pytest.CaptureFixture[str], how: str) -> None:
+def test_actions_get_the_commands_and_are_closed_however_it_ends(
+    capsys: pytest.CaptureFixture[str], how: str
+) -> None:
     end = {"end": None, "Ctrl-C": KeyboardInterrupt(), "a fault": MicrophoneError("gone")}[how]
-    source, detector = Blocks(5, end=end), Told({2: "go", 4: "up"})
-    action = Recorder(busy=2)
+    source, detector = SilentSource(5, end=end), ScriptedDetector({2: "go", 4: "up"})
+    action = RecordingAction(busy=2)
     display = Lines(source, detector, io.StringIO())
     if how == "a fault":
         with pytest.raises(MicrophoneError, match="gone"):
@@ -124,9 +126,9 @@ def test_actions_are_told_and_closed_however_it_ends(capsys: pytest.CaptureFixtu
     else:
         listen(source, detector, display, [action])
     waited = ["done"] if how == "end" else []
-    assert action.happened == ["open", "go", "up", *waited, "closed"]
+    assert action.events == ["open", "go", "up", *waited, "closed"]
     errors = capsys.readouterr().err.splitlines()
-    assert errors[-1] == "0.5 s heard, 2 commands: go 1, up 1"
+    assert errors[-1] == "0.5 s of audio, 2 commands: go 1, up 1"
     assert [line for line in errors if "recorded" in line][:3] == [
         "   0.1 s  recorded open",
         "   0.2 s  recorded go",
@@ -137,48 +139,48 @@ def test_actions_are_told_and_closed_however_it_ends(capsys: pytest.CaptureFixtu
 
 
 def test_a_note_after_the_last_block_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    action = Recorder()
+    action = RecordingAction()
 
-    class Interrupted(Blocks):
+    class Interrupted(SilentSource):
         def __iter__(self) -> Iterator[np.ndarray]:
             yield from super().__iter__()
-            action.happened.append("late")
+            action.events.append("late")
             raise KeyboardInterrupt
 
-    source, detector = Interrupted(3), Told({})
+    source, detector = Interrupted(3), ScriptedDetector({})
     listen(source, detector, Lines(source, detector, io.StringIO()), [action])
     assert capsys.readouterr().err.splitlines()[-2] == "   0.3 s  recorded late"
 
 
-def test_what_is_found_at_the_end_of_the_stream_counts() -> None:
-    class Late(Told):
+def test_a_command_at_the_end_of_the_stream_counts() -> None:
+    class Late(ScriptedDetector):
         def finish(self) -> list[Prediction]:
             return [Prediction("stop", 0.9, self.seconds - 0.4, self.seconds, self.scores)]
 
-    source, detector = Blocks(5), Late({})
+    source, detector = SilentSource(5), Late({})
     file = io.StringIO()
-    action = Recorder()
+    action = RecordingAction()
     listen(source, detector, Lines(source, detector, file), [action])
     assert file.getvalue().split()[2] == "stop"
-    assert action.happened == ["open", "stop", "closed"]
+    assert action.events == ["open", "stop", "closed"]
 
 
 def test_a_reader_that_went_away_is_noticed_without_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     reading, writing = os.pipe()
-    source, detector = Blocks(100), Told({})
-    action = Recorder()
+    source, detector = SilentSource(100), ScriptedDetector({})
+    action = RecordingAction()
     with os.fdopen(writing, "w") as file:
         os.close(reading)
         with pytest.raises(BrokenPipeError):
             listen(source, detector, JsonLines(source, detector, file), [action])
     assert detector.blocks == 1
-    assert action.happened == ["open", "closed"]
-    assert "heard" not in capsys.readouterr().err  # it ends quietly
+    assert action.events == ["open", "closed"]
+    assert "of audio" not in capsys.readouterr().err  # no summary
 
 
 def test_a_reader_that_is_slow_or_has_what_it_needs_is_no_reason_to_end() -> None:
     reading, writing = os.pipe()
-    source, detector = Blocks(20), Told({3: "go"})
+    source, detector = SilentSource(20), ScriptedDetector({3: "go"})
     with os.fdopen(writing, "w") as file:
         listen(source, detector, JsonLines(source, detector, file))
     with os.fdopen(reading) as file:

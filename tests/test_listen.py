@@ -75,7 +75,7 @@ def test_words_come_out_as_commands_and_ctrl_c_ends_it(virtual: VirtualMicrophon
     if (found[0], found[-1]) == (expected[0].label, expected[-1].label):
         assert length == pytest.approx(expected[-1].start - expected[0].start, abs=0.2)
     summary = errors.get(timeout=SLOW)
-    assert f"s heard, {len(found)} commands: " in summary
+    assert f"s of audio, {len(found)} commands: " in summary
     assert "lost" not in summary
 
 

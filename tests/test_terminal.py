@@ -71,7 +71,7 @@ def test_the_view_while_the_device_goes_away_and_comes_back(words: Path) -> None
             wait_for(lambda: "status" in terminal.screen())
             after = terminal.screen()
     # Above it tmux itself shows lines of the other screen, after the change of size.
-    assert re.search(r"^\d+\.\d s heard, 4 commands: yes 2, stop 2\nstatus 0$", after, re.MULTILINE)
+    assert re.search(r"^\d+\.\d s of audio, 4 commands: yes 2, stop 2\nstatus 0$", after, re.MULTILINE)
 
 
 def test_without_colour_and_with_what_a_program_says(virtual: VirtualMicrophone, words: Path) -> None:
@@ -90,7 +90,7 @@ def test_without_colour_and_with_what_a_program_says(virtual: VirtualMicrophone,
         terminal.press("C-c")
         wait_for(lambda: "status" in terminal.screen())
         after = terminal.screen().split("\n")  # it is as it was
-        assert re.fullmatch(r"\d+\.\d s heard, 2 commands: yes 1, stop 1", after[0])
+        assert re.fullmatch(r"\d+\.\d s of audio, 2 commands: yes 1, stop 1", after[0])
         assert after[1] == "status 0"
 
 

@@ -12,36 +12,36 @@ from speech_lstm.errors import ActionError
 
 if TYPE_CHECKING:
     from speech_lstm.audio.inputs import Input
-    from speech_lstm.live.listening import Action, Display, Hears
+    from speech_lstm.live.listening import Action, DetectorLike, Display
     from speech_lstm.recognition.recognizer import Recognizer
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     add_input_flags(parser)
     parser.add_argument(
-        "--auto-level", choices=("true", "false"), default="true", help="raise quiet speech (%(default)s)"
+        "--auto-level", choices=("true", "false"), default="true", help="amplify quiet speech (%(default)s)"
     )
-    shown = parser.add_mutually_exclusive_group()
-    shown.add_argument("--plain", action="store_true", help="print a line for each command, in a terminal too")
-    shown.add_argument("--jsonl", action="store_true", help="print one JSON object a line")
-    actions = parser.add_argument_group("actions", "What happens when a command is heard; see docs/actions.md.")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--plain", action="store_true", help="print a line for each command, also in a terminal")
+    output.add_argument("--jsonl", action="store_true", help="print a JSON object for each command, one a line")
+    actions = parser.add_argument_group("actions", "What a recognised command does; see docs/actions.md.")
     actions.add_argument(
         "--on",
         nargs=2,
         action="append",
         default=[],
         metavar=("WORD", "COMMAND"),
-        help="run a program when the word is heard; can be given several times",
+        help="run a program on this word; can be given several times",
     )
-    actions.add_argument("--shell", action="store_true", help="let /bin/sh run those commands")
+    actions.add_argument("--shell", action="store_true", help="run those commands with /bin/sh")
     actions.add_argument(
         "--every",
         type=seconds,
         default=1.0,
         metavar="SECONDS",
-        help="start a program no more often than this (%(default)s)",
+        help="start a program at most once in this time (%(default)s)",
     )
-    actions.add_argument("--mqtt", metavar="mqtt://HOST/TOPIC", help="publish every command, as JSON, to a broker")
+    actions.add_argument("--mqtt", metavar="mqtt://HOST/TOPIC", help="publish each command as JSON to an MQTT broker")
     add_recognition_flags(parser)
 
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.audio.inputs import Levelled, find_input
     from speech_lstm.audio.level import Level
 
-    # Before torch is imported: a wrong device, program or address is told at once.
+    # Before the model is loaded, so that a wrong device, program or address fails at once.
     source = find_input(arguments.device, arguments.input, arguments.raw)
     microphone = Levelled(source, Level(arguments.auto_level == "true"))
     actions = actions_of(arguments)
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = load(arguments.model)
     check_words([word for word, _ in arguments.on], model.labels)
     detector = Detector(model, arguments.threshold)
-    for name in ("SIGTERM", "SIGHUP"):  # they end it as Ctrl-C does: nothing that it began is left behind
+    for name in ("SIGTERM", "SIGHUP"):  # they end it as Ctrl-C does, and with it the programs that it started
         number = getattr(signal, name, None)  # Windows has only one of them
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as after nohup
             signal.signal(number, signal.default_int_handler)
@@ -71,11 +71,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def actions_of(arguments: argparse.Namespace) -> list[Action]:
-    """What the flags ask to happen; raises ActionError for what can't be."""
+    """The actions that the flags ask for; raises ActionError for an impossible one."""
     from speech_lstm.live.programs import Program
 
     if arguments.shell and not arguments.on:
-        raise ActionError("--shell is for the commands of --on; give --on WORD COMMAND")
+        raise ActionError("--shell applies to the commands of --on; pass --on WORD COMMAND")
     actions: list[Action] = [
         Program(word, command, arguments.shell, arguments.every) for word, command in arguments.on
     ]
@@ -91,12 +91,13 @@ def check_words(words: list[str], labels: tuple[str, ...]) -> None:
     from speech_lstm.config import commands_of
 
     commands = commands_of(labels)
-    if strange := [word for word in words if word not in commands]:
-        raise ActionError(f"--on {strange[0]}: no command of the model; its commands are {', '.join(commands)}")
+    for word in words:
+        if word not in commands:
+            raise ActionError(f"--on {word}: not a command of the model; its commands are {', '.join(commands)}")
 
 
-def display_of(arguments: argparse.Namespace, source: Input, detector: Hears, model: Recognizer) -> Display:
-    """Lines of JSON or text where they are asked for or the output is no terminal, else the live view."""
+def display_of(arguments: argparse.Namespace, source: Input, detector: DetectorLike, model: Recognizer) -> Display:
+    """The display that the flags ask for; by default the live view in a terminal, else lines."""
     from speech_lstm.live.lines import JsonLines, Lines
 
     if arguments.jsonl:

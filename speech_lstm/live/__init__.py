@@ -1,0 +1,4 @@
+"""Listening to a live input: the loop (read listening.py first), its displays, and what a command starts.
+
+That is a program (programs.py) or a message to an MQTT broker (mqtt.py). Nothing here needs torch.
+"""

@@ -1,4 +1,4 @@
-"""What was heard while listening: each command with the time of day, and how often each was."""
+"""The commands recognised while listening: each with the time of day, and how often each was recognised."""
 
 from __future__ import annotations
 
@@ -10,42 +10,43 @@ from datetime import datetime, timedelta
 from speech_lstm.recognition.prediction import Prediction
 from speech_lstm.report.tables import counted
 
-REMEMBERED = 200  # commands; more than any terminal has lines
+MOST_COMMANDS = 200  # kept; more than any terminal has lines
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command that was heard from a source."""
+    """A command recognised in the sound of a source."""
 
     source: str  # its name
-    found: Prediction
-    said: datetime  # the time of day, with its zone, at which the word began
-    certain: float  # seconds of the stream when it was found
+    prediction: Prediction
+    time: datetime  # the time of day, with its zone, at which the word began
+    decision_seconds: float  # seconds of the stream at which it was decided on
 
     def json(self) -> str:
-        """It as a line of JSON: the fields of `classify --jsonl`, and the time of day as ISO 8601."""
-        return json.dumps(self.found.fields(self.source) | {"time": self.said.isoformat(timespec="milliseconds")})
+        """The command as a line of JSON: the fields of `classify --jsonl`, and the time of day as ISO 8601."""
+        fields = self.prediction.fields(self.source) | {"time": self.time.isoformat(timespec="milliseconds")}
+        return json.dumps(fields)
 
 
-class Journal:
+class CommandLog:
     """The newest commands, the last one first, and the count of each."""
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.newest: deque[Command] = deque(maxlen=REMEMBERED)
+        self.newest: deque[Command] = deque(maxlen=MOST_COMMANDS)
         self.counts: Counter[str] = Counter()
 
-    def add(self, found: Prediction, seconds: float) -> Command:
-        """Note what was found when `seconds` of the stream had been heard, which is now."""
-        said = datetime.now().astimezone() - timedelta(seconds=max(0.0, seconds - found.start))
-        command = Command(self.source, found, said, seconds)
+    def add(self, prediction: Prediction, seconds: float) -> Command:
+        """Log a command that is decided on now, at `seconds` of the stream."""
+        time = datetime.now().astimezone() - timedelta(seconds=max(0.0, seconds - prediction.start))
+        command = Command(self.source, prediction, time, seconds)
         self.newest.appendleft(command)
-        self.counts[found.label] += 1
+        self.counts[prediction.label] += 1
         return command
 
     def summary(self, seconds: float, overruns: int) -> str:
-        """One line for the end."""
-        each = ", ".join(f"{label} {count}" for label, count in self.counts.most_common())
-        line = f"{seconds:.1f} s heard, {counted(self.counts.total(), 'command')}"
-        line += f": {each}" if each else ""
+        """One line for the end, such as `20.0 s of audio, 3 commands: yes 2, no 1; 3 blocks lost`."""
+        counts = ", ".join(f"{label} {count}" for label, count in self.counts.most_common())
+        line = f"{seconds:.1f} s of audio, {counted(self.counts.total(), 'command')}"
+        line += f": {counts}" if counts else ""
         return line + (f"; {counted(overruns, 'block')} lost" if overruns else "")

@@ -1,4 +1,4 @@
-"""The loop of `listen`: blocks go from a source to the detector, what it finds to the display and to the actions."""
+"""The loop of `listen`: blocks go from a source to the detector, its commands to the display and to the actions."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from speech_lstm.audio.inputs import Input
-from speech_lstm.live.command_log import Command, Journal
+from speech_lstm.live.command_log import Command, CommandLog
 from speech_lstm.recognition.prediction import Prediction
 
-WAIT_SECONDS = 0.05  # from look to look at what is still running when the stream has ended
+POLL_SECONDS = 0.05  # from look to look at the actions that still run when the stream has ended
 
 
-class Hears(Protocol):
+class DetectorLike(Protocol):
     """What listening needs of a detector."""
 
     @property
@@ -28,9 +28,9 @@ class Hears(Protocol):
 
 
 class Display(AbstractContextManager[Any], Protocol):
-    """Where the user sees what is heard; it is open while listening and says a last word when it is closed."""
+    """Where the user sees the commands; it is open while listening, and closing it prints a summary."""
 
-    journal: Journal
+    log: CommandLog
 
     def command(self, command: Command) -> None:
         """Show a command."""
@@ -40,41 +40,41 @@ class Display(AbstractContextManager[Any], Protocol):
         """Show a line from an action."""
         ...
 
-    def hear(self, block: np.ndarray) -> None:
-        """A block, 1-D float32 at 16 kHz, was heard, and what it brought was shown."""
+    def update(self, block: np.ndarray) -> None:
+        """Show the state after a block, 1-D float32 at 16 kHz, whose commands and notes have been shown."""
         ...
 
 
 class Action(AbstractContextManager[Any], Protocol):
-    """What is to happen when a command is heard; it is ready in a with block. It returns at once."""
+    """What happens on a command; it is ready inside a with block. A call returns at once."""
 
     def __call__(self, command: Command) -> None: ...
     def notes(self) -> list[str]:
-        """What there is to tell the user since this was last asked."""
+        """Lines for the user since the last call."""
         ...
 
     @property
     def busy(self) -> bool:
-        """Whether something that it began goes on."""
+        """Whether something that it started still runs."""
         ...
 
 
-def listen(source: Input, detector: Hears, display: Display, actions: Sequence[Action] = ()) -> None:
-    """Open `source` and hand on what `detector` finds in it until Ctrl-C or the end of its blocks.
+def listen(source: Input, detector: DetectorLike, display: Display, actions: Sequence[Action] = ()) -> None:
+    """Open `source` and pass on what `detector` recognises in it, until Ctrl-C or the end of its blocks.
 
-    When the blocks end, what the actions began is waited for; at Ctrl-C it is ended. Raises what the source and
-    the actions raise where they can't be opened or break: MicrophoneError, ActionError; BrokenPipeError where
+    At the end of the blocks, it waits for what the actions started; Ctrl-C ends that as well. Raises what the source
+    and the actions raise where they cannot be opened or break: MicrophoneError, ActionError; BrokenPipeError where
     nobody reads what the display prints.
     """
 
-    def hand_on(found: Sequence[Prediction]) -> None:
-        for prediction in found:
-            command = display.journal.add(prediction, detector.seconds)
+    def pass_on(predictions: Sequence[Prediction]) -> None:
+        for prediction in predictions:
+            command = display.log.add(prediction, detector.seconds)
             display.command(command)
             for action in actions:
                 action(command)
 
-    def tell() -> None:
+    def show_notes() -> None:
         for action in actions:
             for note in action.notes():
                 display.note(note)
@@ -83,14 +83,14 @@ def listen(source: Input, detector: Hears, display: Display, actions: Sequence[A
         with ExitStack() as stack:
             for part in (*actions, source, display):
                 stack.enter_context(part)
-            stack.callback(tell)  # what the actions have to say at the end, before the display is closed
+            stack.callback(show_notes)  # the last ones, before the display is closed
             for block in source:
-                hand_on(detector(block))
-                tell()
-                display.hear(block)
-            hand_on(detector.finish())
+                pass_on(detector(block))
+                show_notes()
+                display.update(block)
+            pass_on(detector.finish())
             while any(action.busy for action in actions):
-                tell()
-                time.sleep(WAIT_SECONDS)
+                show_notes()
+                time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         pass  # the way to end it

@@ -1,4 +1,4 @@
-"""The level of what is heard, as a bar of characters."""
+"""The level of the sound, as a bar of characters."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from rich.text import Text
 
 from speech_lstm.config import SAMPLE_RATE
 
-FLOOR_DB = -60.0  # the left end of the meter; a quiet room is about there
+FLOOR_DB = -60.0  # the left end of the meter, about the level of a quiet room
 HOT_DB = -12.0  # speech whose peaks come near full scale is about to clip
 CLIPPED = 0.999  # of full scale
-HOLD_SECONDS = 1.5  # a peak stays this long, then falls
+HOLD_SECONDS = 1.5  # that a peak stays before it falls
 FALL_DB = 20.0  # per second
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 class Meter:
-    """The level of what is heard, in dB relative to full scale, and a peak that is held and falls."""
+    """The level of the sound in dB relative to full scale, and a peak that is held and then falls."""
 
     def __init__(self) -> None:
         self.level = self.peak = -math.inf
         self.clipped = False
         self._peak_age = math.inf  # seconds
 
-    def hear(self, block: np.ndarray) -> None:
+    def update(self, block: np.ndarray) -> None:
         """Take in a block, 1-D float32 at 16 kHz."""
         seconds = len(block) / SAMPLE_RATE
         highest = float(np.abs(block).max(initial=0.0))
@@ -44,17 +44,17 @@ class Meter:
         room = max(8, width - len(figures) - 5)  # the last: " CLIP"
         filled = draw_bar(_position(self.level), room, ascii_only).rstrip()
         bar = Text(filled, "green").append(("-" if ascii_only else "─") * (room - len(filled)), "dim")
-        at = min(room - 1, int(_position(self.peak) * room))
+        column = min(room - 1, int(_position(self.peak) * room))
         if self.peak > FLOOR_DB:
             mark = Text("|" if ascii_only else "┃", "bold red" if self.peak > HOT_DB else "bold yellow")
-            bar = Text.assemble(bar[:at], mark, bar[at + 1 :])
+            bar = Text.assemble(bar[:column], mark, bar[column + 1 :])
         bar.append(figures)
         bar.append(" CLIP" if self.clipped else "     ", "bold red reverse" if self.clipped else "")
         step = 10 if room >= 36 else 20
         scale = [" "] * (room + 4)
         for decibels in range(int(FLOOR_DB), 1, step):
-            for place, letter in enumerate(str(decibels), round(_position(decibels) * (room - 1))):
-                scale[place] = letter
+            for column, letter in enumerate(str(decibels), round(_position(decibels) * (room - 1))):
+                scale[column] = letter
         return [bar, Text("".join(scale), "dim")]
 
 
@@ -68,7 +68,7 @@ def draw_bar(fraction: float, width: int, ascii_only: bool = False) -> str:
 
 
 def _position(decibels: float) -> float:
-    """Where on the meter a level stands, 0 to 1."""
+    """Where on the meter a level lies, 0 to 1."""
     return min(1.0, max(0.0, 1.0 - decibels / FLOOR_DB))
 
 
@@ -77,5 +77,5 @@ def _decibels(amplitude: float) -> float:
 
 
 def _figure(decibels: float) -> str:
-    """Three characters, as "-23", " -9" or, for nothing at all, "  -"."""
+    """Three characters, such as "-23", " -9" or, for no sound at all, "  -"."""
     return f"{round(decibels):3}" if decibels > -99.5 else "  -"

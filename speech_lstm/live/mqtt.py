@@ -1,4 +1,4 @@
-"""Commands for an MQTT broker, as home automation reads them."""
+"""Commands published to an MQTT broker, for home automation."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from speech_lstm.files import reason
 from speech_lstm.live.command_log import Command
 
 PORT = 1883
-PASSWORD = "SPEECH_LSTM_MQTT_PASSWORD"  # in the environment, where it is not seen in the list of processes
-PATIENCE_SECONDS = 5.0  # for a broker to answer at the start
+PASSWORD = "SPEECH_LSTM_MQTT_PASSWORD"  # an environment variable, which the list of processes does not show
+TIMEOUT_SECONDS = 5.0  # for the broker's answer at the start
 KEEPALIVE_SECONDS = 20
-LONGEST_WAIT_SECONDS = 30  # from try to try, when a broker went away
+LONGEST_WAIT_SECONDS = 30  # between attempts to reconnect
 FORM = "mqtt://[USER[:PASSWORD]@]HOST[:PORT]/TOPIC"
 
 
 class Publisher:
-    """Publishes every command as JSON at `url`, of FORM; the connection stands inside a with block.
+    """Publishes every command as JSON at `url`, of FORM; connected inside a with block.
 
-    A message is sent at most once and not kept by the broker: a command that comes late does harm. When the
-    broker goes away, its return is waited for in the background and what is heard meanwhile is not sent. Raises
-    ActionError for an address that isn't one (on construction) and where no broker answers or it refuses (on
-    entering), MissingPackageError without the package paho-mqtt.
+    A message is sent at most once and not retained by the broker, because a late command does harm. When the
+    connection is lost, the client reconnects in the background; commands in between are not published. Raises
+    ActionError for an invalid address (on construction) and where no broker answers or it refuses (on entering),
+    MissingPackageError without the package paho-mqtt.
     """
 
     def __init__(self, url: str) -> None:
-        parts = split(url)
+        parts = split_address(url)
         assert parts.hostname is not None
         self.host, self.port, self.topic = parts.hostname, parts.port or PORT, unquote(parts.path[1:])
         self.address = f"mqtt://{self.host}:{self.port}/{self.topic}"  # without the password
-        self.said: deque[str] = deque()
-        self.answered = threading.Event()
+        self.pending: deque[str] = deque()  # notes
+        self.answer = threading.Event()  # the broker accepted or refused the connection
         self.refusal = ""
         mqtt = paho()
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
         if parts.username:
             password = unquote(parts.password) if parts.password else os.environ.get(PASSWORD)
             self.client.username_pw_set(unquote(parts.username), password)
-        self.client.connect_timeout = PATIENCE_SECONDS
+        self.client.connect_timeout = TIMEOUT_SECONDS
         self.client.reconnect_delay_set(1, LONGEST_WAIT_SECONDS)
         self.client.on_connect = self.on_connect
         self.client.on_disconnect = self.on_disconnect
@@ -51,16 +51,16 @@ class Publisher:
     def __enter__(self) -> Self:
         try:
             self.client.connect(self.host, self.port, KEEPALIVE_SECONDS)
-        except (OSError, ValueError) as error:  # ValueError: a host that can't be
-            said = reason(error) if isinstance(error, OSError) else str(error)
+        except (OSError, ValueError) as error:  # ValueError: an impossible host
+            cause = reason(error) if isinstance(error, OSError) else str(error)
             raise ActionError(
-                f"{self.address}: no MQTT broker answers ({said}); see that it runs and that the address is right"
+                f"{self.address}: no MQTT broker answers ({cause}); check that it runs and that the address is right"
             ) from None
         self.client.loop_start()
-        if not self.answered.wait(PATIENCE_SECONDS) or self.refusal:
+        if not self.answer.wait(TIMEOUT_SECONDS) or self.refusal:
             self.close()
-            said = self.refusal or f"no answer for {PATIENCE_SECONDS:g} s"
-            raise ActionError(f"{self.address}: the MQTT broker refuses ({said}); see its user and its password")
+            cause = self.refusal or f"no answer for {TIMEOUT_SECONDS:g} s"
+            raise ActionError(f"{self.address}: the MQTT broker refuses ({cause}); check the user and the password")
         return self
 
     def __exit__(
@@ -69,55 +69,55 @@ class Publisher:
         self.close()
 
     def close(self) -> None:
-        """Send what is waiting and leave the broker."""
+        """Send the messages that wait and disconnect."""
         connected = self.client.is_connected()
         self.client.disconnect()
-        if connected:  # else its thread may be trying to connect, and ends by itself
+        if connected:  # otherwise its thread may be trying to connect, and ends by itself
             self.client.loop_stop()
 
     def __call__(self, command: Command) -> None:
         if not self.client.is_connected() or self.client.publish(self.topic, command.json()).rc:
-            self.said.append(f"MQTT: {command.found.label} was not published, the broker is away")
+            self.pending.append(f"MQTT: {command.prediction.label} was not published: not connected to the broker")
 
     def notes(self) -> list[str]:
-        """What became of the connection since this was last asked."""
-        return [self.said.popleft() for _ in range(len(self.said))]
+        """What happened to the connection since the last call."""
+        return [self.pending.popleft() for _ in range(len(self.pending))]
 
     @property
     def busy(self) -> bool:
-        """Never: what was published is sent before the connection is closed."""
+        """Never: closing the connection first sends what was published."""
         return False
 
-    # Both are called from the thread of the connection.
+    # The client's thread calls both.
 
     def on_connect(self, client: Any, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
-        if self.answered.is_set() and not code.is_failure:
-            self.said.append("MQTT: connected again")
+        if self.answer.is_set() and not code.is_failure:
+            self.pending.append("MQTT: connected again")
         self.refusal = str(code).lower() if code.is_failure else ""
-        self.answered.set()
+        self.answer.set()
 
     def on_disconnect(self, client: Any, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
         if code.is_failure and not self.refusal:
-            self.said.append("MQTT: the broker went away; its return is waited for")
+            self.pending.append("MQTT: lost the connection to the broker; reconnecting")
 
 
-def split(url: str) -> SplitResult:
-    """The parts of an address of FORM; raises ActionError, which doesn't tell the password."""
+def split_address(url: str) -> SplitResult:
+    """The parts of an address of FORM; raises ActionError, whose message does not contain the password."""
     try:
         parts = urlsplit(url)
         topic = unquote(parts.path[1:])
-        good = parts.scheme == "mqtt" and parts.hostname and parts.port != 0 and topic
-    except ValueError:  # a port that is no number, brackets that don't close
-        good = False
-    if not good or any(letter in url for letter in "#?") or any(letter in topic for letter in "+#\0"):
+        valid = parts.scheme == "mqtt" and parts.hostname and parts.port != 0 and topic
+    except ValueError:  # a port that is not a number, an unclosed bracket
+        valid = False
+    if not valid or any(letter in url for letter in "#?") or any(letter in topic for letter in "+#\0"):
         raise ActionError(
-            f"--mqtt: the address must be {FORM}, with no + # ? in the topic and those of a password as %XX"
+            f"--mqtt: the address must be {FORM}, without + # ? in the topic, and with those of a password as %XX"
         )
     return parts
 
 
 def paho() -> ModuleType:
-    """The client's module; raises MissingPackageError."""
+    """The module of the MQTT client; raises MissingPackageError."""
     require("paho")
     from paho.mqtt import client
 

@@ -1,4 +1,4 @@
-"""Programs that are run when a word is heard."""
+"""Programs that run on a word."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ from typing import Self
 from speech_lstm.errors import ActionError
 from speech_lstm.files import reason
 from speech_lstm.live.command_log import Command
+from speech_lstm.recognition.prediction import Prediction
 
 EVERY_SECONDS = 1.0  # between the starts of one program
 LONGEST_LINE = 1000  # bytes; a program's line is cut there
-END_SECONDS = 1.0  # that a program has to end when asked to, before it is killed
-POLL_SECONDS = 0.02
+END_SECONDS = 1.0  # from SIGTERM to SIGKILL
+POLL_SECONDS = 0.02  # from look to look whether it has ended
 
 
 class Program:
-    """Runs `command` when `word` is heard, in no shell unless `shell`.
+    """Runs `command` on `word`, without a shell unless `shell`.
 
-    It runs beside the listening, with SPEECH_LSTM_WORD, SPEECH_LSTM_PROBABILITY and SPEECH_LSTM_START (seconds)
-    in its environment and nothing on its standard input; what it prints become notes. While it runs, and for
-    `every` seconds of the stream after it was last started, it is not started again. It runs until it has
-    ended and so has everything that still holds its output; leaving the with block ends all of that.
-    Raises ActionError where there is no such program.
+    The program runs in parallel with the listening, with SPEECH_LSTM_WORD, SPEECH_LSTM_PROBABILITY and
+    SPEECH_LSTM_START (seconds) in its environment and nothing on its standard input; each line it prints becomes a
+    note. While it runs, and for `every` seconds of the stream after its last start, it is not started again. It
+    counts as running until it and every other process that holds its output have ended; leaving the with block ends
+    them. Raises ActionError where there is no such program.
     """
 
     def __init__(self, word: str, command: str, shell: bool = False, every: float = EVERY_SECONDS) -> None:
         self.word, self.every = word, every
-        self.arguments = ["/bin/sh", "-c", command] if shell else split(word, command)
+        self.arguments = ["/bin/sh", "-c", command] if shell else split_command(word, command)
         self.name = "the command" if shell else os.path.basename(self.arguments[0])  # noqa: PTH119
         self.process: subprocess.Popen[bytes] | None = None
-        self.started = -float("inf")  # seconds of the stream
+        self.last_start = -float("inf")  # seconds of the stream
         self.output = b""  # the line that has no end yet
-        self.said: list[str] = []
+        self.pending: list[str] = []  # notes
 
     def __enter__(self) -> Self:
         return self
@@ -56,47 +57,47 @@ class Program:
         return self.process is not None
 
     def __call__(self, command: Command) -> None:
-        found = command.found
-        if found.label != self.word:
+        prediction = command.prediction
+        if prediction.label != self.word:
             return
         self.collect()  # it may have ended since
         if self.busy:
-            self.say(f"{self.name} is still running and is not started again")
-        elif found.start - self.started < self.every:
-            self.say(f"{self.name} is not started again within {self.every:g} s")
+            self.add_note(f"{self.name} is still running and is not started again")
+        elif prediction.start - self.last_start < self.every:
+            self.add_note(f"{self.name} is not started again within {self.every:g} s")
         else:
-            self.started = found.start
-            self.start(command)
+            self.last_start = prediction.start
+            self.start(prediction)
 
-    def start(self, command: Command) -> None:
+    def start(self, prediction: Prediction) -> None:
         """Start the program."""
-        facts = {
-            "SPEECH_LSTM_WORD": command.found.label,
-            "SPEECH_LSTM_PROBABILITY": f"{command.found.probability:.4f}",
-            "SPEECH_LSTM_START": f"{command.found.start:.3f}",
+        variables = {
+            "SPEECH_LSTM_WORD": prediction.label,
+            "SPEECH_LSTM_PROBABILITY": f"{prediction.probability:.4f}",
+            "SPEECH_LSTM_START": f"{prediction.start:.3f}",
         }
         try:
             self.process = subprocess.Popen(
                 self.arguments,
-                env=os.environ | facts,
+                env=os.environ | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for us; and a group of its own, to end it with all that it began
+                start_new_session=True,  # Ctrl-C does not reach it, and its group ends with all that it started
             )
         except OSError as error:
-            self.say(f"{self.name} does not start: {reason(error)}")
+            self.add_note(f"{self.name} does not start: {reason(error)}")
         else:
             os.set_blocking(self.process.stdout.fileno(), False)  # type: ignore[union-attr]
 
     def notes(self) -> list[str]:
-        """What it printed, and how it failed, since this was last asked."""
+        """What the program printed, and how it failed, since the last call."""
         self.collect()
-        said, self.said = self.said, []
-        return said
+        notes, self.pending = self.pending, []
+        return notes
 
     def collect(self) -> None:
-        """Take in what the program printed and whether it ended; it is not waited for."""
+        """Take in what the program printed and whether it ended, without waiting."""
         if self.process is None or not self.read(self.process.stdout.fileno()):  # type: ignore[union-attr]
             return
         status = self.process.poll()
@@ -105,12 +106,12 @@ class Program:
         self.process.stdout.close()  # type: ignore[union-attr]
         self.process = None
         if status < 0:
-            self.say(f"{self.name} was ended by signal {-status} ({signal.strsignal(-status)})")
+            self.add_note(f"{self.name} was ended by signal {-status} ({signal.strsignal(-status)})")
         elif status:
-            self.say(f"{self.name} failed with exit status {status}")
+            self.add_note(f"{self.name} failed with exit status {status}")
 
     def read(self, output: int) -> bool:
-        """Read what there is; returns whether that was the last."""
+        """Read what the pipe holds; returns whether that was the end."""
         try:
             part = os.read(output, 1 << 16)
         except BlockingIOError:
@@ -119,19 +120,19 @@ class Program:
         if len(self.output) > LONGEST_LINE or (not part and self.output):
             lines, self.output = [*lines, self.output], b""
         for line in lines:
-            if text := shown(line[:LONGEST_LINE]):
-                self.say(text)
+            if text := printable_text(line[:LONGEST_LINE]):
+                self.add_note(text)
         return not part
 
-    def say(self, text: str) -> None:
-        self.said.append(f"{self.word}: {text}")
+    def add_note(self, text: str) -> None:
+        self.pending.append(f"{self.word}: {text}")
 
     def end(self) -> None:
-        """End the program and what it began."""
+        """End the program and what it started."""
         try:
             self.signal(signal.SIGTERM)
-            end = time.monotonic() + END_SECONDS
-            while self.busy and time.monotonic() < end:
+            deadline = time.monotonic() + END_SECONDS
+            while self.busy and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
                 self.collect()
         finally:
@@ -140,30 +141,30 @@ class Program:
                 self.process.wait()
 
     def signal(self, number: signal.Signals) -> None:
-        """To the program's whole group, which has its number as long as the program was not waited for."""
+        """Signal the program's whole group, whose number stays its own until the program is reaped."""
         assert self.process is not None
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter: macOS, of a group of zombies
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter on macOS, for a group of zombies
             os.killpg(self.process.pid, number)
 
 
-def split(word: str, command: str) -> list[str]:
-    """The program and its arguments, divided as a shell divides them; raises ActionError."""
+def split_command(word: str, command: str) -> list[str]:
+    """The program and its arguments, split as a shell splits them; raises ActionError."""
     try:
         arguments = shlex.split(command)
     except ValueError as error:
-        raise ActionError(f"--on {word}: {command!r} can't be divided into words ({error}); see its quotes") from None
+        raise ActionError(f"--on {word}: cannot split {command!r} into words ({error}); check its quotes") from None
     if not arguments:
         raise ActionError(f"--on {word}: the command is empty; give a program and its arguments")
     if shutil.which(arguments[0]) is None:
-        found = "is no program that can be run" if os.path.exists(arguments[0]) else "is not there"  # noqa: PTH110
+        fault = "is not executable" if os.path.exists(arguments[0]) else "does not exist"  # noqa: PTH110
         raise ActionError(
-            f"--on {word}: the program {arguments[0]!r} {found}; see its name, its path and its permissions, "
-            "or give --shell for a command of the shell"
+            f"--on {word}: the program {arguments[0]!r} {fault}; check its name, path and permissions, "
+            "or pass --shell for a shell command"
         )
     return arguments
 
 
-def shown(line: bytes) -> str:
-    """A program's line without what would move a terminal's cursor."""
+def printable_text(line: bytes) -> str:
+    """A program's line without the control characters that would move a terminal's cursor."""
     text = line.decode(errors="replace").expandtabs()
     return "".join(letter for letter in text if letter.isprintable()).strip()

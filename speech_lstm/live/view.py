@@ -11,44 +11,46 @@ from types import TracebackType
 from typing import Self, TextIO
 
 import numpy as np
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.control import Control
+from rich.panel import Panel
 from rich.segment import Segment
 from rich.text import Text
 
 from speech_lstm.audio.inputs import Input
 from speech_lstm.config import SILENCE, UNKNOWN, DetectionConfig
-from speech_lstm.live.box import Line, box, fitted
-from speech_lstm.live.command_log import Command, Journal
-from speech_lstm.live.listening import Hears
+from speech_lstm.live.command_log import Command, CommandLog
+from speech_lstm.live.listening import DetectorLike
 from speech_lstm.live.meter import Meter, draw_bar
-from speech_lstm.live.spectrogram import Strip
+from speech_lstm.live.spectrogram import TerminalSpectrogram
 from speech_lstm.report.tables import counted
 
 FLASH_SECONDS = 1.0  # of audio in which a new command is shown in reverse
-NOTE_SECONDS = 8.0  # of audio for which a note stands
+NOTE_SECONDS = 8.0  # of audio for which a note is shown
 FRAME_SECONDS = 0.08  # the view is drawn no more often than this
 COMMANDS_WIDTH = 42  # characters, of the panel with the commands beside the bars
 SPLIT_WIDTH = 72  # characters; a narrower terminal shows no bars
-STRIP_HEIGHTS = {20: 4, 32: 8}  # lines of the spectrogram in a terminal of at least so many
+SPECTROGRAM_HEIGHTS = {20: 4, 32: 8}  # lines of the spectrogram in a terminal of at least so many
+
+Lines = list[list[Segment]]
 
 
 class LiveView:
     """The whole screen: the meter and the spectrogram with the words, the probabilities, the commands, a status line.
 
-    `detection` tells the thresholds that are marked and the rate of false accepts that they stand for. Inside a
-    with block it has a screen of its own, which is gone afterwards; one line on it then sums up.
+    `detection` holds the thresholds that are marked and the rate of false accepts that they were chosen for. Inside a
+    with block the view has a screen of its own; leaving it restores the terminal and prints one line that sums up.
     """
 
     def __init__(
-        self, source: Input, detector: Hears, detection: DetectionConfig, console: Console | None = None
+        self, source: Input, detector: DetectorLike, detection: DetectionConfig, console: Console | None = None
     ) -> None:
-        self.journal = Journal(source.device.name)
-        self.meter, self.strip = Meter(), Strip()
-        self.note_text, self.noted = "", -math.inf  # the last note, and the second of the stream in which it came
+        self.log = CommandLog(source.device.name)
+        self.meter, self.spectrogram = Meter(), TerminalSpectrogram()
+        self._note, self._note_seconds = "", -math.inf  # the last note, and the second of the stream at which it came
         self._source, self._detector, self._detection = source, detector, detection
         self._console = console or Console()
-        self._drawn = -math.inf
+        self._last_frame = -math.inf
         self._screen = self._console.screen()
 
     def __enter__(self) -> Self:
@@ -63,22 +65,22 @@ class LiveView:
     ) -> None:
         self._screen.__exit__(kind, error, traceback)
         if self._detector.seconds:
-            summary = self.journal.summary(self._detector.seconds, self._source.overruns)
+            summary = self.log.summary(self._detector.seconds, self._source.overruns)
             print(summary, file=self._console.file, flush=True)
 
     def command(self, command: Command) -> None:
-        """It is in the journal, from which it is drawn."""
+        """Nothing more to do: the next frame is drawn from the log."""
 
     def note(self, text: str) -> None:
-        self.note_text, self.noted = text, self._detector.seconds
+        self._note, self._note_seconds = text, self._detector.seconds
 
-    def hear(self, block: np.ndarray) -> None:
+    def update(self, block: np.ndarray) -> None:
         if len(block):
-            self.meter.hear(block)
-            self.strip.hear(block)
-        if time.monotonic() - self._drawn >= FRAME_SECONDS:
+            self.meter.update(block)
+            self.spectrogram.update(block)
+        if time.monotonic() - self._last_frame >= FRAME_SECONDS:
             self.draw()
-            self._drawn = time.monotonic()
+            self._last_frame = time.monotonic()
 
     def draw(self) -> None:
         """Draw everything."""
@@ -93,67 +95,68 @@ class LiveView:
             yield Segment.line()
         yield from lines[-1]
 
-    def _lines(self, console: Console, options: ConsoleOptions) -> list[Line]:
+    def _lines(self, console: Console, options: ConsoleOptions) -> Lines:
         """Every line of the screen, as wide as it is."""
         width, height, plain = options.max_width, options.height or console.height, options.ascii_only
-        strip = max((lines for least, lines in STRIP_HEIGHTS.items() if height >= least), default=0)
-        sound = self._sound(console, max(0, width - 4), strip, plain)
-        title = Text.assemble("listening to ", (self.journal.source, "bold"))
-        lines = box(console, sound, width, len(sound) + 2, title, self._message(), plain)
-        rows = max(0, height - len(lines) - 1)
-        lines += self._middle(console, width, rows, plain)
-        return [*lines[: height - 1], fitted(console, self._status(width), width)]
+        options = options.update(no_wrap=True, overflow="crop" if plain else "ellipsis")
+        sound = self._sound(console, max(0, width - 4), height, plain)
+        title = Text.assemble("listening to ", (self.log.source, "bold"))
+        lines = panel(console, options, sound, width, len(sound) + 2, title, self._message())
+        lines += self._middle(console, options, width, max(0, height - len(lines) - 1))
+        status = console.render_lines(self._status(width), options.update(width=width, height=1))
+        return [*lines[: height - 1], *status]
 
-    def _middle(self, console: Console, width: int, height: int, ascii_only: bool) -> list[Line]:
-        """The probabilities, if there is room, and the commands beside them."""
-        rows = max(0, height - 2)
+    def _middle(self, console: Console, options: ConsoleOptions, width: int, height: int) -> Lines:
+        """The probabilities, if there is room, and the commands to the right of them."""
+        rows, plain = max(0, height - 2), options.ascii_only
         if width < SPLIT_WIDTH:
-            return box(console, self._commands(rows), width, height, "commands", "", ascii_only)
+            return panel(console, options, self._commands(rows), width, height, Text("commands"))
         left = width - COMMANDS_WIDTH
-        mark = "|" if ascii_only else "│"
-        scores = self._scores(left - 4, rows, ascii_only)
-        bars = box(console, scores, left, height, "probability", f"{mark} {self._budget()}", ascii_only)
-        commands = box(console, self._commands(rows), COMMANDS_WIDTH, height, "commands", "", ascii_only)
+        scores = self._scores(left - 4, rows, plain)
+        legend = Text(f"{threshold_mark(plain)} {self._budget()}")
+        bars = panel(console, options, scores, left, height, Text("probability"), legend)
+        commands = panel(console, options, self._commands(rows), COMMANDS_WIDTH, height, Text("commands"))
         return [[*one, *other] for one, other in zip(bars, commands, strict=True)]
 
-    def _sound(self, console: Console, width: int, strip: int, ascii_only: bool) -> list[Text | Line]:
-        """The meter and, of so many lines, the spectrogram with the words below it."""
-        lines: list[Text | Line] = [*self.meter.rows(width, ascii_only)]
-        if strip:
+    def _sound(self, console: Console, width: int, height: int, ascii_only: bool) -> list[Text]:
+        """The meter and, in a terminal of enough lines, the spectrogram with the words below it."""
+        lines = self.meter.rows(width, ascii_only)
+        rows = max((rows for least, rows in SPECTROGRAM_HEIGHTS.items() if height >= least), default=0)
+        if rows:
             coloured = console.color_system in ("256", "truecolor") and not console.no_color
-            lines += self.strip.lines(width, strip, coloured, ascii_only)
+            lines += self.spectrogram.lines(width, rows, coloured, ascii_only)
             lines.append(self._words(width))
         return lines
 
     def _words(self, width: int) -> Text:
         """The newest commands, each where it begins in the spectrogram."""
         line = Text(" " * width)
-        free = width
-        for command in self.journal.newest:
-            place = self.strip.place(self._detector.seconds - command.found.start, width)
-            if place < 0:
+        free = width  # columns to the left of the words so far
+        for command in self.log.newest:
+            column = self.spectrogram.column(self._detector.seconds - command.prediction.start, width)
+            if column < 0:
                 break
-            word = command.found.label[: free - place]
+            word = command.prediction.label[: free - column]
             if word:
-                line = Text.assemble(line[:place], (word, "bold green"), line[place + len(word) :])
-                free = place - 1
+                line = Text.assemble(line[:column], (word, "bold green"), line[column + len(word) :])
+                free = column - 1
         return line
 
     def _budget(self) -> str:
-        """How often the thresholds let something else pass, as far as that is known."""
+        """The rate of false accepts that the thresholds were chosen for, where it is known."""
         rate = self._detection.false_accepts_per_hour
         return f"{rate:g} false accepts an hour" if rate else "threshold, not calibrated"
 
     def _message(self) -> Text:
-        """What to do about the sound, or else the last note for a while."""
+        """The hint about the sound, or else, for a while, the last note."""
         if hint := self._source.hint:
             return Text(hint, "bold yellow")
-        if self._detector.seconds - self.noted < NOTE_SECONDS:
-            return Text(self.note_text, "bold")
+        if self._detector.seconds - self._note_seconds < NOTE_SECONDS:
+            return Text(self._note, "bold")
         return Text()
 
     def _scores(self, width: int, rows: int, ascii_only: bool) -> list[Text]:
-        """The labels as bars: all of them in their order if there is room, else the leading ones."""
+        """The labels as bars: all of them in their order if there is room, else the likeliest ones."""
         scores = self._detector.scores
         ordered = list(scores.items())
         if len(ordered) > rows:
@@ -172,41 +175,61 @@ class LiveView:
         return "bold" if score >= self._detection.threshold(label) else "dim"
 
     def _bar(self, label: str, score: float, room: int, ascii_only: bool) -> Text:
-        """A bar with the threshold marked: for a command."""
+        """A bar; that of a command has its threshold marked."""
         bar = draw_bar(score, room, ascii_only)
         if label in (SILENCE, UNKNOWN):
             return Text(bar, "cyan")
         threshold = self._detection.threshold(label)
-        at = min(room - 1, int(threshold * room))
+        column = min(room - 1, int(threshold * room))
         style = "black on green" if score >= threshold else "bold yellow"
-        mark = ("|" if ascii_only else "│", style)
-        return Text.assemble((bar[:at], "green"), mark, (bar[at + 1 :], "green"))
+        mark = (threshold_mark(ascii_only), style)
+        return Text.assemble((bar[:column], "green"), mark, (bar[column + 1 :], "green"))
 
     def _commands(self, rows: int) -> list[Text]:
         """The newest commands, the last one on top."""
         lines = [
             Text.assemble(
-                f"{command.found.start:8.1f} s  ",
-                (f"{command.said:%H:%M:%S}", "dim"),
-                f" {command.found.probability:4.0%}  ",
-                (f" {command.found.label} ", "bold green reverse" if self._is_new(command) else "bold"),
+                f"{command.prediction.start:8.1f} s  ",
+                (f"{command.time:%H:%M:%S}", "dim"),
+                f" {command.prediction.probability:4.0%}  ",
+                (f" {command.prediction.label} ", "bold green reverse" if self._is_new(command) else "bold"),
             )
-            for command in islice(self.journal.newest, rows)
+            for command in islice(self.log.newest, rows)
         ]
         return lines or [Text("none so far", "dim")]
 
     def _is_new(self, command: Command) -> bool:
-        return self._detector.seconds - command.certain < FLASH_SECONDS
+        return self._detector.seconds - command.decision_seconds < FLASH_SECONDS
 
     def _status(self, width: int) -> Text:
         seconds = int(self._detector.seconds)
-        heard = f" {seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} heard"
+        clock = f" {seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
         overruns = self._source.overruns
-        line = Text(f"{heard}, {counted(self.journal.counts.total(), 'command')}, ")
+        line = Text(f"{clock} of audio, {counted(self.log.counts.total(), 'command')}, ")
         line.append(f"{counted(overruns, 'block')} lost", "bold red" if overruns else "")
         end = "Ctrl-C ends "
         line.append(" " * max(1, width - line.cell_len - len(end)) + end, "dim")
         return line
+
+
+def panel(
+    console: Console,
+    options: ConsoleOptions,
+    lines: list[Text],
+    width: int,
+    height: int,
+    title: Text,
+    footer: Text | None = None,
+) -> Lines:
+    """Exactly `height` lines of `width` cells: a box around `lines`, each of which is cut to fit."""
+    for edge in filter(None, (title, footer)):
+        edge.overflow = options.overflow
+    box = Panel(Group(*lines), title=title, title_align="left", subtitle=footer, subtitle_align="left")
+    return console.render_lines(box, options.update(width=width, height=height))
+
+
+def threshold_mark(ascii_only: bool) -> str:
+    return "|" if ascii_only else "│"
 
 
 def fits(file: TextIO) -> bool:
@@ -215,6 +238,6 @@ def fits(file: TextIO) -> bool:
 
 
 def only_ascii() -> bool:
-    """Whether the user's locale is the plain one; Python would write UTF-8 all the same."""
-    chosen = next((value for name in ("LC_ALL", "LC_CTYPE", "LANG") if (value := os.environ.get(name))), "")
-    return chosen in ("C", "POSIX")
+    """Whether the user's locale is the plain one, C or POSIX, in which Python writes UTF-8 all the same."""
+    locale = next((value for name in ("LC_ALL", "LC_CTYPE", "LANG") if (value := os.environ.get(name))), "")
+    return locale in ("C", "POSIX")

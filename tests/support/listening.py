@@ -1,4 +1,4 @@
-"""The command `listen` as a process, and recordings for it."""
+"""The command `listen` as a process, recordings for it, and commands that it recognises."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import soundfile
 
 from speech_lstm.config import SAMPLE_RATE
+from speech_lstm.live.command_log import Command, CommandLog
+from speech_lstm.recognition.prediction import Prediction
 from support.virtual_microphone import ROOT
 
 MODEL = ROOT / "checkpoints" / "commands8.onnx"  # without torch, whose import takes seconds of each process
@@ -35,21 +37,28 @@ def spoken(words: tuple[str, ...], path: Path) -> np.ndarray:
     return recording
 
 
-def lines_of(stream: IO[str] | None) -> queue.Queue[str]:
-    """A queue that a thread fills with the lines of a process's stream."""
+def command(word: str, start: float = 1.25) -> Command:
+    """A word recognised from a microphone, decided on 0.9 s after it began."""
+    prediction = Prediction(word, 0.97341, start, start + 0.5, {word: 0.97341})
+    return CommandLog("a microphone").add(prediction, start + 0.9)
+
+
+def lines_of(stream: IO[str] | None) -> queue.Queue[Any]:
+    """A queue that a thread fills with the lines of a process's stream, and None at its end."""
     assert stream is not None
-    lines: queue.Queue[str] = queue.Queue()
+    lines: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:
         for line in stream:
             lines.put(line.rstrip("\n"))
+        lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()
     return lines
 
 
-def wait_for(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + SLOW
-    while not what():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.1)
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SLOW
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)

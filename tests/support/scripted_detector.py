@@ -1,4 +1,4 @@
-"""A source and a detector for tests: blocks of silence, in which is found what was told."""
+"""A source and a detector for tests: blocks of silence, in which the detector finds commands by a script."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ LABELS = (*COMMANDS_8, UNKNOWN, SILENCE)
 BLOCK = np.zeros(1600, np.float32)
 
 
-class Blocks:
-    """A source of blocks; with `losses` at these blocks, and `end` raised after the last one."""
+class SilentSource:
+    """A source of `count` blocks; it loses blocks before those of `losses` and raises `end` after the last one."""
 
     def __init__(self, count: int, losses: tuple[int, ...] = (), end: BaseException | None = None) -> None:
         self.device = InputDevice(3, "USB [bold]Mikrofon[/] Gerät", 1, 44_100.0, True)
@@ -25,7 +25,6 @@ class Blocks:
         self.overruns = 0
         self.hint = ""
         self.entered = 0
-        self.hint = ""
 
     def __enter__(self) -> Self:
         self.entered += 1
@@ -45,11 +44,11 @@ class Blocks:
             raise self.end
 
 
-class Told:
-    """Finds the commands that it was told, by the number of the block."""
+class ScriptedDetector:
+    """Finds the commands of `script`, by the number of the block."""
 
-    def __init__(self, found: dict[int, str], labels: tuple[str, ...] = LABELS) -> None:
-        self.found = found
+    def __init__(self, script: dict[int, str], labels: tuple[str, ...] = LABELS) -> None:
+        self.script = script
         self.scores = {label: 1.0 / (len(labels) - place) for place, label in enumerate(labels)}
         self.blocks = 0
 
@@ -59,7 +58,7 @@ class Told:
 
     def __call__(self, block: np.ndarray) -> list[Prediction]:
         self.blocks += 1
-        if label := self.found.get(self.blocks):
+        if label := self.script.get(self.blocks):
             return [Prediction(label, 0.97, self.seconds - 0.5, self.seconds, self.scores)]
         return []
 
