@@ -5,12 +5,15 @@ Nothing heavy is imported here, so `--help` answers at once.
 
 from __future__ import annotations
 
+import tomllib
 import typing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar, Literal, Self
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from speech_lstm.errors import ConfigError
+from speech_lstm.files import reason
 
 SAMPLE_RATE = 16_000  # Hz; of every waveform inside the program
 CLIP_SAMPLES = SAMPLE_RATE  # one second, the length of a Speech Commands recording
@@ -294,3 +297,23 @@ class Config(Settings):
                 raise ConfigError(f"{name} must be a table of settings")
         groups: dict[str, Any] = {name: cls.GROUPS[name].from_dict(table) for name, table in values.items()}
         return cls(**groups)
+
+
+Parsed = TypeVar("Parsed")
+
+
+def read_toml(path: Path, parse: Callable[[dict[str, Any]], Parsed]) -> Parsed:
+    """What `parse` makes of the tables of a TOML file; raises ConfigError that begins with the file's name."""
+    try:
+        return parse(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({reason(error)})") from None
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, an impossible path
+        raise ConfigError(f"{path}: not a TOML file ({error})") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def read_config(path: Path) -> Config:
+    """The configuration of a TOML file alone; raises ConfigError."""
+    return read_toml(path, Config.from_dict)

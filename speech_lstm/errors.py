@@ -64,6 +64,16 @@ class ActionError(SpeechLSTMError):
     """An action on a word that cannot be carried out: no such word, program or broker."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or the name of its class if it has none."""
+    return " ".join((str(error).strip() or type(error).__name__).splitlines()[0].split())
+
+
+def printable(text: str) -> str:
+    """`text`, quoted if it would break the line or move the cursor."""
+    return text if text.isprintable() else repr(text)
+
+
 def require(package: str) -> None:
     """Raise MissingPackageError unless the package is installed. It is not imported."""
     if find_spec(package) is None:

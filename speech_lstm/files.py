@@ -81,6 +81,13 @@ def reason(error: OSError) -> str:
     return f"{message}; {advice}" if advice else message
 
 
+def byte_size(count: int) -> str:
+    """A number of bytes for people: `12.3 MB`."""
+    if count < 10**4:
+        return f"{count} bytes"
+    return f"{count / 1e9:.1f} GB" if count >= 10**9 else f"{count / 1e6:.{1 if count >= 10**7 else 2}f} MB"
+
+
 def discard(path: Path) -> None:
     """Remove a temporary file if it exists and can be removed."""
     with suppress(OSError):  # the folder is gone or never was one: nothing of ours is in it

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 import tomli_w
 
-from speech_lstm.commands.flags import read_config
-from speech_lstm.config import COMMANDS_8, FeatureConfig, NetworkConfig
+from speech_lstm.config import COMMANDS_8, FeatureConfig, NetworkConfig, read_config
 from speech_lstm.errors import ConfigError
 from speech_lstm.model.network import Network
 from speech_lstm.model.sizing import TOLERANCE, match_parameters, parameter_count

@@ -16,8 +16,7 @@ import soundfile
 
 from speech_lstm import commands
 from speech_lstm.cli import summary
-from speech_lstm.commands.flags import read_config
-from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, Config
+from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, Config, read_config
 from speech_lstm.recognition.recognizer import load
 from speech_lstm.training.run import train
 from support.command_line import SLOW, call, refusal

@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve  # type: ignore[import-untyped]
 
-from speech_lstm.commands.flags import read_config
-from speech_lstm.config import SILENCE, UNKNOWN, FeatureConfig, NetworkConfig
+from speech_lstm.config import SILENCE, UNKNOWN, FeatureConfig, NetworkConfig, read_config
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.model.network import Network
 from speech_lstm.report.plotting import save_figure

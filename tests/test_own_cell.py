@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from speech_lstm.commands.flags import read_config
-from speech_lstm.config import COMMANDS_8, FeatureConfig, NetworkConfig
+from speech_lstm.config import COMMANDS_8, FeatureConfig, NetworkConfig, read_config
 from speech_lstm.errors import ConfigError, ModelError
 from speech_lstm.model.checkpoint import Model, load_model, save_model
 from speech_lstm.model.network import Network

@@ -137,7 +137,7 @@ def test_files_that_are_no_study(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("[study")
     for name, says in {
         "grefff": "unknown study 'grefff'; give greff, ",
-        str(tmp_path / "none.toml"): "can't be read",
+        str(tmp_path / "none.toml"): "none.toml: ",
         str(tmp_path / "broken.toml"): "not a TOML file",
     }.items():
         with pytest.raises(ConfigError, match=says):

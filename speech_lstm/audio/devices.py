@@ -172,11 +172,11 @@ def sounddevice() -> ModuleType:
             "or dnf install portaudio (Fedora)"
         ) from error
     except Exception as error:  # its own PortAudioError, which can't be imported either
-        raise MicrophoneError(f"PortAudio does not start ({reason(error)}); see the sound settings") from error
+        raise MicrophoneError(f"PortAudio does not start ({host_reason(error)}); see the sound settings") from error
     return sounddevice
 
 
-def reason(error: BaseException | None) -> str:
+def host_reason(error: BaseException | None) -> str:
     """PortAudio's words in one line, without the name of the call and the number of the error."""
     words = str(error.args[0]) if error and error.args else str(error)
     host: Any = error.args[2][2] if error and len(error.args) > 2 else ""
@@ -194,4 +194,4 @@ def play(samples: np.ndarray) -> None:
         with native_stderr_silenced():
             binding.play(samples, SAMPLE_RATE, blocking=True)
     except (binding.PortAudioError, ValueError) as error:  # ValueError: there is no default output
-        raise MicrophoneError(f"it can't be played ({reason(error)}); see the sound settings") from error
+        raise MicrophoneError(f"it can't be played ({host_reason(error)}); see the sound settings") from error

@@ -18,9 +18,9 @@ import soundfile
 
 from speech_lstm.audio.level import Level
 from speech_lstm.audio.recording import decoded, stream_recording
-from speech_lstm.audio.sources import STDIN, printable, reason, standard_input
+from speech_lstm.audio.sources import STDIN, decoder_reason, standard_input
 from speech_lstm.config import SAMPLE_RATE
-from speech_lstm.errors import ConfigError, RecordingError
+from speech_lstm.errors import ConfigError, RecordingError, printable
 
 BLOCK_SECONDS = 0.1
 POLL_SECONDS = 0.5  # longest time without a block: what goes on beside the sound must not wait for more of it
@@ -146,7 +146,8 @@ class Piped:
             sound = soundfile.SoundFile(self._descriptor, closefd=False, **(layout if self._raw else {}))
         except soundfile.SoundFileError as error:
             raise RecordingError(
-                f"{STDIN}: not a WAV stream ({reason(error)}); send one, or raw 16-bit samples with --raw RATE"
+                f"{STDIN}: not a WAV stream ({decoder_reason(error)}); "
+                "send one, or raw 16-bit samples with --raw RATE"
             ) from error
         if not sound.frames:
             raise RecordingError(f"{STDIN}: its header promises no sound; send raw 16-bit samples with --raw RATE")

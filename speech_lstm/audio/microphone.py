@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from speech_lstm.audio.devices import find_device, list_devices, portaudio_index, reason, refresh, sounddevice
+from speech_lstm.audio.devices import find_device, host_reason, list_devices, portaudio_index, refresh, sounddevice
 from speech_lstm.audio.native_stderr import native_stderr_silenced
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.errors import MicrophoneError
@@ -164,7 +164,7 @@ class Microphone:
                     self._resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
                     return
         raise MicrophoneError(
-            f"{self.device.name}: the device refuses to open ({reason(refusal)}); see that no other program "
+            f"{self.device.name}: the device refuses to open ({host_reason(refusal)}); see that no other program "
             "holds it and that this one may use the microphone, or choose another with --device"
         ) from refusal
 

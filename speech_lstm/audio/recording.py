@@ -11,9 +11,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import soundfile
 
-from speech_lstm.audio.sources import Source, opened, printable, reason, shown_name, unreadable
+from speech_lstm.audio.sources import Source, decoder_reason, opened, source_name, unreadable
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
-from speech_lstm.errors import RecordingError
+from speech_lstm.errors import RecordingError, printable
 
 _WAV = {".wav", ".wave", ".w64", ".rf64"}
 AUDIO_SUFFIXES = frozenset(
@@ -72,7 +72,7 @@ def read_recording(source: Source, max_seconds: float | None = None) -> np.ndarr
         pieces.append(piece)
         count += len(piece)
         if max_seconds is not None and count > max_seconds * SAMPLE_RATE:
-            raise RecordingError(f"{shown_name(source)}: is longer than {max_seconds:g} s; cut it")
+            raise RecordingError(f"{source_name(source)}: is longer than {max_seconds:g} s; cut it")
     return np.concatenate(pieces)
 
 
@@ -212,7 +212,7 @@ def _search(folder: Path) -> list[Path]:
 
 def _pieces(source: Source) -> Iterator[np.ndarray]:
     """The recording as 1-D float32 pieces at 16 kHz, as they come from the decoder."""
-    name = shown_name(source)
+    name = source_name(source)
     with opened(source, name) as sound:
         unknown = sound.frames > 1 << 60 or sound.format == "MP3"  # from a pipe; estimated from the bit rate
         yield from decoded(sound, name, VALUES_PER_READ, 0 if unknown else sound.frames)
@@ -263,7 +263,7 @@ def decode(sound: Sound, name: str, done: int, values: int) -> np.ndarray:
     try:
         return sound.read(count, dtype="float32", always_2d=True)
     except soundfile.SoundFileError as error:
-        raise RecordingError(f"{name}: is truncated or damaged ({reason(error)})") from error
+        raise RecordingError(f"{name}: is truncated or damaged ({decoder_reason(error)})") from error
 
 
 def _mono(block: np.ndarray, name: str, frames: int, rate: float) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 import soundfile
 
 from speech_lstm.audio import containers
-from speech_lstm.errors import RecordingError
+from speech_lstm.errors import RecordingError, printable
 
 Source = str | os.PathLike[str] | BinaryIO  # "-" is standard input
 
@@ -52,7 +52,7 @@ def _sound(file: BinaryIO, name: str) -> soundfile.SoundFile:
         return _ForwardFile(_Bytes(file))
     except soundfile.SoundFileError as error:
         raise RecordingError(
-            f"{name}: not a recording that can be read ({reason(error)}); "
+            f"{name}: not a recording that can be read ({decoder_reason(error)}); "
             "WAV, FLAC, OGG and MP3 can be, convert others to one of them"
         ) from error
 
@@ -104,22 +104,17 @@ def unreadable(name: str, error: Exception) -> RecordingError:
     return RecordingError(f"{name}: can't be read: {getattr(error, 'strerror', None) or error}")
 
 
-def reason(error: Exception) -> str:
+def decoder_reason(error: Exception) -> str:
     """libsndfile's own words, to stand in parentheses."""
     return str(getattr(error, "error_string", error)).strip().removeprefix("Error : ").rstrip(".")
 
 
-def shown_name(source: Source) -> str:
+def source_name(source: Source) -> str:
     """What messages call `source`."""
     if not isinstance(source, (str, os.PathLike)):
         source = getattr(source, "name", None) or "recording"
         return printable(source) if isinstance(source, str) else "recording"
     return STDIN if os.fspath(source) == "-" else printable(os.fspath(source))
-
-
-def printable(name: str) -> str:
-    """`name`, quoted where it would break the line."""
-    return name if name.isprintable() else repr(name)
 
 
 class _Bytes:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-import tomllib
 import typing
 from collections.abc import Collection
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from speech_lstm.config import KINDS, Config, Settings, split_names
+from speech_lstm.config import KINDS, Config, Settings, read_config, split_names
 from speech_lstm.errors import ConfigError
-from speech_lstm.files import reason
 
 LONGEST = 60  # seconds of a sequence in the gradient study: 1,500 steps
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -221,18 +219,6 @@ def config_of(arguments: argparse.Namespace, file: Path | None) -> Config:
             hint = typing.get_type_hints(Config.GROUPS[group])[name]
             tables.setdefault(group, {})[name] = value_of(name, text, hint)
     return Config.from_dict(tables)
-
-
-def read_config(file: Path) -> Config:
-    """The configuration of a TOML file alone."""
-    try:
-        return Config.from_dict(tomllib.loads(file.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigError(f"{file}: can't be read ({reason(error)})") from None
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a path that can't be
-        raise ConfigError(f"{file}: not a TOML file ({error})") from None
-    except ConfigError as error:
-        raise ConfigError(f"{file}: {error}") from None
 
 
 def value_of(name: str, text: str, hint: Any) -> Any:

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from speech_lstm.audio.recording import AUDIO_SUFFIXES, read_recording
-from speech_lstm.audio.sources import printable
 from speech_lstm.config import SILENCE, UNKNOWN
-from speech_lstm.errors import CorpusError, RecordingError
+from speech_lstm.errors import CorpusError, RecordingError, printable
 
 Split = Literal["training", "validation", "testing"]
 SPLITS: tuple[Split, ...] = ("training", "validation", "testing")

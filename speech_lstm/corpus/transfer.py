@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from speech_lstm.errors import ArchiveError
-from speech_lstm.files import discard, reason, write_json
+from speech_lstm.files import byte_size, discard, reason, write_json
 
 WAITS = (0.5, 1.0, 2.0)  # seconds before the attempts that follow one without gain
 SILENCE = 30.0  # seconds without a byte after which a connection counts as cut
@@ -91,8 +91,8 @@ class Transfer:
     def _outlook(self) -> str:
         if not (have := self._have()):
             return "try again later, or give another address with --url"
-        of = f" of {size(self.total)}" if self.total else ""
-        return f"{size(have)}{of} are kept, run the same command again to go on"
+        of = f" of {byte_size(self.total)}" if self.total else ""
+        return f"{byte_size(have)}{of} are kept, run the same command again to go on"
 
     def _attempt(self) -> None:
         have = self._have()
@@ -165,7 +165,7 @@ class Transfer:
                 "check --url and --version"
             )
         if self.total > MOST_BYTES:
-            raise ArchiveError(f"{self.url}: the file there has {size(self.total)}; too large for an archive")
+            raise ArchiveError(f"{self.url}: the file there has {byte_size(self.total)}; too large for an archive")
         check_room(self.part.parent, self.total - have + round(self.room * self.total), "to fetch and unpack it")
 
     def _receive(self, response: http.client.HTTPResponse, have: int) -> None:
@@ -182,7 +182,7 @@ class Transfer:
                     break
                 have += len(piece)
                 if have > MOST_BYTES:
-                    raise ArchiveError(f"{self.url}: the server sends more than {size(MOST_BYTES)}; check --url")
+                    raise ArchiveError(f"{self.url}: the server sends more than {byte_size(MOST_BYTES)}; check --url")
                 self._write(file, piece)
                 shown.update(len(piece))
         if self.total is not None and have < self.total:
@@ -202,17 +202,9 @@ def check_room(folder: Path, needed: int, purpose: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise ArchiveError(
-            f"{folder}: {size(needed)} of free disk space are needed {purpose}, {size(free)} are there; "
+            f"{folder}: {byte_size(needed)} of free disk space are needed {purpose}, {byte_size(free)} are there; "
             "free some or choose a folder on another disk with --data"
         )
-
-
-def size(count: int) -> str:
-    """Bytes for people."""
-    return next(
-        (f"{count / unit:.1f} {name}" for unit, name in ((10**9, "GB"), (10**6, "MB")) if count >= unit),
-        f"{count} bytes",
-    )
 
 
 def bar(text: str, total: int | None, progress: bool, initial: int = 0) -> Any:

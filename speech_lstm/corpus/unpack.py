@@ -9,9 +9,9 @@ import zlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from speech_lstm.corpus.transfer import bar, size
+from speech_lstm.corpus.transfer import bar
 from speech_lstm.errors import ArchiveError
-from speech_lstm.files import reason
+from speech_lstm.files import byte_size, reason
 
 MOST_MEMBERS = 500_000  # the largest release has 105,878
 MOST_RATIO = 8  # unpacked to packed bytes; recordings reach 1.5
@@ -62,7 +62,7 @@ class _Bounded:
 
 
 def _too_large(name: str, limit: int) -> UnusableArchive:
-    return UnusableArchive(f"{name}: unpacks to more than {size(limit)}, which no archive of recordings does")
+    return UnusableArchive(f"{name}: unpacks to more than {byte_size(limit)}, which no archive of recordings does")
 
 
 def _unpack(archive: Path, folder: Path, progress: bool) -> int:

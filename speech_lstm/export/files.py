@@ -20,7 +20,7 @@ from speech_lstm.export.parity import (
     compare_stream,
     milliseconds,
 )
-from speech_lstm.files import atomic_path
+from speech_lstm.files import atomic_path, byte_size
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.model.onnx_file import STREAM_SUFFIX, open_session
 from speech_lstm.recognition.onnx_model import beginning
@@ -56,7 +56,7 @@ def report(model: Model, path: Path, content: bytes, int8: bool, data: Path | No
     parity = compare_recordings(model, answer)
     if not int8:
         parity.check()
-    lines = [f"{path}  {size(content)}", f"  {parity.line()}"]
+    lines = [f"{path}  {byte_size(len(content))}", f"  {parity.line()}"]
     if data is not None:
         accuracy = compare_accuracy(model, answer, data)
         accuracy.check()
@@ -76,12 +76,8 @@ def stream_report(model: Model, path: Path, content: bytes, int8: bool) -> list[
     stream, hop = stream_with(session), model.features.hop
     stream(np.zeros((1, CLIP_SAMPLES), np.float32))
     (time,) = milliseconds(lambda waveforms: stream(waveforms[:, :hop]))
-    lines = [f"{path}  {size(content)}", f"  {parity.line()}"]
+    lines = [f"{path}  {byte_size(len(content))}", f"  {parity.line()}"]
     return [*lines, f"  one frame more on one thread: {time:.2f} ms"]
-
-
-def size(content: bytes) -> str:
-    return f"{len(content) / 1e6:.2f} MB"
 
 
 def answer_with(session: InferenceSession) -> Answer:

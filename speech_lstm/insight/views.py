@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from speech_lstm.audio.recording import find_clip, stream_recording
-from speech_lstm.audio.sources import printable, shown_name
-from speech_lstm.errors import ConfigError, RecordingError
+from speech_lstm.audio.sources import source_name
+from speech_lstm.errors import ConfigError, RecordingError, printable
 from speech_lstm.files import OutputError, atomic_path, write_json
 from speech_lstm.insight.inside import look_inside
 from speech_lstm.insight.summary import Summary, summarise
@@ -35,7 +35,7 @@ class View:
     @property
     def names(self) -> list[str]:
         """The recordings as titles call them."""
-        return [shown(recording) for recording in self.recordings]
+        return [recording_title(recording) for recording in self.recordings]
 
     def table(self) -> str:
         """The numbers for people."""
@@ -140,6 +140,6 @@ def look(
     return View(model, tuple(recordings), tuple(summaries), gates, order)
 
 
-def shown(recording: str) -> str:
+def recording_title(recording: str) -> str:
     """The name of a recording for a title: its folder says the word in a corpus."""
-    return shown_name(recording) if recording == "-" else printable("/".join(Path(recording).parts[-2:]))
+    return source_name(recording) if recording == "-" else printable("/".join(Path(recording).parts[-2:]))

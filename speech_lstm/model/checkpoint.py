@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from speech_lstm.config import DetectionConfig, FeatureConfig, NetworkConfig
-from speech_lstm.errors import ConfigError, ModelError
+from speech_lstm.errors import ConfigError, ModelError, first_line
 from speech_lstm.files import atomic_path
 from speech_lstm.model.header import Header, check_version
 from speech_lstm.model.network import Network
@@ -130,7 +130,3 @@ def read_tensors(path: Path, kind: str, version: int) -> tuple[dict[str, Tensor]
         raise ModelError(f"{path}: the header is damaged ({first_line(error)})") from None
     except (SafetensorError, OSError, RuntimeError) as error:  # RuntimeError: too large to be mapped
         raise ModelError(f"{path}: not a {kind}, or cut off ({first_line(error)})") from None
-
-
-def first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

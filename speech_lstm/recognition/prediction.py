@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_lstm.audio.sources import printable
+from speech_lstm.errors import printable
 
 
 @dataclass(frozen=True)

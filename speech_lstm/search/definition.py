@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 from optuna.distributions import BaseDistribution, distribution_to_json
 
-from speech_lstm.config import Config, Settings, setting, split_names
+from speech_lstm.config import Config, Settings, read_toml, setting, split_names
 from speech_lstm.errors import ConfigError
 from speech_lstm.search.seeds import SEEDS
-from speech_lstm.study.definition import base_of, find_study, read_file, space_of, training_config
+from speech_lstm.study.definition import base_of, find_study, space_of, training_config
 from speech_lstm.trials.slots import drawn_seed, drawn_settings
 
 SHIPPED = Path(__file__).parent / "searches"
@@ -98,7 +98,8 @@ def find_search(name: str) -> Path:
 
 def read_search(name: str) -> SearchDefinition:
     """The search of a name or file; raises ConfigError, with the file's name, for one that can't be."""
-    return read_file(find_search(name), search_of)
+    path = find_search(name)
+    return read_toml(path, lambda tables: search_of(path.stem, tables))
 
 
 def search_of(name: str, tables: dict[str, Any]) -> SearchDefinition:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 from optuna.distributions import (
     BaseDistribution,
@@ -18,9 +17,8 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
-from speech_lstm.config import KINDS, Config, FeatureConfig, NetworkConfig, Settings, check, setting
+from speech_lstm.config import KINDS, Config, FeatureConfig, NetworkConfig, Settings, check, read_toml, setting
 from speech_lstm.errors import ConfigError
-from speech_lstm.files import reason
 from speech_lstm.model.sizing import match_parameters, parameter_count
 from speech_lstm.recurrent.registry import find_cell
 
@@ -134,22 +132,8 @@ def find_study(name: str, folder: Path = SHIPPED, kind: str = "study") -> Path:
 
 def read_study(name: str) -> Definition:
     """The study of a name or file; raises ConfigError, with the file's name, for one that can't be."""
-    return read_file(find_study(name), definition_of)
-
-
-Read = TypeVar("Read")
-
-
-def read_file(path: Path, read: Callable[[str, dict[str, Any]], Read]) -> Read:
-    """What is read from a TOML file's name and tables; raises ConfigError, with the file's name."""
-    try:
-        return read(path.stem, tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read ({reason(error)})") from None
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8
-        raise ConfigError(f"{path}: not a TOML file ({error})") from None
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    path = find_study(name)
+    return read_toml(path, lambda tables: definition_of(path.stem, tables))
 
 
 def definition_of(name: str, tables: dict[str, Any]) -> Definition:

@@ -9,7 +9,7 @@ from typing import Any
 import tomli_w
 
 from speech_lstm.config import Config
-from speech_lstm.errors import ConfigError
+from speech_lstm.errors import ConfigError, printable
 from speech_lstm.files import OutputError, atomic_path, reason, write_json
 from speech_lstm.recurrent.plugins import SOURCES
 
@@ -45,7 +45,7 @@ class RunFolder:
         if source := SOURCES.get(config.network.cell):
             again += ["--plugin", source]
         command = shlex.join(again)
-        comment = command if command.isprintable() else repr(command)  # a folder's name may hold a line break
+        comment = printable(command)  # a folder's name may hold a line break
         with atomic_path(self.path(CONFIG)) as temporary:
             temporary.write_text(f"# {comment}\n\n{tomli_w.dumps(config.to_dict())}", encoding="utf-8")
 

@@ -16,7 +16,7 @@ from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from speech_lstm.errors import SpeechLSTMError, require
+from speech_lstm.errors import SpeechLSTMError, first_line, require
 from speech_lstm.files import reason
 from speech_lstm.trials.recordings import StudyRecordings
 from speech_lstm.trials.slots import ASKED
@@ -86,7 +86,9 @@ def open_storage(
         except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:  # RuntimeError: another Optuna's
             said = error
             time.sleep(0.5)
-    raise StudyError(f"{shown}: can't be used as a storage ({first_line(said)}); check the address and the server")
+    raise StudyError(
+        f"{shown}: can't be used as a storage ({first_line(first_cause(said))}); check the address and the server"
+    )
 
 
 def parse_url(text: str) -> URL:
@@ -113,12 +115,11 @@ def check_file(path: Path, make: bool, kind: str) -> None:
         raise StudyError(f"{path}: can't be written: {reason(error)}") from None
 
 
-def first_line(error: BaseException) -> str:
-    """What the database said, in one line."""
-    found: BaseException = error
-    while found.__cause__ is not None:
-        found = found.__cause__
-    return " ".join(str(found).split("\n")[0].split()) or type(found).__name__
+def first_cause(error: BaseException) -> BaseException:
+    """The database's own error, which others were raised from."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 @contextmanager
@@ -131,7 +132,7 @@ def connected() -> Iterator[None]:
         if (fault := storage_fault(error)) is None:
             raise
         raise StudyError(
-            f"the storage can't be reached any more ({first_line(fault)}); what was finished is kept: "
+            f"the storage can't be reached any more ({first_line(first_cause(fault))}); what was finished is kept: "
             "run the same command when it can"
         ) from None
     finally:
