@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from speech_lstm.insight.contributions import REST, Sum, added, contributions, parts_of
+from speech_lstm.insight.contributions import REST, Sum, add_parts, contributions, parts_of
 from speech_lstm.insight.diagram import before, sum_of
 from speech_lstm.insight.inside import DIRECTIONS
 from speech_lstm.recurrent.cell import CELLS
@@ -124,10 +124,10 @@ def test_what_is_no_sum_loses_its_parts() -> None:
 
 def test_what_has_no_name_is_the_rest() -> None:
     value, other = torch.randn(1, 2, 4), torch.randn(1, 2, 4)
-    total = added(Sum.of({"x": value}), other)
+    total = add_parts(Sum.of({"x": value}), other)
     assert set(parts_of(total) or {}) == {"x", REST}
     torch.testing.assert_close(sum((parts_of(total) or {}).values()), value + other)
-    assert set(parts_of(added(Sum.of({"x": value}), torch.zeros(()))) or {}) == {"x"}
+    assert set(parts_of(add_parts(Sum.of({"x": value}), torch.zeros(()))) or {}) == {"x"}
 
 
 def test_parts_follow_a_change_of_shape() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from speech_lstm.errors import ConfigError, SpeechLSTMError
 from speech_lstm.insight.contributions import contributions
-from speech_lstm.insight.diagram import SVG, Numbers, evaluate, filled, template, write_diagram, written
+from speech_lstm.insight.diagram import SVG, Numbers, evaluate, fill, format_number, template, write_diagram
 from speech_lstm.recurrent.cell import CELLS
 from support.insight_models import seen, summary_of
 
@@ -29,7 +29,7 @@ def drawn(name: str, layer: int, direction: str, unit: int, frame: int) -> tuple
     trace = inside.trace(layer, direction)
     parts = contributions(model, inside, trace)
     numbers = Numbers(trace, parts, unit, frame)
-    return filled(template(trace, parts), numbers), numbers
+    return fill(template(trace, parts), numbers), numbers
 
 
 def shown(root: ElementTree.Element) -> dict[str, str]:
@@ -46,11 +46,11 @@ def test_every_cell_has_a_diagram_of_all_its_numbers(name: str) -> None:
         root, numbers = drawn(name, layer, "backward", 1, 4)
         found = shown(root)
         trace = numbers.trace
-        for value in (*trace.seen, *trace.state[:1]):
+        for value in (*trace.internals, *trace.state[:1]):
             form = "share" if value in trace.gates else "signed"
-            assert found[f"{value} {form}"] == written(float(trace[value][4, 1]), form)
+            assert found[f"{value} {form}"] == format_number(float(trace[value][4, 1]), form)
             for part, array in numbers.parts.get(value, {}).items():
-                assert found[f"{value}.{part} signed"] == written(float(array[4, 1]), "signed")
+                assert found[f"{value}.{part} signed"] == format_number(float(array[4, 1]), "signed")
         assert "–" not in found.values()
 
 
@@ -83,11 +83,11 @@ def test_the_numbers_on_the_edges_of_the_lstm(direction: str) -> None:
     trace, found = numbers.trace, shown(root)
     i, f, o, z, c, h = (float(trace[name][5, 3]) for name in "ifozch")
     old = float(trace["c"][4 if direction == "forward" else 6, 3])
-    assert found["c@-1 signed"] == written(old, "signed")
-    assert found["f*c@-1 signed"] == written(f * old, "signed")
+    assert found["c@-1 signed"] == format_number(old, "signed")
+    assert found["f*c@-1 signed"] == format_number(f * old, "signed")
     assert found["f percent"] == f"{100 * f:.0f} %"
-    assert found["i*z signed"] == written(i * z, "signed")
-    assert found["tanh c signed"] == written(np.tanh(c), "signed")
+    assert found["i*z signed"] == format_number(i * z, "signed")
+    assert found["tanh c signed"] == format_number(np.tanh(c), "signed")
     assert np.isclose(f * old + i * z, c, atol=1e-6)
     assert np.isclose(o * np.tanh(c), h, atol=1e-6)
 
@@ -127,12 +127,12 @@ def test_formulas(a: float, b: float) -> None:
 
 
 def test_numbers_are_written_in_three_decimals() -> None:
-    assert written(0.12345, "share") == "0.123"
-    assert written(0.12345, "signed") == "+0.123"
-    assert written(-1.5, "signed") == "−1.500"
-    assert written(12.345, "signed") == "+12.35" or written(12.345, "signed") == "+12.34"
-    assert written(0.586, "percent") == "59 %"
-    assert written(None, "signed") == "–"
+    assert format_number(0.12345, "share") == "0.123"
+    assert format_number(0.12345, "signed") == "+0.123"
+    assert format_number(-1.5, "signed") == "−1.500"
+    assert format_number(12.345, "signed") == "+12.35" or format_number(12.345, "signed") == "+12.34"
+    assert format_number(0.586, "percent") == "59 %"
+    assert format_number(None, "signed") == "–"
 
 
 # --- the file ----------------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def test_the_file_is_svg_with_a_caption(tmp_path: Path) -> None:
     texts = [element.text for element in root.iter(f"{{{SVG}}}text")]
     assert any("layer 2 forward, unit 5" in (line or "") for line in texts)
     assert any("a<b>&.wav, frame 3" in (line or "") for line in texts)
-    assert written(float(inside.trace(2)["f"][3, 5]), "share") in texts
+    assert format_number(float(inside.trace(2)["f"][3, 5]), "share") in texts
     assert "stroke-dasharray" in text
     assert 'class="dashed"' in text
 

@@ -81,7 +81,7 @@ def test_every_cell_has_its_figure_and_its_table(name: str) -> None:
     inside = look_inside(model, CLIP)
     summary = summarise(model, inside, inside.trace(1, "backward"))
     titles = [axes.get_title(loc="left") for axes in gate_figure([name], [summary]).axes]
-    for value in summary.trace.seen:
+    for value in summary.trace.internals:
         assert any(title.split("   ")[0] == value for title in titles), value
     assert ("half-life of the memory" in summary.table()) == bool(summary.trace.cell.keeps)
     assert json.loads(json.dumps(summary.to_dict()))["cell"] == summary.trace.cell.name
@@ -111,7 +111,7 @@ def test_a_memory_that_never_fades_and_one_that_is_not_of_every_unit() -> None:
     (said,) = [
         text.get_text() for text in gate_figure(["a"], [summary], order="half-life").texts if "units" in str(text)
     ]
-    assert said.endswith("the longest first; where there are 4 rows, in that of the weights")
+    assert said.endswith("panels of 4 rows in the order of the weights")
 
 
 def test_a_cell_without_gates_has_no_column_for_them() -> None:
@@ -188,10 +188,10 @@ def test_a_stretch_of_a_long_recording_from_standard_input(demo: Path) -> None:
         (["--layer", "0"], "positive whole number"),
         (["--start", "7"], "there is nothing at 7 s"),
         (["--start", "nan"], "not a time in seconds"),
-        (["--out", "look.gif"], "look.gif: its suffix must say what to write: .png"),
-        (["--unit", "3"], "--unit and --at say what a diagram shows"),
+        (["--out", "look.gif"], "look.gif: the suffix selects what to write; choose one of .png"),
+        (["--unit", "3"], "--unit and --at select what --diagram shows"),
         (["-", "-"], "standard input (-) can be read only once"),
-        (["--diagram", "cell.png"], "cell.png: a diagram is written as .svg"),
+        (["--diagram", "cell.png"], "cell.png: a diagram is always SVG"),
         (["--diagram", "cell.svg", "--unit", "128"], "there is no unit 128; layer 1 has units 0 to 127"),
         (["--order", "size"], "invalid choice"),
         (["--direction", "up"], "invalid choice"),
@@ -207,8 +207,8 @@ def test_bad_flags(go: Path, capsys: pytest.CaptureFixture[str], flags: list[str
 
 
 def test_bad_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "name a recording" in refusal(capsys, "gates")
-    assert "name a recording" in refusal(capsys, "gates", "--cell-equation", "--out", tmp_path / "look.png")
+    assert "no recording" in refusal(capsys, "gates")
+    assert "no recording" in refusal(capsys, "gates", "--cell-equation", "--out", tmp_path / "look.png")
     assert "no such file" in refusal(capsys, "gates", tmp_path / "none.wav").lower()
     text = tmp_path / "text.wav"
     text.write_text("no recording", encoding="utf-8")
@@ -220,7 +220,7 @@ def test_a_cell_that_keeps_nothing_by_a_gate_has_no_half_lives(
 ) -> None:
     path = model_of("rnn")  # type: ignore[operator]
     error = call(capsys, "gates", go, "--model", path, "--order", "half-life")[2]
-    assert "can't be ordered by half-life" in error
+    assert "cannot be ordered by half-life" in error
     assert error.count(os.linesep) == 1
     status, out, _ = call(capsys, "gates", go, "--model", path)
     assert status == 0

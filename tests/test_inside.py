@@ -58,7 +58,7 @@ def test_every_value_has_its_frame_and_every_gate_is_a_share(name: str) -> None:
         (2, "backward"),
     ]
     for trace in inside.traces:
-        assert {gate.partition(".")[0] for gate in trace.cell.gates} == set(trace.seen)
+        assert {gate.partition(".")[0] for gate in trace.cell.gates} == set(trace.internals)
         for key, values in trace.values.items():
             assert values.shape[0] == frames
             assert values.dtype == np.float32
@@ -66,7 +66,7 @@ def test_every_value_has_its_frame_and_every_gate_is_a_share(name: str) -> None:
         for gate in trace.gates:
             assert trace[gate].min() >= 0
             assert trace[gate].max() <= 1
-        if trace.kept is not None:
+        if trace.retention is not None:
             lives = trace.half_lives(0.025)
             assert lives is not None
             assert (lives >= 0).all()
@@ -109,11 +109,11 @@ def test_what_there_is_not_is_told_with_what_there_is() -> None:
     with pytest.raises(ConfigError, match="no layer 3; the network has layers 1 to 2"):
         inside.trace(3)
     one_way = look_inside(random_model("gru", bidirectional=False), CLIP)
-    with pytest.raises(ConfigError, match="doesn't read backward; it reads forward"):
+    with pytest.raises(ConfigError, match="does not read backward; it reads forward"):
         one_way.trace(1, "backward")
     plain = random_model("rnn")
     inside = look_inside(plain, CLIP)
-    with pytest.raises(ConfigError, match="can't be ordered by half-life"):
+    with pytest.raises(ConfigError, match="cannot be ordered by half-life"):
         summarise(plain, inside, inside.trace()).order("half-life")
 
 
@@ -170,23 +170,23 @@ def test_a_gate_set_by_hand(name: str) -> None:
     trace = inside.trace(2, "forward")
     gate = trace.gates[0]
     for to in (0.0, 1.0):
-        forced = influence.forced(model, inside, trace, gate, to)
-        assert forced.shape == (9, len(LABELS))
+        answers = influence.intervention(model, inside, trace, gate, to)
+        assert answers.shape == (9, len(LABELS))
         for row, unit in ((0, 0), (7, 7), (8, None)):
             alone = by_hand(model, inside, trace, {gate}, unit, to)
-            np.testing.assert_allclose(forced[row], alone, atol=1e-5)
+            np.testing.assert_allclose(answers[row], alone, atol=1e-5)
 
 
 def test_a_gate_in_bands_set_by_hand() -> None:
     model, inside = seen("grid-tf")
     trace = inside.trace(1)
-    forced = influence.forced(model, inside, trace, "i_time", 1.0)  # 2 bands of 2 units
+    answers = influence.intervention(model, inside, trace, "i_time", 1.0)  # 2 bands of 2 units
     assert trace["i_time"].shape[1] == 4
     for unit in range(4):
         alone = by_hand(model, inside, trace, {f"i_time.{unit // 2}"}, unit % 2, 1.0)
-        np.testing.assert_allclose(forced[unit], alone, atol=1e-5)
+        np.testing.assert_allclose(answers[unit], alone, atol=1e-5)
     everything = by_hand(model, inside, trace, {"i_time.0", "i_time.1"}, None, 1.0)
-    np.testing.assert_allclose(forced[4], everything, atol=1e-5)
+    np.testing.assert_allclose(answers[4], everything, atol=1e-5)
 
 
 def test_what_is_hidden_is_the_tenth_of_a_second_around_the_frame() -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.insight import influence
 from speech_lstm.insight.contributions import contributions
-from speech_lstm.insight.diagram import Numbers, evaluate, written
+from speech_lstm.insight.diagram import Numbers, evaluate, format_number
 from speech_lstm.insight.page import write_page
 from speech_lstm.model.checkpoint import save_model
 from speech_lstm.recurrent.cell import CELLS
@@ -66,7 +66,7 @@ def test_every_cell_has_a_page_of_all_that_was_recorded(name: str, tmp_path: Pat
         assert set(found["values"]) == set(trace.values)
         for value, recorded in trace.values.items():
             np.testing.assert_array_equal(np.broadcast_to(array(found["values"][value]), recorded.shape), recorded)
-        assert set(found["forced"]) == set(trace.gates)
+        assert set(found["interventions"]) == set(trace.gates)
 
 
 def test_the_parts_and_the_answers_by_hand(peephole: Path) -> None:
@@ -77,8 +77,8 @@ def test_the_parts_and_the_answers_by_hand(peephole: Path) -> None:
         for part, values in parts.items():
             np.testing.assert_array_equal(np.broadcast_to(array(found["parts"][gate][part]), values.shape), values)
     for to in (0, 1):
-        want = influence.forced(model, inside, trace, "f", to)
-        np.testing.assert_allclose(array(found["forced"]["f"][str(to)]), want, atol=1e-6)
+        want = influence.intervention(model, inside, trace, "f", to)
+        np.testing.assert_allclose(array(found["interventions"]["f"][str(to)]), want, atol=1e-6)
     np.testing.assert_allclose(found["drops"], influence.ablation(model, inside, trace), atol=1e-6)
 
 
@@ -153,7 +153,7 @@ def test_the_page_shows_the_numbers_of_the_printed_diagram(name: str, unit: int,
     assert len(found) > 8
     for key, text in found.items():
         formula, form = key.rsplit(" ", 1)
-        assert text == written(evaluate(formula, numbers.at), form), key
+        assert text == format_number(evaluate(formula, numbers.at), form), key
     assert f"frame {frame}, " in elements
 
 
@@ -168,12 +168,12 @@ def test_a_gate_set_by_hand_changes_the_frame_and_the_answer(peephole: Path, tmp
     i, z, o, c = (float(trace[name][6, 2]) for name in "izoc")
     seen_by_o = float(contributions(model, inside, trace)["o"]["peepholes"][6, 2])
     o = 1 / (1 + np.exp(-(np.log(o / (1 - o)) + seen_by_o * (i * z / c - 1))))
-    assert plain["c signed"] == written(c, "signed")
+    assert plain["c signed"] == format_number(c, "signed")
     assert changed["f share"] == "0.000"
-    assert changed["c signed"] == written(i * z, "signed")
-    assert changed["h signed"] == written(o * np.tanh(i * z), "signed")
+    assert changed["c signed"] == format_number(i * z, "signed")
+    assert changed["h signed"] == format_number(o * np.tanh(i * z), "signed")
     assert changed["z signed"] == plain["z signed"]
-    after = influence.forced(model, inside, trace, "f", 0)[-1]
+    after = influence.intervention(model, inside, trace, "f", 0)[-1]
     rows = re.findall(r"<td>([^<]*)</td><td><div.*?</td><td>([^<]*)(?:<em>([^<]*)</em>)?</td>", elements)
     assert {name: new for name, _, new in rows} == {
         label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"): f"{100 * share:.1f} %"

@@ -1,6 +1,6 @@
-"""What a gate is made of: how much the input, the previous output, the bias and every other weight add to its sum.
+"""The parts of a gate: how much the input, the previous output, the bias and every other weight add to its sum.
 
-A cell's own step is run with values that remember which weights they came of, so that no cell needs code here.
+A cell's own step runs with values that remember the weights they come from, so no cell needs code here.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from speech_lstm.recurrent.layer import Layer
 if TYPE_CHECKING:
     from speech_lstm.model.torch_model import TorchModel
 
-Parts = dict[str, Tensor]  # by the name of the weights that gave them; they add up to the whole
+Parts = dict[str, Tensor]  # by the name of their weights; they add up to the whole
 Contributions = dict[str, dict[str, Floats]]  # gate → part → [frames, units]
 INPUT, BIAS, REST = "x", "bias", "rest"
 
 
 class Sum(torch.Tensor):
-    """A tensor that knows its parts, or `before`: the parts of what an activation made it of.
+    """A tensor with its parts, or with `before`: the parts of the sum that an activation was applied to.
 
-    Sums, products with plain numbers and changes of shape keep the parts; anything else ends them.
+    Sums, products with plain numbers and changes of shape preserve the parts; any other operation drops them.
     """
 
     parts: Parts | None
@@ -37,14 +37,14 @@ class Sum(torch.Tensor):
 
     @classmethod
     def of(cls, parts: Parts) -> Sum:
-        """A value that these parts add up to."""
+        """The sum of these parts."""
         total = cls.bare(functools.reduce(torch.add, parts.values()))
         total.parts = parts
         return total
 
     @classmethod
     def bare(cls, value: Tensor, before: Parts | None = None) -> Sum:
-        """A value of which no parts are known."""
+        """A value without known parts."""
         bare = value.as_subclass(cls)
         bare.parts, bare.before = None, before
         return bare
@@ -56,19 +56,19 @@ class Sum(torch.Tensor):
         name, rest = getattr(func, "__name__", ""), kwargs or {}
         if any(parts_of(item) is not None for item in flat(args)) and not rest.keys() - {"dim"}:
             if name in SHAPES:
-                return reshaped(func, args, rest)
+                return reshape_parts(func, args, rest)
             if name in ("add", "__add__", "__radd__"):
-                return added(args[0], args[1])
+                return add_parts(args[0], args[1])
             if name in ("sub", "__sub__"):
-                return added(args[0], args[1] * -1)
+                return add_parts(args[0], args[1] * -1)
             if name in ("mul", "__mul__", "__rmul__") and (scaled := scale(args[0], args[1])) is not None:
                 return scaled
             if name == "addcmul":
-                return added(args[0], args[1] * args[2])
+                return add_parts(args[0], args[1] * args[2])
         with torch._C.DisableTorchFunctionSubclass():
             out = func(*plain(args), **rest)
-        if name in SHAPES and (before := before_of(args[0])):  # the gates of one activation are cut apart
-            pieces = reshaped(func, (cls.of(before), *args[1:]), rest)
+        if name in SHAPES and (before := before_of(args[0])):  # the gates of one activation are split
+            pieces = reshape_parts(func, (cls.of(before), *args[1:]), rest)
             if isinstance(out, Tensor):
                 return cls.bare(out, pieces.parts)
             return tuple(cls.bare(value, piece.parts) for value, piece in zip(out, pieces, strict=True))
@@ -76,7 +76,7 @@ class Sum(torch.Tensor):
         return cls.bare(out, parts_of(args[0])) if alone else out
 
 
-# Changes of shape, which the parts go along with.
+# Changes of shape, which apply to each part.
 SHAPES = frozenset(
     [
         "__getitem__",
@@ -113,14 +113,14 @@ def flat(values: Iterable[Any]) -> list[Any]:
 
 
 def plain(value: Any) -> Any:
-    """A value, or what a list holds, without its parts."""
+    """A value, or the items of a list, without their parts."""
     if isinstance(value, (list, tuple)):
         return type(value)(plain(item) for item in value)
     return value.as_subclass(torch.Tensor) if isinstance(value, Sum) else value
 
 
-def reshaped(func: Callable[..., Any], args: tuple[Any, ...], rest: dict[str, Any]) -> Any:
-    """A change of shape, of every part by itself; where several values meet, a part that one lacks is 0 there."""
+def reshape_parts(func: Callable[..., Any], args: tuple[Any, ...], rest: dict[str, Any]) -> Any:
+    """A change of shape, applied to every part; of several values, one that lacks a part of another has 0 for it."""
     values = [item for item in flat(args) if isinstance(item, Tensor)]
     names = dict.fromkeys(name for value in values for name in parts_of(value) or (REST,))
 
@@ -130,8 +130,8 @@ def reshaped(func: Callable[..., Any], args: tuple[Any, ...], rest: dict[str, An
         if not isinstance(value, Tensor):
             return value
         parts = parts_of(value) or {REST: plain(value)}
-        whole = parts.get(name)
-        return torch.zeros_like(plain(value)) if whole is None else whole.expand(value.shape)
+        term = parts.get(name)
+        return torch.zeros_like(plain(value)) if term is None else term.expand(value.shape)
 
     outs = {name: func(*(part(name, value) for value in args), **rest) for name in names}
     if isinstance(next(iter(outs.values())), Tensor):
@@ -139,8 +139,8 @@ def reshaped(func: Callable[..., Any], args: tuple[Any, ...], rest: dict[str, An
     return tuple(Sum.of(dict(zip(outs, pieces, strict=True))) for pieces in zip(*outs.values(), strict=True))
 
 
-def added(first: Any, second: Any) -> Sum:
-    """The sum of two values, part by part; what has no parts is the rest."""
+def add_parts(first: Any, second: Any) -> Sum:
+    """The sum of two values, part by part; a value without parts is the rest."""
     total: Parts = {}
     for value in (first, second):
         parts = parts_of(value)
@@ -163,25 +163,25 @@ def scale(first: Any, second: Any) -> Sum | None:
 
 
 def named_product(name: str, product: Product) -> Product:
-    """A recurrent product that is a part of its own in what it is added to."""
+    """A recurrent product that becomes a part of the sum that it is added to."""
 
     def times(x: Tensor, h: Tensor) -> Tensor:
         h = plain(h)
-        return added(x, Sum.of({name: product(h.new_zeros(()), h)}))
+        return add_parts(x, Sum.of({name: product(h.new_zeros(()), h)}))
 
     return times
 
 
 @torch.no_grad()
 def contributions(model: TorchModel, inside: Inside, trace: LayerTrace) -> Contributions:
-    """What adds up to each gate and candidate before its activation: by gate, by part, float32 [frames, units].
+    """The parts that add up to each gate and candidate before its activation: by gate and part [frames, units].
 
-    The parts are `x` (W·x), `bias`, and by the cell's own names its recurrent matrices (U·h⁻) and vectors, as
-    `peepholes` (p ⊙ c). A state that is itself an activation of a sum has parts too. What is no activation of a
-    sum has none and is left out: a clock, a gate of another gate.
+    They are float32. `x` is W·x, `bias` the bias; recurrent matrices (U·h⁻) and vectors, such as `peepholes` (p ⊙ c),
+    have the cell's names. A state that is itself an activation of a sum has parts too. A value that is no activation
+    of a sum has none and is absent: a clock, a gate of another gate.
     """
     layer = model.network.stack.layer(trace.layer - 1)
-    below, found = inside.tracks[trace.layer - 1], Found()
+    below, tap = inside.tracks[trace.layer - 1], PartsTap()
     bias = layer.read(Track(torch.zeros_like(below.hidden)))
     parts = {INPUT: layer.read(below) - bias}
     xs = Sum.of(parts | {BIAS: bias} if bool(bias.any()) else parts)
@@ -192,13 +192,13 @@ def contributions(model: TorchModel, inside: Inside, trace: LayerTrace) -> Contr
         layer.cell.start(below.hidden.shape[1], layer.directions, layer.input),
         named_weights(layer),
         memory,
-        tap=found,
+        tap=tap,
     )
-    return found.arrays(trace)
+    return tap.arrays(trace)
 
 
 def named_weights(layer: Layer) -> Weights:
-    """The weights of a layer, each a part of its own in what is made of it."""
+    """The weights of a layer; each becomes a part of the sums that it enters."""
     weights = layer.weights()
     return Weights(
         {name: named_product(name, product) for name, product in weights.product.items()},
@@ -206,31 +206,30 @@ def named_weights(layer: Layer) -> Weights:
     )
 
 
-class Found:
-    """A tap that keeps the parts of every value it is told, and hands on the plain value."""
+class PartsTap:
+    """A tap that collects the parts of every value and returns the plain value."""
 
     def __init__(self) -> None:
         self.parts: dict[str, list[Parts | None]] = {}
 
     def __call__(self, name: str, value: Tensor) -> Tensor:
-        before = parts_of(value) or before_of(value)
-        whole = plain(value)
+        parts = parts_of(value) or before_of(value)
+        total = plain(value)
         self.parts.setdefault(name, []).append(
-            {part: term.expand(whole.shape) for part, term in before.items()} if before else None
+            {part: term.expand(total.shape) for part, term in parts.items()} if parts else None
         )
-        return whole
+        return total
 
     def arrays(self, trace: LayerTrace) -> Contributions:
-        """The parts of one direction, in the order of time; the bands of a gate as its units, one after another."""
+        """The parts of one direction, in the order of the frames; the bands of a gate are its units, band by band."""
         index, arrays = DIRECTIONS.index(trace.direction), Contributions()
         for name, steps in self.parts.items():
-            there = [parts for parts in steps if parts is not None]
-            if len(there) < len(steps):
+            complete = [parts for parts in steps if parts is not None]
+            if len(complete) < len(steps):
                 continue
-            plain_name = name.partition(".")[0]
-            of_gate = arrays.setdefault(plain_name, {})
-            for part in there[0]:
-                terms = torch.stack([parts[part][index, 0] for parts in there]).cpu().numpy()
+            gate = arrays.setdefault(name.partition(".")[0], {})
+            for part in complete[0]:
+                terms = torch.stack([parts[part][index, 0] for parts in complete]).cpu().numpy()
                 terms = np.ascontiguousarray(terms[::-1] if index else terms)
-                of_gate[part] = np.concatenate([of_gate[part], terms], 1) if part in of_gate else terms
+                gate[part] = np.concatenate([gate[part], terms], 1) if part in gate else terms
         return arrays

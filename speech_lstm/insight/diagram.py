@@ -1,6 +1,7 @@
-"""The cell as a diagram for one unit and frame, with the real numbers on its edges: SVG for print.
+"""The cell as a diagram for one unit and frame, with its numbers on the edges: SVG for print.
 
-A drawing is a template (drawings.py). Here it is chosen by what the cell is seen to do, and its numbers filled in.
+A drawing is a template (drawings.py). This module chooses it by the equation that the cell obeys and fills in the
+numbers.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
     from speech_lstm.model.torch_model import TorchModel
 
 SVG = "http://www.w3.org/2000/svg"
-NEAR = 1e-4  # how exactly a drawing's equation must give what was recorded, of its largest value
-THINNEST, THICKEST = 1.2, 6.0  # of lines, for 0 and for what is 1 or more
-FACTOR = re.compile(r"(1-|tanh )?(.+?)(@[+-]1)?")
+NEAR = 1e-4  # tolerance of a drawing's equation, as a share of the largest recorded value
+THINNEST, THICKEST = 1.2, 6.0  # of lines, for 0 and for 1 or more
+FACTOR = re.compile(r"(1-|tanh )?(.+?)(@[+-]1)?")  # of a formula; the page's script has it from here
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a diagram's formulas are about: one trace, the parts of its gates, one unit and frame."""
+    """The numbers that a diagram's formulas name: of one trace and the parts of its gates, at one unit and frame."""
 
     trace: LayerTrace
     parts: Contributions
@@ -43,10 +44,10 @@ class Numbers:
     frame: int
 
     def at(self, name: str, steps: int) -> float | None:
-        """The number of a name, `steps` steps later in the order of reading; None where there is none.
+        """The number of a name, `steps` steps later in the order of reading; None if there is none.
 
-        A name is a value of the trace, `gate.part`, or `gate.Σ` for the sum of all parts. Before its first step a
-        cell's state is 0.
+        A name is a value of the trace, `gate.part`, or `gate.Σ` for the sum of all parts. Before the first step the
+        state is 0.
         """
         frame = self.frame + (steps if self.trace.direction == "forward" else -steps)
         array = self.array(name)
@@ -61,20 +62,20 @@ class Numbers:
         gate, dot, part = name.rpartition(".")
         if not dot:
             return self.trace.values.get(name)
-        found = self.parts.get(gate, {})
-        return sum_of(found) if part == "Σ" and found else found.get(part)
+        parts = self.parts.get(gate, {})
+        return sum_of(parts) if part == "Σ" and parts else parts.get(part)
 
 
 def sum_of(parts: dict[str, Floats]) -> NDArray[np.float64]:
-    """The parts of a gate added up, in float64 so that the rounding doesn't show."""
+    """The sum of the parts of a gate, in float64 to hide the rounding."""
     return np.sum([part.astype(np.float64) for part in parts.values()], 0)
 
 
 def evaluate(formula: str, at: Callable[[str, int], float | None]) -> float | None:
-    """A formula of a drawing: names multiplied, as `f*c@-1`; None if one of them has no number.
+    """The value of a drawing's formula, a product of names such as `f*c@-1`; None if one of them has no number.
 
-    `1-` before a name takes it from 1, `tanh ` squashes it, and `@-1` or `@+1` after it means the step before or
-    after. The page's script knows the same.
+    `1-` before a name subtracts it from 1, `tanh ` takes its hyperbolic tangent, and `@-1` or `@+1` after it means
+    the step before or after. numbers.js evaluates the same formulas.
     """
     product = 1.0
     for factor in formula.split("*"):
@@ -88,8 +89,8 @@ def evaluate(formula: str, at: Callable[[str, int], float | None]) -> float | No
     return product
 
 
-def written(value: float | None, form: str) -> str:
-    """A number as the diagram shows it."""
+def format_number(value: float | None, form: str) -> str:
+    """A number in the form signed, share or percent, as the diagram shows it."""
     if value is None:
         return "–"
     if form == "percent":
@@ -102,11 +103,11 @@ def written(value: float | None, form: str) -> str:
 def template(trace: LayerTrace, parts: Contributions) -> str:
     """The diagram of the trace's cell without numbers.
 
-    An LSTM, GRU or plain network is drawn as such where its equation gives what was recorded, whatever the cell is
-    called; any other cell as boxes.
+    A cell whose recorded values obey the equation of an LSTM, a GRU or a plain network is drawn as such, whatever its
+    name; any other cell as boxes.
     """
     subject = subject_of(trace, parts)
-    values, names = trace.values, set(trace.seen)
+    values, names = trace.values, set(trace.internals)
     if names == {"i", "f", "o", "z"} and trace.state[:2] == ("h", "c"):
         i, f, o, z, c = (values[name] for name in "ifozc")
         if near(f * before(trace, "c") + i * z, c):
@@ -117,7 +118,7 @@ def template(trace: LayerTrace, parts: Contributions) -> str:
         old, z, n = before(trace, "h"), values["z"], values["n"]
         for keeps, share in (("z", z), ("1-z", 1 - z)):
             if near(share * old + (1 - share) * n, values["h"]):
-                # A matrix that also gives r can't be given what r leaves: r acts after the product.
+                # r cannot act on the input of a matrix that also computes r: it acts after the product.
                 shared = set(parts.get("r", ())) & set(parts.get("n", ())) - {"x", "bias"}
                 return gru(subject, keeps, bool(shared))
     if not names and trace.state == ("h",) and "h" in parts:
@@ -126,11 +127,11 @@ def template(trace: LayerTrace, parts: Contributions) -> str:
 
 
 def subject_of(trace: LayerTrace, parts: Contributions) -> Subject:
-    """What a drawing is told of a trace: what each gate is the sum of, and what then happens to the sum."""
+    """The facts of a trace that a drawing needs: the parts of each gate's sum, and the activation of the sum."""
     return Subject(
         trace,
-        {gate: tuple(found) for gate, found in parts.items()},
-        {gate: activation(sum_of(found), trace[gate]) for gate, found in parts.items()},
+        {gate: tuple(terms) for gate, terms in parts.items()},
+        {gate: activation(sum_of(terms), trace[gate]) for gate, terms in parts.items()},
     )
 
 
@@ -143,31 +144,31 @@ ACTIVATIONS: dict[str, Function] = {
 
 
 def activation(total: NDArray[np.float64], values: Floats) -> str:
-    """The name of the function that makes these values of this sum; none if it isn't a known one."""
+    """The name of the function that maps this sum to these values; empty if it is none of ACTIVATIONS."""
     return next((name for name, function in ACTIVATIONS.items() if near(function(total), values)), "")
 
 
 def before(trace: LayerTrace, name: str) -> Floats:
-    """A part of the state as each step was given it: [frames, units], 0 at the first."""
+    """A part of the state before each step: [frames, units], 0 before the first."""
     values = trace[name] if trace.direction == "forward" else trace[name][::-1]
     old = np.concatenate([np.zeros_like(values[:1]), values[:-1]])
     return old if trace.direction == "forward" else old[::-1]
 
 
-def near(found: NDArray[Any], recorded: Floats) -> bool:
-    """Whether an equation gives what was recorded."""
-    return found.shape == recorded.shape and bool(
-        np.abs(found - recorded).max() <= NEAR * (np.abs(recorded).max() + 1)
+def near(computed: NDArray[Any], recorded: Floats) -> bool:
+    """Whether the values of an equation are those recorded."""
+    return computed.shape == recorded.shape and bool(
+        np.abs(computed - recorded).max() <= NEAR * (np.abs(recorded).max() + 1)
     )
 
 
-def filled(svg: str, numbers: Numbers) -> ElementTree.Element:
-    """A drawing with its numbers."""
+def fill(svg: str, numbers: Numbers) -> ElementTree.Element:
+    """A drawing with its numbers filled in."""
     ElementTree.register_namespace("", SVG)
     root = ElementTree.fromstring(svg)
     for element in root.iter():
         if (formula := element.get("data-text")) is not None:
-            element.text = written(evaluate(formula, numbers.at), element.get("data-form", ""))
+            element.text = format_number(evaluate(formula, numbers.at), element.get("data-form", ""))
         if (formula := element.get("data-weight")) is not None:
             size = min(abs(evaluate(formula, numbers.at) or 0.0), 1.0)
             element.set("style", f"stroke-width:{THINNEST + (THICKEST - THINNEST) * size:.2f}")
@@ -189,9 +190,9 @@ def write_diagram(
 ) -> tuple[int, float]:
     """Write the diagram of one unit at one moment as SVG; returns the unit and the time of its frame, in seconds.
 
-    `name` is that of the recording, `time` in seconds from its beginning. Without a unit it is the one that the
-    answer needs most, without a time when its output is largest. Raises ConfigError for a unit or a time that
-    there isn't, OutputError where the file can't be written.
+    `name` is that of the recording, `time` in seconds from its beginning. The default unit is the one that the
+    answer needs most, the default time that of its largest output. Raises ConfigError for a unit or a time that does
+    not exist, and OutputError if the file cannot be written.
     """
     inside, trace = summary.inside, summary.trace
     output = trace[trace.state[0]]
@@ -201,7 +202,7 @@ def write_diagram(
         raise ConfigError(f"there is no unit {unit}; layer {trace.layer} has units 0 to {output.shape[1] - 1}")
     frame = int(np.abs(output[:, unit]).argmax()) if time is None else frame_at(inside, time)
     parts = contributions(model, inside, trace)
-    root = filled(template(trace, parts), Numbers(trace, parts, unit, frame))
+    root = fill(template(trace, parts), Numbers(trace, parts, unit, frame))
     moment = float(inside.times[frame])
     caption(
         root,
@@ -218,21 +219,20 @@ def frame_at(inside: Inside, time: float) -> int:
     """The frame whose middle is nearest to a time in seconds from the recording's beginning; raises ConfigError."""
     end = inside.start + len(inside.waveform) / SAMPLE_RATE
     if not inside.start <= time <= end:
-        raise ConfigError(f"{time:g} s is outside what was looked into, {inside.start:.2f} to {end:.2f} s")
+        raise ConfigError(f"{time:g} s is outside the part that was analysed, {inside.start:.2f} to {end:.2f} s")
     return int(np.abs(inside.times - time).argmin())
 
 
 def caption(root: ElementTree.Element, *lines: str) -> None:
-    """Lines of text above a drawing, on white."""
+    """Add lines of text above a drawing, on white."""
     _, _, _, height = root.get("viewBox", "").split()
     above = 26 * len(lines) + 14
     root.set("viewBox", f"0 {-above} {WIDTH} {int(height) + above}")
     root.set("width", f"{WIDTH}")
     root.set("height", f"{int(height) + above}")
     for i, line in enumerate(lines):
-        kind = "name" if i == 0 else "symbol"
         text = ElementTree.SubElement(root, f"{{{SVG}}}text", x=str(WIDTH // 2), y=str(26 * (i + 1) - above))
-        text.set("class", kind)
+        text.set("class", "symbol" if i else "name")
         text.text = line
     paper = ElementTree.Element(f"{{{SVG}}}rect", x="0", y=str(-above), width=str(WIDTH))
     paper.set("height", str(int(height) + above))

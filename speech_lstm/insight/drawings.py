@@ -1,4 +1,4 @@
-"""The diagrams of cells: where boxes, lines and numbers stand. One source for the page and for print."""
+"""The diagrams of cells: the places of boxes, lines and numbers. One source for the page and for print."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from speech_lstm.insight.inside import LayerTrace
-from speech_lstm.insight.sheet import WIDTH, Sheet
+from speech_lstm.insight.sheet import WIDTH, SvgSheet
 from speech_lstm.recurrent.cell import Matrix
 
-TOP, STATE, INPUT = 76, 500, 548  # y of the memory's line, the previous output's and the input's
+TOP, STATE, INPUT = 76, 500, 548  # y of the lines of the memory, the previous output and the input
 BOX, UPPER, LOWER = 156, 245, 372  # width of a gate's box, and y of its edges
 SYMBOLS = {
     "x": "W·x",
@@ -25,7 +25,7 @@ SYMBOLS = {
 
 @dataclass(frozen=True)
 class Subject:
-    """What is drawn: a trace and the parts that each of its gates is the sum of."""
+    """The subject of a drawing: a trace and the parts of each gate's sum."""
 
     trace: LayerTrace
     parts: dict[str, tuple[str, ...]]
@@ -38,7 +38,7 @@ class Subject:
         return name in self.trace.gates
 
     def recurrent(self, part: str) -> bool:
-        """Whether a part comes of the previous output."""
+        """Whether a part comes from the previous output."""
         if part in SYMBOLS:
             return part == "recurrent"
         return isinstance(self.trace.cell.weights().get(part), Matrix)
@@ -52,12 +52,12 @@ class Subject:
 def lstm(subject: Subject, squash: bool, coupled: bool) -> str:
     """The LSTM as it is taught: the long-term line along the top, the short-term line along the bottom."""
     cell = subject.trace.cell
-    sheet = Sheet(572, cell.title, rule="lstm", squash=str(int(squash)), coupled=str(int(coupled)))
+    sheet = SvgSheet(572, cell.title, rule="lstm", squash=str(int(squash)), coupled=str(int(coupled)))
     columns = {"f": 205, "i": 385, "z": 555, "o": 723}
     lanes(sheet, subject, columns)
     sheet.text(65, TOP - 40, "LT, long term", "symbol")
     sheet.text(65, STATE - 40, "ST, short term", "symbol")
-    # The memory's line: what is kept, what is added.
+    # The memory's line: the share that is kept, then what is added.
     sheet.line(f"M110,{TOP} H188", weight="c@-1")
     sheet.line(f"M220,{TOP} H453", weight="f*c@-1", group="f")
     sheet.line(f"M486,{TOP} H888", weight="c")
@@ -79,7 +79,7 @@ def lstm(subject: Subject, squash: bool, coupled: bool) -> str:
     # The output.
     inner = "tanh c" if squash else "c"
     sheet.line(f"M860,{TOP} V148", "o", "c")
-    sheet.frame(805, 150, 110, 62, "", "o")
+    sheet.box(805, 150, 110, 62, "", "o")
     sheet.text(860, 172, inner, "name", "o")
     sheet.number(860, 198, "tanh c" if squash else "c", "number", "o")
     sheet.line("M860,212 V286", "o", "tanh c" if squash else "c")
@@ -91,14 +91,14 @@ def lstm(subject: Subject, squash: bool, coupled: bool) -> str:
     sheet.pill(935, TOP, "c", "c")
     sheet.pill(935, STATE, "h", "h")
     for name, x in columns.items():
-        gate(sheet, subject, name, x)
+        column(sheet, subject, name, x)
         if "peepholes" in subject.parts.get(name, ()):
             peephole(sheet, name, x)
     return sheet.svg()
 
 
-def peephole(sheet: Sheet, name: str, x: float) -> None:
-    """The dashed line on which a gate sees the memory: the old one, and the output gate the new one."""
+def peephole(sheet: SvgSheet, name: str, x: float) -> None:
+    """The dashed line from the memory to a gate: from the old memory, for the output gate from the new one."""
     weight = f"{name}.peepholes"
     if name == "o":
         sheet.line(f"M{x - 40},{TOP} V{UPPER - 2}", name, weight, dashed=True)
@@ -110,10 +110,10 @@ def peephole(sheet: Sheet, name: str, x: float) -> None:
 
 
 def gru(subject: Subject, keeps: str, reset_after: bool) -> str:
-    """The gated recurrent unit: the update gate mixes the old state with the candidate."""
+    """The gated recurrent unit: the update gate mixes the old state and the candidate."""
     cell = subject.trace.cell
-    sheet = Sheet(572, cell.title, rule="gru", keeps=keeps, after=str(int(reset_after)))
-    columns = {name: x for name, x in (("z", 220), ("r", 460), ("n", 720)) if name in subject.trace.seen}
+    sheet = SvgSheet(572, cell.title, rule="gru", keeps=keeps, after=str(int(reset_after)))
+    columns = {name: x for name, x in (("z", 220), ("r", 460), ("n", 720)) if name in subject.trace.internals}
     lanes(sheet, subject, columns)
     old, new = ("z", "1-z") if keeps == "z" else ("1-z", "z")
     sheet.line(f"M65,{TOP + 27} V{STATE - 27}", weight="h@-1", arrow=False)
@@ -139,7 +139,7 @@ def gru(subject: Subject, keeps: str, reset_after: bool) -> str:
     sheet.pill(65, TOP, "h⁻", "h@-1")
     sheet.pill(935, TOP, "h", "h")
     for name, x in columns.items():
-        gate(sheet, subject, name, x)
+        column(sheet, subject, name, x)
     if "r" in columns:
         at = stubs(subject, "n", columns["n"])
         for part, place in at.items():
@@ -149,8 +149,8 @@ def gru(subject: Subject, keeps: str, reset_after: bool) -> str:
     return sheet.svg()
 
 
-def lanes(sheet: Sheet, subject: Subject, columns: Mapping[str, float]) -> None:
-    """The lines of the previous output and of the input, as far as the last gate that they go to."""
+def lanes(sheet: SvgSheet, subject: Subject, columns: Mapping[str, float]) -> None:
+    """The lines of the previous output and of the input, up to the last gate that they reach."""
     ends = {False: 110.0, True: 110.0}
     for name, x in columns.items():
         for part, at in stubs(subject, name, x).items():
@@ -171,13 +171,13 @@ def stubs(subject: Subject, name: str, x: float) -> dict[str, float]:
     return {part: x - BOX / 2 + step * (i + 0.5) for i, part in enumerate(parts)}
 
 
-def gate(sheet: Sheet, subject: Subject, name: str, x: float) -> None:
-    """A gate's or candidate's box, its sum, and what goes into it."""
+def column(sheet: SvgSheet, subject: Subject, name: str, x: float) -> None:
+    """The box of a gate or candidate, its sum, and the parts that enter it from below."""
     at = stubs(subject, name, x)
-    room = 2 * BOX / len(at) if len(at) > 3 else BOX  # of a symbol
+    width = 2 * BOX / len(at) if len(at) > 3 else BOX  # of a symbol
     for i, (part, place) in enumerate(at.items()):
         weight = f"{name}.{part}"
-        lower = 24 * (i % 2) * (len(at) > 3)  # four numbers side by side have no room
+        lower = 24 * (i % 2) * (len(at) > 3)  # four numbers do not fit side by side
         if subject.recurrent(part):
             start = STATE
         elif part == "x":
@@ -186,18 +186,18 @@ def gate(sheet: Sheet, subject: Subject, name: str, x: float) -> None:
             start = 484 if lower else 462
             sheet.add("circle", name, cx=place, cy=start, r=4, style="fill:#444")
         sheet.line(f"M{place},{start} V{LOWER + 2}", name, weight)
-        sheet.text(place, 408 + 2 * lower, subject.symbol(part), "symbol free", name, room)
+        sheet.text(place, 408 + 2 * lower, subject.symbol(part), "symbol free", name, width)
         sheet.number(place, 428 + 2 * lower, weight, "small free", name)
     box(sheet, subject, name, x - BOX / 2, UPPER, LOWER - UPPER)
 
 
-def box(sheet: Sheet, subject: Subject, name: str, x: float, y: float, height: float, step: str = "") -> None:
-    """A box with the name, the value and, where there is one, the sum that it is the activation of.
+def box(sheet: SvgSheet, subject: Subject, name: str, x: float, y: float, height: float, step: str = "") -> None:
+    """A box with name, value and, if there is one, the sum before the activation.
 
-    `step` is that of the formulas, as `@-1`.
+    `step` is the suffix of the formulas, such as `@-1`.
     """
     middle, role, is_gate = x + BOX / 2, subject.role(name), subject.is_gate(name)
-    sheet.frame(x, y, BOX, height, role, name)
+    sheet.box(x, y, BOX, height, role, name)
     sheet.text(middle, y + 22, name, "name", name)
     if role != name:
         sheet.text(middle, y + 41, role, "symbol", name, BOX - 12)
@@ -213,7 +213,7 @@ def box(sheet: Sheet, subject: Subject, name: str, x: float, y: float, height: f
 def unfolded(subject: Subject) -> str:
     """The plain recurrent network at three frames, with the same weights at each."""
     cell = subject.trace.cell
-    sheet = Sheet(480, cell.title, rule="none")
+    sheet = SvgSheet(480, cell.title, rule="none")
     parts = subject.parts["h"]
     recurrent = next((part for part in parts if subject.recurrent(part)), None)
     sheet.add("rect", "", x=385, y=14, width=280, height=430, rx=14, style="fill:#F1F6FB")
@@ -230,7 +230,7 @@ def unfolded(subject: Subject) -> str:
                 if part == "bias":
                     sheet.add("circle", now, cx=place, cy=start, r=4, style="fill:#444")
                 sheet.number(place, 334, f"h.{part}{shift}", "small free")
-        sheet.frame(x - 45, 397, 90, 40, "")
+        sheet.box(x - 45, 397, 90, 40, "")
         sheet.text(x, 422, f"x, {label}", "name")
         if recurrent:
             sheet.line(f"M{20 if x < 300 else x - 212},219 H{x - 80}", now, f"h.{recurrent}{shift}")
@@ -244,7 +244,7 @@ def unfolded(subject: Subject) -> str:
 
 def generic(subject: Subject) -> str:
     """Any cell: a box for each gate and candidate between the state before and the state after."""
-    trace, names = subject.trace, subject.trace.seen
+    trace, names = subject.trace, subject.trace.internals
     columns = 4
     rows = max(1, -(-len(names) // columns))
     left = WIDTH / 2 - 84 * min(len(names), columns) + 6
@@ -252,7 +252,7 @@ def generic(subject: Subject) -> str:
     deepest = max((len(subject.parts.get(name, ())) for name in names), default=0)
     height = 130 + 23 * deepest
     inner = max(rows * (height + 16), 76 * len(trace.state))
-    sheet = Sheet(80 + inner + 22 * len(lines), trace.cell.title, rule="none")
+    sheet = SvgSheet(80 + inner + 22 * len(lines), trace.cell.title, rule="none")
     sheet.text(65, 30, "before", "symbol")
     sheet.text(935, 30, "after", "symbol")
     for i, name in enumerate(trace.state):

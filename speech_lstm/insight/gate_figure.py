@@ -1,4 +1,4 @@
-"""One figure of what happened inside: recording, features, gates, memory, output and answer on one time axis."""
+"""One figure of the inside of a network: recording, features, gates, memory, output and answer on one time axis."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from speech_lstm.insight.inside import Inside
     from speech_lstm.insight.summary import Summary
 
-SHARES, SIGNED = "viridis", "PuOr_r"  # of gates from 0 to 1, and of values around 0; both safe for the colour-blind
-# The first word of a role chooses: the diagram's colours, and two for what it draws without one.
+SHARES, SIGNED = "viridis", "PuOr_r"  # colour maps of gates and of values around 0; both safe for the colour-blind
+# By the first word of a role: the diagram's colours, and two for values that it draws without one.
 STRIPES = {word: line for word, (line, _) in COLOURS.items()} | {"depth": VERMILION, "memory": "#333333"}
-LINES = (BLUE, VERMILION, GREEN, PURPLE, SKY_BLUE, ORANGE)  # of the likeliest labels
+LINES = (BLUE, VERMILION, GREEN, PURPLE, SKY_BLUE, ORANGE)  # colours of the likeliest labels
 ORDERS = {
     "index": "in the order of the weights",
     "active": "from bottom to top by when their output is largest",
@@ -33,7 +33,7 @@ ORDERS = {
     "decision": "from bottom to top by what the answer loses without them, the most first",
 }
 SHOWN = 4  # labels in colour in one recording
-CLEAR_SHARE = 0.1  # a label that never gets this probability stays grey, unless it is the answer
+CLEAR_SHARE = 0.1  # a label that never reaches this probability is grey, unless it is the answer
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Panel:
     values: list[NDArray[Any]]  # [frames, rows] for each column
     limits: tuple[float, float]
     map: str
-    axis: str  # what a row is
+    axis: str  # the noun for a row
 
 
 def gate_figure(
@@ -53,15 +53,16 @@ def gate_figure(
 ) -> Figure:
     """A column for each recording, all on the same scales; see `Summary.order` for the order of the units.
 
-    `gates` names what is shown of gates, candidates and state, everything if empty. Raises ConfigError for one that
-    the cell doesn't have.
+    `gates` names the gates, candidates and parts of the state to show; all if empty. Raises ConfigError for a name
+    that the cell does not have.
     """
     from matplotlib.figure import Figure
 
     first = summaries[0]
-    shown = tuple(gates) or (*first.trace.seen, *reversed([name for name in first.trace.state if name[-1] != "⁻"]))
-    panels = [feature_panel(summaries), *(gate_panel(name, summaries, order) for name in shown)]
-    heights = [0.8, 1.3, *[1.1] * len(shown), 0.8, 1.5]
+    state = [name for name in first.trace.state if name[-1] != "⁻"]
+    values = tuple(gates) or (*first.trace.internals, *reversed(state))
+    panels = [feature_panel(summaries), *(gate_panel(name, summaries, order) for name in values)]
+    heights = [0.8, 1.3, *[1.1] * len(values), 0.8, 1.5]
     figure = Figure(figsize=(max(9.5, 6.9 * len(summaries) + 1.2), 1.1 + 1.05 * sum(heights)), layout="constrained")
     rows = figure.subplots(len(heights), len(summaries), sharex="col", squeeze=False, height_ratios=heights)
     colours = label_colours([summary.inside for summary in summaries])
@@ -85,7 +86,7 @@ def gate_figure(
 
 
 def feature_panel(summaries: Sequence[Summary]) -> Panel:
-    """The features as the network reads them."""
+    """The features as the first layer reads them."""
     values = [summary.inside.normalised for summary in summaries]
     mfcc = summaries[0].inside.config.kind == "mfcc"
     title = f"{'MFCC' if mfcc else 'log-mel bands'}, normalised as the network reads them"
@@ -108,13 +109,13 @@ def gate_panel(name: str, summaries: Sequence[Summary], order: str) -> Panel:
 
 
 def exception(panels: Sequence[Panel], units: int) -> str:
-    """What a line about the order of the units must add where a panel has not a row for each."""
+    """An addition to the line about the order of the units, for panels that do not have a row for each unit."""
     others = sorted({panel.values[0].shape[1] for panel in panels} - {units})
-    return f"; where there are {' or '.join(map(str, others))} rows, in that of the weights" if others else ""
+    return f"; panels of {' or '.join(map(str, others))} rows in the order of the weights" if others else ""
 
 
 def symmetric(values: Sequence[NDArray[Any]]) -> tuple[float, float]:
-    """Limits around 0 that all but the largest few values lie in."""
+    """Limits around 0 that contain all but the largest 0.5 % of the values."""
     largest = float(np.percentile(np.abs(np.concatenate([value.ravel() for value in values])), 99.5)) or 1.0
     return -largest, largest
 
@@ -156,36 +157,35 @@ def draw_waveform(axes: Axes, name: str, summary: Summary, loudest: float) -> No
 
 
 def draw_needed(axes: Axes, summary: Summary, most: float) -> None:
-    """What the answer loses when a stretch is hidden, as an area, and the gradient, a line on its own scale."""
+    """The probability lost when a stretch is hidden, as an area, and the gradient, as a line on its own scale."""
     time = summary.inside.times
-    lost = f"lost when {1000 * OCCLUDED_SECONDS:.0f} ms are hidden"
-    axes.fill_between(time, 100 * summary.occlusion, color=GREY, alpha=0.6, linewidth=0, label=lost)
+    name = f"lost when {1000 * OCCLUDED_SECONDS:.0f} ms are hidden"
+    axes.fill_between(time, 100 * summary.occlusion, color=GREY, alpha=0.6, linewidth=0, label=name)
     axes.set_ylim(min(-1.0, 100 * float(summary.occlusion.min())), max(2.0, 105 * most))
     axes.set_ylabel("points", fontsize=9)
     axes.tick_params(labelsize=9)
     scale = axes.get_ylim()[1] / max(float(summary.gradient.max()), 1e-12)
     axes.plot(time, 0.95 * scale * summary.gradient, color=LINES[1], linewidth=1.3, label="gradient, of its largest")
-    above(axes, 2)
+    add_legend(axes, 2)
     axes.set_title("what the answer needed", loc="left", fontsize=11, pad=3)
     tidy(axes)
 
 
 def clear_labels(inside: Inside) -> list[int]:
-    """The numbers of the labels that were ever likely, the answer first."""
-    most = inside.posteriors.max(0)
+    """The indices of the answer and of the labels that were likely at any frame, the answer first."""
+    peaks = inside.posteriors.max(0)
     answer = inside.labels.index(inside.answer.label)
-    clear = [int(i) for i in np.argsort(-most) if most[i] >= CLEAR_SHARE and i != answer]
-    return [answer, *clear]
+    return [answer, *(int(i) for i in np.argsort(-peaks) if peaks[i] >= CLEAR_SHARE and i != answer)]
 
 
 def label_colours(insides: Sequence[Inside]) -> dict[int, str]:
-    """A colour for each label that is clear in any of the recordings, the same in all; grey where they run out."""
-    every = dict.fromkeys(i for labels in zip_longest(*map(clear_labels, insides)) for i in labels if i is not None)
-    return {label: LINES[place] if place < len(LINES) else GREY for place, label in enumerate(every)}
+    """A colour for each clear label of any recording, the same in all of them; grey once the colours run out."""
+    indices = dict.fromkeys(i for labels in zip_longest(*map(clear_labels, insides)) for i in labels if i is not None)
+    return {label: LINES[place] if place < len(LINES) else GREY for place, label in enumerate(indices)}
 
 
 def draw_posteriors(axes: Axes, summary: Summary, colours: dict[int, str]) -> None:
-    """The answer if the recording had ended there: the likeliest labels in their colours, the others grey."""
+    """The answer if the recording ended at each frame: the likeliest labels in their colours, the others grey."""
     inside = summary.inside
     time = inside.times
     clear = clear_labels(inside)[:SHOWN]
@@ -198,14 +198,14 @@ def draw_posteriors(axes: Axes, summary: Summary, colours: dict[int, str]) -> No
     axes.set_xlim(time[0] - inside.config.hop_ms / 2000, time[-1] + inside.config.hop_ms / 2000)
     axes.set_ylabel("probability, %", fontsize=9)
     axes.tick_params(labelsize=9)
-    above(axes, len(clear))
+    add_legend(axes, len(clear))
     axes.set_title("the answer if the recording ended here", loc="left", fontsize=11, pad=3)
     axes.set_xlabel("time, s", fontsize=11)
     tidy(axes)
 
 
-def above(axes: Axes, columns: int) -> None:
-    """The legend beside the title, where it hides nothing."""
+def add_legend(axes: Axes, columns: int) -> None:
+    """A legend next to the title, where it covers no curve."""
     axes.legend(
         loc="lower right",
         bbox_to_anchor=(1, 0.94),

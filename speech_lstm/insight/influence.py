@@ -1,4 +1,4 @@
-"""What carried the answer: units held at 0, stretches of the recording hidden, the gradient, gates set by hand."""
+"""What the answer depends on: units held at 0, stretches hidden, the gradient, gates set by hand."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from speech_lstm.recurrent.cell import Tap, Track
 if TYPE_CHECKING:
     from speech_lstm.model.torch_model import TorchModel
 
-OCCLUDED_SECONDS = 0.1  # how much of the recording is hidden at a time
-# Changes in place what it is given, [copies, units]: of copy n the n-th of the units that come with it.
+OCCLUDED_SECONDS = 0.1  # the stretch of the recording that is hidden at a time
+# Changes values [copies, units] in place: in copy n those of the unit with the n-th of the numbers given.
 Hold = Callable[[Tensor, NDArray[np.int64]], None]
 
 
 def ablation(model: TorchModel, inside: Inside, trace: LayerTrace) -> Floats:
-    """How much probability the answer loses when a unit is held at 0, in all that goes on from it: [units]."""
+    """The probability that the answer loses when all state of a unit is held at 0: [units]."""
 
     def silent(value: Tensor, units: NDArray[np.int64]) -> None:
         value[range(len(units)), units] = 0
@@ -34,8 +34,8 @@ def ablation(model: TorchModel, inside: Inside, trace: LayerTrace) -> Floats:
     return np.float32(probability(inside)) - answers(model, inside, trace, holds, count)[:, best(inside)]
 
 
-def forced(model: TorchModel, inside: Inside, trace: LayerTrace, gate: str, to: float) -> Floats:
-    """The posteriors when a gate is set to `to` by hand at every frame: float32 [units + 1, labels].
+def intervention(model: TorchModel, inside: Inside, trace: LayerTrace, gate: str, to: float) -> Floats:
+    """The posteriors when a gate is set to `to` at every frame: float32 [units + 1, labels].
 
     Row u is for unit u alone, the last row for all units at once.
     """
@@ -44,8 +44,8 @@ def forced(model: TorchModel, inside: Inside, trace: LayerTrace, gate: str, to: 
     width = count // len(names)
 
     def hold(first: int, value: Tensor, units: NDArray[np.int64]) -> None:
-        one = (units >= first) & (units < first + width)
-        value[np.flatnonzero(one), units[one] - first] = to
+        in_band = (units >= first) & (units < first + width)
+        value[np.flatnonzero(in_band), units[in_band] - first] = to
         value[np.flatnonzero(units == count)] = to
 
     holds = {name: partial(hold, band * width) for band, name in enumerate(names)}
@@ -53,10 +53,10 @@ def forced(model: TorchModel, inside: Inside, trace: LayerTrace, gate: str, to: 
 
 
 def answers(model: TorchModel, inside: Inside, trace: LayerTrace, holds: Mapping[str, Hold], count: int) -> Floats:
-    """The posteriors [count, labels] of copies of the recording, in copy u of which unit u is changed.
+    """The posteriors [count, labels] of copies of the recording; in copy u, unit u is changed.
 
-    `holds` says by name which values of the trace's layer and direction are changed and how. Only that layer and
-    those above it are run anew, many copies at a time.
+    `holds` maps names of values of the trace's layer and direction to the changes. Only that layer and those above
+    it run again, many copies at a time.
     """
     copies = np.arange(count)
     parts = np.split(copies, range(BATCH, count, BATCH))
@@ -67,7 +67,7 @@ def answers(model: TorchModel, inside: Inside, trace: LayerTrace, holds: Mapping
 def part_answers(
     model: TorchModel, inside: Inside, trace: LayerTrace, holds: Mapping[str, Hold], units: NDArray[np.int64]
 ) -> Floats:
-    """What `answers` gives, for some of the copies."""
+    """The rows of `answers` for the given units."""
     network, direction = model.network, DIRECTIONS.index(trace.direction)
 
     def tap(name: str, value: Tensor) -> Tensor:
@@ -89,9 +89,9 @@ def part_answers(
 
 @torch.no_grad()
 def occlusion(model: TorchModel, inside: Inside, seconds: float = OCCLUDED_SECONDS) -> Floats:
-    """How much probability the answer loses when the stretch around a frame is hidden: [frames].
+    """The probability that the answer loses when the stretch around a frame is hidden: [frames].
 
-    The features of the hidden frames take the recording's mean, as SpecAugment's masks do.
+    The features of the hidden frames are replaced by the recording's mean, as SpecAugment's masks do.
     """
     features = torch.from_numpy(inside.features).to(model.device)
     frame = torch.arange(len(features), device=features.device)
@@ -107,15 +107,15 @@ def saliency(model: TorchModel, inside: Inside) -> Floats:
     network = model.network
     features = torch.from_numpy(inside.features)[None].to(model.device)
     with torch.enable_grad():
-        read = network.normalise(features).detach().requires_grad_()
-        hidden, _ = network.stack(read)
+        normalised = network.normalise(features).detach().requires_grad_()
+        hidden, _ = network.stack(normalised)
         score = network.head(network.pooling(hidden)).log_softmax(1)[0, best(inside)]
-        (gradient,) = torch.autograd.grad(score, read)
+        (gradient,) = torch.autograd.grad(score, normalised)
     return gradient[0].norm(dim=1).cpu().numpy()
 
 
 def best(inside: Inside) -> int:
-    """The number of the answer's label."""
+    """The index of the answer's label."""
     return inside.labels.index(inside.answer.label)
 
 

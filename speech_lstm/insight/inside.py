@@ -1,4 +1,4 @@
-"""What the network did with a recording: every gate, memory and output of every layer, frame by frame."""
+"""The inside of a network while it reads a recording: every gate, memory and output of every layer and frame."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 Direction = Literal["forward", "backward"]
-SHUT = 1e-12  # what a gate of 0 is taken for, so that its logarithm is finite
-BATCH = 128  # copies of a recording that are run at a time
+SHUT = 1e-12  # takes the place of a gate of 0, whose logarithm would be infinite
+BATCH = 128  # copies of a recording that run at a time
 DIRECTIONS: tuple[Direction, Direction] = ("forward", "backward")
 
 
 @dataclass(frozen=True)
 class LayerTrace:
-    """One layer in one direction. Row t of every array is frame t of the recording, whatever the direction."""
+    """One layer in one direction. Row t of every array is frame t of the recording, in both directions."""
 
     layer: int  # from 1
     direction: Direction
@@ -37,21 +37,21 @@ class LayerTrace:
 
     @property
     def gates(self) -> tuple[str, ...]:
-        """The names of what is a share from 0 to 1."""
-        return tuple(name for name in self.seen if not self.role(name).startswith("candidate"))
+        """The names of the gates, whose values are from 0 to 1."""
+        return tuple(name for name in self.internals if not self.role(name).startswith("candidate"))
 
     @property
-    def seen(self) -> tuple[str, ...]:
-        """The names of gates and candidates, as the cell names them."""
+    def internals(self) -> tuple[str, ...]:
+        """The names of gates and candidates, in the cell's order."""
         return tuple(name for name in self.values if name not in self.state)
 
     @property
     def state(self) -> tuple[str, ...]:
-        """The names of what goes on to the next frame; the first is the output."""
+        """The names of the parts of the state, which the next frame reads; the first is the output."""
         return self.cell.state
 
     def role(self, name: str) -> str:
-        """What a value is called in full; its own name where the cell doesn't say."""
+        """The full name of a value; its short name if the cell does not give one."""
         return self.cell.roles.get(name, name)
 
     def __getitem__(self, name: str) -> Floats:
@@ -63,36 +63,36 @@ class LayerTrace:
         return self.values[name]
 
     @property
-    def kept(self) -> Floats | None:
-        """The share of its memory that each unit keeps at each frame [frames, units]; None where no gate says."""
+    def retention(self) -> Floats | None:
+        """The share of its memory that each unit keeps at each frame [frames, units]; None without such a gate."""
         keeps = self.cell.keeps
         return (1 - self[keeps[2:]] if keeps.startswith("1-") else self[keeps]) if keeps else None
 
     def half_lives(self, hop_seconds: float) -> NDArray[np.float64] | None:
-        """In which time, in seconds, the memory of a unit fell to half at the mean rate over the recording: [units].
+        """The time in seconds in which a unit's memory falls to half, at its mean rate over the recording: [units].
 
-        What is kept over T frames is the product of `kept`, so that the rate is the mean of its logarithms.
+        The share kept over T frames is the product of `retention`, so the rate is the mean of its logarithms.
         """
-        if self.kept is None:
+        if self.retention is None:
             return None
-        loss = -np.log(np.clip(self.kept.astype(np.float64), SHUT, 1)).mean(0)
+        loss = -np.log(np.clip(self.retention.astype(np.float64), SHUT, 1)).mean(0)
         return hop_seconds * np.log(2) / np.maximum(loss, SHUT)
 
 
 @dataclass(frozen=True)
 class Inside:
-    """A recording of up to a second, and what the network made of it."""
+    """A recording of up to a second, and all values in the network that reads it."""
 
     waveform: Floats  # [samples] at 16 kHz
-    start: float  # seconds: where in the recording it begins; below 0 where silence was put before it
+    start: float  # seconds from the beginning of the recording; below 0 if silence was added before it
     features: Floats  # [frames, size] MFCC or log-mel
-    normalised: Floats  # [frames, size] the same as the first layer reads them
+    normalised: Floats  # [frames, size] the features as the first layer reads them
     posteriors: Floats  # [frames, labels]: the answer if the recording ended with that frame
     answer: Prediction
     labels: tuple[str, ...]
     config: FeatureConfig
     traces: tuple[LayerTrace, ...]  # layer by layer, forward before backward
-    tracks: tuple[Track, ...]  # what each layer read, for `influence`
+    tracks: tuple[Track, ...]  # the input of each layer, for `influence`
 
     @property
     def times(self) -> NDArray[np.float64]:
@@ -105,20 +105,20 @@ class Inside:
         return self.traces[-1].layer
 
     def trace(self, layer: int = 1, direction: str = "forward") -> LayerTrace:
-        """One layer in one direction; raises ConfigError for one that there isn't."""
+        """One layer in one direction; raises ConfigError if the network does not have it."""
         for trace in self.traces:
             if (trace.layer, trace.direction) == (layer, direction):
                 return trace
         if layer not in range(1, self.depth + 1):
             raise ConfigError(f"there is no layer {layer}; the network has layers 1 to {self.depth}")
         raise ConfigError(
-            f"the network doesn't read {direction}; it reads {' and '.join({t.direction: 0 for t in self.traces})}"
+            f"the network does not read {direction}; it reads {' and '.join({t.direction: 0 for t in self.traces})}"
         )
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Everything by name: `waveform`, `features`, `normalised`, `times`, `posteriors`, `labels`, shaped as said
-        above; and for each layer and direction names such as `layer1.forward.f`."""
-        found: dict[str, NDArray[np.generic]] = {
+        """All arrays by name: `waveform`, `features`, `normalised`, `times`, `posteriors`, `labels`; and those of
+        each layer and direction, with names such as `layer1.forward.f`."""
+        arrays: dict[str, NDArray[np.generic]] = {
             "waveform": self.waveform,
             "features": self.features,
             "normalised": self.normalised,
@@ -127,16 +127,16 @@ class Inside:
             "labels": np.array(self.labels),
         }
         for trace in self.traces:
-            found |= {f"layer{trace.layer}.{trace.direction}.{name}": array for name, array in trace.values.items()}
-        return found
+            arrays |= {f"layer{trace.layer}.{trace.direction}.{name}": array for name, array in trace.values.items()}
+        return arrays
 
 
 @torch.no_grad()
 def look_inside(model: TorchModel, waveform: Floats, start: float = 0.0) -> Inside:
-    """Run the network step by step over a waveform float32 [samples], 16 kHz, and keep every value.
+    """Run the network step by step over a waveform float32 [samples], 16 kHz, and record every value.
 
-    `start`, in seconds, is where the waveform lies in a longer recording. Raises RecordingError for a waveform
-    shorter than one window.
+    `start` is the time in seconds at which the waveform begins in a longer recording. Raises RecordingError for a
+    waveform shorter than one window.
     """
     network = model.network
     features = model.front_end(torch.from_numpy(waveform)[None].to(model.device))
@@ -145,16 +145,16 @@ def look_inside(model: TorchModel, waveform: Floats, start: float = 0.0) -> Insi
     tracks, traces = [], []
     for number in range(network.stack.depth):
         tracks.append(track)
-        seen: dict[str, list[Tensor]] = {}
-        track, _ = network.stack.climb(number, track, tap=recorder(seen))
-        traces += list(traces_of(number + 1, network.stack.layer(number).cell, seen))
+        steps: dict[str, list[Tensor]] = {}
+        track, _ = network.stack.climb(number, track, tap=collector(steps))
+        traces += list(traces_of(number + 1, network.stack.layer(number).cell, steps))
     scores = network.head(network.pooling(track.hidden.transpose(0, 1))).softmax(1)[0].cpu().numpy()
     return Inside(
         waveform=waveform,
         start=start,
         features=features[0].cpu().numpy(),
         normalised=normalised[0].cpu().numpy(),
-        posteriors=as_it_was_heard(model, features),
+        posteriors=posteriors_by_end(model, features),
         answer=Prediction.of(model.labels, scores, start, start + len(waveform) / SAMPLE_RATE),
         labels=model.labels,
         config=model.features,
@@ -163,35 +163,35 @@ def look_inside(model: TorchModel, waveform: Floats, start: float = 0.0) -> Insi
     )
 
 
-def recorder(seen: dict[str, list[Tensor]]) -> Tap:
-    """A tap that keeps what it is told, by name."""
+def collector(steps: dict[str, list[Tensor]]) -> Tap:
+    """A tap that collects the values of every step, by name."""
 
     def tap(name: str, value: Tensor) -> Tensor:
-        seen.setdefault(name, []).append(value)
+        steps.setdefault(name, []).append(value)
         return value
 
     return tap
 
 
-def traces_of(layer: int, cell: Cell, seen: dict[str, list[Tensor]]) -> Iterator[LayerTrace]:
-    """What was seen of a layer with one recording, for each direction; the backward one turned round.
+def traces_of(layer: int, cell: Cell, steps: dict[str, list[Tensor]]) -> Iterator[LayerTrace]:
+    """The values of a layer for one recording, for each direction; the backward ones in the order of the frames.
 
-    What a cell tells of one gate in bands, as `i.0`, `i.1` and so on, becomes the units of one gate `i`.
+    The bands of a gate, which the tap sees as `i.0`, `i.1` and so on, become the units of one gate `i`.
     """
     values: dict[str, Tensor] = {}
     for name in (*cell.gates, *cell.state):
-        if name in seen:
-            plain, value = name.partition(".")[0], torch.stack(seen[name])[:, :, 0].cpu()
-            values[plain] = torch.cat([values[plain], value], -1) if plain in values else value
+        if name in steps:
+            gate, value = name.partition(".")[0], torch.stack(steps[name])[:, :, 0].cpu()
+            values[gate] = torch.cat([values[gate], value], -1) if gate in values else value
     directions = next(iter(values.values())).shape[1]
     for index, direction in enumerate(DIRECTIONS[:directions]):
         arrays = {name: value[:, index].numpy() for name, value in values.items()}
-        turned = {name: np.ascontiguousarray(array[::-1] if index else array) for name, array in arrays.items()}
-        yield LayerTrace(layer, direction, cell, turned)
+        by_frame = {name: np.ascontiguousarray(array[::-1] if index else array) for name, array in arrays.items()}
+        yield LayerTrace(layer, direction, cell, by_frame)
 
 
-def as_it_was_heard(model: TorchModel, features: Tensor) -> Floats:
-    """The posteriors if the recording had ended with each of its frames: features [1, frames, size] → float32
+def posteriors_by_end(model: TorchModel, features: Tensor) -> Floats:
+    """The posteriors if the recording ended with each of its frames: features [1, frames, size] → float32
     [frames, labels]."""
     frames = features.shape[1]
     lengths = torch.arange(1, frames + 1, device=features.device)

@@ -1,20 +1,21 @@
-"""A sheet on which diagrams of cells are drawn, as SVG whose numbers are filled in later.
+"""A sheet for diagrams of cells: SVG whose numbers are filled in later.
 
-An element that shows a number says which: `data-text` writes it, `data-weight` draws a line as thick, `data-bar` a
-bar as long as it is. What stands there is a formula, see `diagram.evaluate`; the page's script reads the same.
+An element that shows a number has a formula for it (see `diagram.evaluate`): in `data-text` for a text, in
+`data-weight` for the thickness of a line and in `data-bar` for the length of a bar. The page's script reads the same.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from xml.sax.saxutils import escape, quoteattr
 
 from speech_lstm.report.plotting import GREEN, ORANGE, SKY_BLUE
 
-WIDTH = 1000  # of every sheet, in its own units
-LETTER = 7.2  # the mean width of a letter of a symbol
-COLOURS = {  # the lecture's: forgotten light blue, how much is written green, what is written violet, what comes out
+WIDTH = 1000  # of every sheet, in user units
+LETTER = 7.2  # mean width of a letter in a text of the class symbol
+# Line and filling by role, as in the lecture: light blue for forgetting, green for how much is written, violet for
+# what is written, orange for the output.
+COLOURS = {
     "forget": (SKY_BLUE, "#E3F2FC"),
     "update": (SKY_BLUE, "#E3F2FC"),
     "input": (GREEN, "#DFF3EC"),
@@ -38,7 +39,7 @@ STYLE = """
 .drawing path { fill: none; stroke-width: 2; }
 .drawing .dashed { stroke-dasharray: 7 5; }
 """.strip()
-INK = "#444444"  # of what belongs to no gate
+INK = "#444444"  # of lines that belong to no gate
 MARKER = (
     '<marker id="arrow{name}" markerWidth="13" markerHeight="12" refX="11" refY="6" orient="auto" '
     'markerUnits="userSpaceOnUse"><path d="M0,0 L13,6 L0,12 z" style="fill:{colour};stroke:none"/></marker>'
@@ -46,35 +47,35 @@ MARKER = (
 
 
 def tint(role: str) -> tuple[str, str]:
-    """The line and the filling of what has this role; the role's first word chooses."""
+    """The colours of line and filling for a role, by its first word."""
     return COLOURS.get(role.split()[0].rstrip(","), GREY) if role else GREY
 
 
-class Sheet:
-    """Collects elements. A `group` is the gate that an element belongs to, which can be lit up alone."""
+class SvgSheet:
+    """Collects elements. A `group` is the gate that an element belongs to; the page can highlight one."""
 
     def __init__(self, height: int, label: str, **data: str) -> None:
         colours = dict.fromkeys([INK, *(line for line, _ in COLOURS.values())])
         markers = "".join(MARKER.format(name=colour[1:], colour=colour) for colour in colours)
-        facts = "".join(f" data-{name}={quoteattr(value)}" for name, value in data.items())
+        attributes = "".join(f" data-{name}={quoteattr(value)}" for name, value in data.items())
         self.parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="drawing" viewBox="0 0 {WIDTH} {height}" role="img"'
-            f" aria-label={quoteattr(label)}{facts}><style>{STYLE}</style><defs>{markers}</defs>"
+            f" aria-label={quoteattr(label)}{attributes}><style>{STYLE}</style><defs>{markers}</defs>"
         ]
 
     def add(self, tag: str, group: str, text: str = "", /, **attributes: object) -> None:
-        """An element; `_` in an attribute's name is a hyphen, and `kind` its class."""
-        given: Mapping[str, object] = {"data-group": group} if group else {}
-        given = {**given, **{name.replace("_", "-"): value for name, value in attributes.items()}}
-        written = "".join(f" {'class' if name == 'kind' else name}={quoteattr(str(v))}" for name, v in given.items())
-        self.parts.append(f"<{tag}{written}>{escape(text)}</{tag}>" if text else f"<{tag}{written}/>")
+        """Add an element; `_` in an attribute's name is a hyphen, and `kind` is the class."""
+        named: dict[str, object] = {"data-group": group} if group else {}
+        named |= {"class" if name == "kind" else name.replace("_", "-"): value for name, value in attributes.items()}
+        start = tag + "".join(f" {name}={quoteattr(str(value))}" for name, value in named.items())
+        self.parts.append(f"<{start}>{escape(text)}</{tag}>" if text else f"<{start}/>")
 
     def text(
         self, x: float, y: float, text: str, kind: str = "symbol", group: str = "", width: float = math.inf
     ) -> None:
-        """A text; one that is likely to be wider than `width` is pressed together to that."""
-        pressed = {"textLength": width, "lengthAdjust": "spacingAndGlyphs"} if LETTER * len(text) > width else {}
-        self.add("text", group, text, x=x, y=y, kind=kind, **pressed)
+        """A text; one that is likely to be wider than `width` is compressed to it."""
+        compression = {"textLength": width, "lengthAdjust": "spacingAndGlyphs"} if LETTER * len(text) > width else {}
+        self.add("text", group, text, x=x, y=y, kind=kind, **compression)
 
     def number(
         self, x: float, y: float, formula: str, kind: str = "number free", group: str = "", form: str = "signed"
@@ -85,7 +86,7 @@ class Sheet:
     def line(
         self, path: str, group: str = "", weight: str = "", role: str = "", dashed: bool = False, arrow: bool = True
     ) -> None:
-        """A path in SVG's words, with an arrow head, in a role's colour; as thick as `weight`, a formula, says."""
+        """An SVG path with an arrow head, in a role's colour; the formula `weight` sets its thickness."""
         colour = tint(role)[0] if role else INK
         extra: dict[str, object] = {"data_weight": weight} if weight else {}
         if arrow:
@@ -99,14 +100,14 @@ class Sheet:
         self.add("circle", group, cx=x, cy=y, r=15, style="fill:#fff;stroke:#444;stroke-width:2")
         self.text(x, y + (7 if len(symbol) == 1 else 5), symbol, "node" if len(symbol) == 1 else "symbol", group)
 
-    def frame(self, x: float, y: float, width: float, height: float, role: str, group: str = "") -> None:
-        """A box with round corners in the colour of a role."""
+    def box(self, x: float, y: float, width: float, height: float, role: str, group: str = "") -> None:
+        """A box with round corners in the colours of a role."""
         line, filling = tint(role)
         style = f"fill:{filling};stroke:{line};stroke-width:2.5"
         self.add("rect", group, x=x, y=y, width=width, height=height, rx=10, style=style)
 
     def pill(self, x: float, y: float, symbol: str, formula: str) -> None:
-        """A part of the state, around (x, y): its name and its number."""
+        """A part of the state around (x, y): its name and its number."""
         self.add(
             "rect", "", x=x - 45, y=y - 27, width=90, height=54, rx=27, style="fill:#fff;stroke:#444;stroke-width:2"
         )
@@ -114,7 +115,7 @@ class Sheet:
         self.number(x, y + 17, formula, "number")
 
     def gauge(self, x: float, y: float, width: float, formula: str, signed: bool, role: str, group: str = "") -> None:
-        """A bar from 0 to 1, or from the middle to −1 or 1, filled as far as the number goes."""
+        """A bar from 0 to 1, or from the middle to −1 or 1, filled up to the number."""
         line, _ = tint(role)
         self.add("rect", group, x=x, y=y, width=width, height=9, style="fill:#fff;stroke:#999;stroke-width:1")
         span = {"data_bar": formula, "data_from": x + width / 2 if signed else x, "data_span": width / (1 + signed)}

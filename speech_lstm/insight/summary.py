@@ -1,4 +1,4 @@
-"""What the gates did, in numbers: a table for people and the same for programs."""
+"""The gates and the answer in numbers: a table for people and the same for programs."""
 
 from __future__ import annotations
 
@@ -16,43 +16,46 @@ from speech_lstm.report.tables import aligned
 if TYPE_CHECKING:
     from speech_lstm.model.torch_model import TorchModel
 
-EDGE = 0.1  # a gate below it counts as shut, above 1 − it as open; a candidate as saturated that near to ±1
-LONG = 10_000  # milliseconds from which on a half-life is only said to be long: a second can't tell
+EDGE = 0.1  # a gate counts as shut below it and as open above 1 − it; a candidate counts as saturated that near to ±1
+LONG = 10_000  # milliseconds; a longer half-life cannot be measured in a second of sound
 SHOWN = 8  # units and frames in the table
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What one layer did in one direction, and what carried the answer."""
+    """One layer in one direction in numbers, and what the answer depends on."""
 
     inside: Inside
     trace: LayerTrace
-    drops: Floats  # [units] the answer's probability lost when the unit is held at 0
-    occlusion: Floats  # [frames] … when the tenth of a second around the frame is hidden
+    drops: Floats  # [units] probability that the answer loses when the unit is held at 0
+    occlusion: Floats  # [frames] … when OCCLUDED_SECONDS around the frame are hidden
     gradient: Floats  # [frames] norm of ∂ log p / ∂ features
 
     @property
     def half_lives(self) -> NDArray[np.float64] | None:
-        """Of each unit's memory, in milliseconds: [units]; None where no gate says what is kept."""
+        """The half-life of each unit's memory in milliseconds: [units]; None if no gate gives the share kept."""
         config = self.inside.config
         lives = self.trace.half_lives(config.hop_ms / 1000)
         return None if lives is None else 1000 * lives
 
     @property
     def active(self) -> NDArray[np.float64]:
-        """When each unit's output is largest, in seconds from the beginning of the recording: [units]."""
+        """The time of each unit's largest output, in seconds from the beginning of the recording: [units]."""
         output = np.abs(self.trace[self.trace.state[0]])
         return self.inside.times[output.argmax(0)]
 
     @property
     def most_needed(self) -> int:
-        """The unit that the answer needs most, of those that have every gate and state (in bands some don't)."""
+        """The unit that the answer needs most, of those that have every gate and state (in bands some do not)."""
         everywhere = min(values.shape[1] for values in self.trace.values.values())
         return int(self.drops[:everywhere].argmax())
 
     def order(self, by: str) -> NDArray[np.int64]:
-        """The units in the order of `index`, `active`, `half-life` or `decision`; raises ConfigError for half-lives
-        that the cell doesn't have. Units of the output that have no memory of their own come last by half-life."""
+        """The units in the order of `index`, `active`, `half-life` or `decision`.
+
+        Units of the output without a memory of their own are last by half-life. Raises ConfigError for half-lives of
+        a cell that does not have them.
+        """
         keys: dict[str, NDArray[Any]] = {"index": np.arange(len(self.drops)), "active": self.active}
         keys["decision"] = -self.drops
         lives = self.half_lives
@@ -61,18 +64,18 @@ class Summary:
             keys["half-life"][: len(lives)] = -lives
         if by not in keys:
             raise ConfigError(
-                f"the units of a {self.trace.cell.name!r} can't be ordered by {by}: no gate of it says what is kept; "
-                f"order them by {', '.join(keys)}"
+                f"the units of a {self.trace.cell.name!r} cannot be ordered by {by}: none of its gates gives the "
+                f"share of the memory that is kept; choose {', '.join(keys)}"
             )
         return np.argsort(keys[by], kind="stable")
 
     def gates(self) -> list[dict[str, Any]]:
-        """Of each gate and candidate: mean, and the shares of units and frames at the lower and the upper edge.
+        """For each gate and candidate the mean, and the shares of units and frames near its lower and upper limit.
 
-        A candidate that leaves −1 … 1, as that of a relu does, has no edges: its shares are None.
+        The shares are None for a candidate that leaves −1 … 1, as after a relu.
         """
         rows = []
-        for name in self.trace.seen:
+        for name in self.trace.internals:
             values, gate = self.trace[name], name in self.trace.gates
             low, high = (EDGE, 1 - EDGE) if gate else (EDGE - 1, 1 - EDGE)
             bounded = bool(np.abs(values).max() <= 1)
@@ -88,8 +91,8 @@ class Summary:
         return rows
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, in the types that JSON has; times in seconds from the beginning of the
-        recording, half-lives in milliseconds."""
+        """All numbers as JSON types: times in seconds from the beginning of the recording, half-lives in
+        milliseconds."""
         inside, lives = self.inside, self.half_lives
         return {
             "answer": inside.answer.label,
@@ -114,7 +117,7 @@ class Summary:
         }
 
     def table(self) -> str:
-        """The same for people, the units and frames that mattered most first."""
+        """The numbers for people, the most important units and frames first."""
         return "\n".join(
             [
                 self.head(),
@@ -128,7 +131,7 @@ class Summary:
         )
 
     def head(self) -> str:
-        """The answer, and what was looked into."""
+        """The answer, the cell and its place in the network."""
         inside, answer, trace = self.inside, self.inside.answer, self.trace
         place = f" from {inside.start:.2f} s on" if inside.start > 0 else ""  # of a longer recording
         return (
@@ -137,15 +140,15 @@ class Summary:
         )
 
     def gate_lines(self) -> list[str]:
-        """How far open each gate was."""
+        """How far each gate is open."""
         gates = self.gates()
         if not gates:
             return []
         rows = [["gate", "", "mean", f"below {EDGE:g}", f"above {1 - EDGE:g}"]]
         for gate in gates:
             shares = (gate["near_low"], gate["near_high"])
-            told = ["–" if share is None else f"{100 * share:.0f} %" for share in shares]
-            rows.append([gate["name"], gate["role"], f"{gate['mean']:.2f}", *told])
+            cells = ["–" if share is None else f"{100 * share:.0f} %" for share in shares]
+            rows.append([gate["name"], gate["role"], f"{gate['mean']:.2f}", *cells])
         lines = ["", *aligned(rows, "llrrr")]
         if any(gate["name"] not in self.trace.gates and gate["near_low"] is not None for gate in gates):
             lines.append(f"(of a candidate: below −{1 - EDGE:g} and above {1 - EDGE:g})")
@@ -163,7 +166,7 @@ class Summary:
         return ["", f"half-life of the memory: median {ms(middle)}, {spread}"]
 
     def unit_lines(self) -> list[str]:
-        """The units that carried the answer most."""
+        """The units that the answer depends on most."""
         lives = self.half_lives
         rows = [["unit", "drop when held at 0", *([] if lives is None else ["half-life"]), "most active"]]
         for unit in self.order("decision")[:SHOWN]:
@@ -172,7 +175,7 @@ class Summary:
         return aligned(rows, "r" * len(rows[0]))
 
     def frame_lines(self) -> list[str]:
-        """The stretches that the answer needed most, no two of them overlapping."""
+        """The stretches that the answer depends on most; no two of them overlap."""
         rows = [["time", f"drop when {1000 * OCCLUDED_SECONDS:.0f} ms are hidden", "gradient, of its largest"]]
         left = np.ones(len(self.occlusion), bool)
         while left.any() and len(rows) <= SHOWN // 2:
@@ -185,13 +188,13 @@ class Summary:
 
 
 def summarise(model: TorchModel, inside: Inside, trace: LayerTrace) -> Summary:
-    """Measure what carried the answer, in one layer and direction."""
+    """Measure what the answer depends on, in one layer and direction."""
     drops = ablation(model, inside, trace)
     return Summary(inside, trace, drops, occlusion(model, inside), saliency(model, inside))
 
 
 def ms(milliseconds: float) -> str:
-    """A duration in two or three digits, as far as a second of audio can tell."""
+    """A duration in two or three digits, up to the limit of what a second of audio can show."""
     return f"{milliseconds:.0f} ms" if milliseconds < LONG else f"over {LONG / 1000:.0f} s"
 
 

@@ -1,4 +1,4 @@
-"""What `speech-lstm gates` writes: a figure, a page, arrays or numbers, by the suffix of the file."""
+"""The output of `speech-lstm gates`: a figure, a page, arrays or numbers, by the suffix of the file."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class View:
     """One recording, or several side by side, in one layer and direction."""
 
     model: TorchModel
-    recordings: tuple[str, ...]  # as they were given
+    recordings: tuple[str, ...]  # as on the command line
     summaries: tuple[Summary, ...]
-    gates: tuple[str, ...]  # what is shown of gates, candidates and state; everything if empty
+    gates: tuple[str, ...]  # gates, candidates and parts of the state to show; all if empty
     order: str  # of the units, see `Summary.order`
 
     @property
     def names(self) -> list[str]:
-        """The recordings as titles call them."""
+        """The names of the recordings in titles."""
         return [recording_title(recording) for recording in self.recordings]
 
     def table(self) -> str:
@@ -46,7 +46,7 @@ class View:
         return "\n\n".join(parts)
 
     def write(self, path: Path) -> None:
-        """Write a file of the kind that its suffix says; raises OutputError where it can't be written."""
+        """Write a file of the kind of its suffix; raises OutputError."""
         writer_of(path)(self, path)
 
     def write_figure(self, path: Path) -> None:
@@ -67,17 +67,17 @@ class View:
         return write_diagram(self.model, self.names[0], self.summaries[0], path, unit, time)
 
     def write_numbers(self, path: Path) -> None:
-        found: list[dict[str, Any]] = [
+        numbers: list[dict[str, Any]] = [
             {"file": recording, **summary.to_dict()}
             for recording, summary in zip(self.recordings, self.summaries, strict=True)
         ]
-        write_json(path, found)
+        write_json(path, numbers)
 
     def write_arrays(self, path: Path) -> None:
         arrays: dict[str, NDArray[Any]] = {}
         for number, summary in enumerate(self.summaries, 1):
-            start = f"recording{number}." if len(self.summaries) > 1 else ""
-            arrays |= {f"{start}{name}": array for name, array in summary.inside.arrays().items()}
+            prefix = f"recording{number}." if len(self.summaries) > 1 else ""
+            arrays |= {f"{prefix}{name}": array for name, array in summary.inside.arrays().items()}
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -93,26 +93,26 @@ WRITERS: dict[str, Callable[[View, Path], None]] = {
 
 
 def writer_of(path: Path) -> Callable[[View, Path], None]:
-    """What writes a file of this suffix; raises OutputError for one that means nothing here."""
+    """The method that writes a file of this suffix; raises OutputError for an unknown suffix."""
     if path.suffix.lower() not in WRITERS:
-        raise OutputError(f"{path}: its suffix must say what to write: {', '.join(WRITERS)}")
+        raise OutputError(f"{path}: the suffix selects what to write; choose one of {', '.join(WRITERS)}")
     return WRITERS[path.suffix.lower()]
 
 
 def check_places(files: Sequence[Path], diagram: Path | None) -> None:
-    """Raise OutputError for a file whose suffix says nothing that could be written."""
+    """Raise OutputError for a file with an unknown suffix."""
     for path in files:
         writer_of(path)
     if diagram and diagram.suffix.lower() != ".svg":
-        raise OutputError(f"{diagram}: a diagram is written as .svg; name such a file")
+        raise OutputError(f"{diagram}: a diagram is always SVG; name a file that ends in .svg")
 
 
 def check_recordings(recordings: Sequence[str]) -> None:
-    """Raise ConfigError where there is none, RecordingError where standard input is to be read twice."""
+    """Raise ConfigError if there is none, RecordingError if standard input is named twice."""
     if not recordings:
-        raise ConfigError("name a recording to look into, or --cell-equation alone")
+        raise ConfigError("no recording to look into; name one, or give --cell-equation alone")
     if recordings.count("-") > 1:
-        raise RecordingError("standard input (-) can be read only once; give it once")
+        raise RecordingError("standard input (-) can be read only once; name it once")
 
 
 def look(
@@ -124,16 +124,17 @@ def look(
     gates: tuple[str, ...],
     order: str,
 ) -> View:
-    """Look into the network while it hears each of the recordings.
+    """Look into the network while it reads each of the recordings.
 
-    Raises RecordingError for one that can't be read, ConfigError for a layer, direction, gate or order that isn't.
+    Raises RecordingError for one that cannot be read, and ConfigError for a layer, direction, gate or order that does
+    not exist.
     """
     summaries = []
     for recording in tqdm(recordings, desc="looking inside", delay=2, disable=len(recordings) == 1):
         inside = look_inside(model, *find_clip(stream_recording(recording), start))
         trace = inside.trace(layer, direction)
         for gate in gates:
-            trace[gate]
+            trace[gate]  # raises ConfigError for an unknown one
         summary = summarise(model, inside, trace)
         summary.order(order)
         summaries.append(summary)
@@ -141,5 +142,5 @@ def look(
 
 
 def recording_title(recording: str) -> str:
-    """The name of a recording for a title: its folder says the word in a corpus."""
+    """The name of a recording for a title, with its folder, which in a corpus is the word."""
     return source_name(recording) if recording == "-" else printable("/".join(Path(recording).parts[-2:]))

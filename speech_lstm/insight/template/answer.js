@@ -1,24 +1,24 @@
-// What a gate is the sum of, and what the answer becomes when it is set by hand.
+// The sum that makes a gate, and the answer when a gate is set by hand.
 
-/** In words: what the chosen gate is the sum of. */
+/** In words: the parts that add up to the chosen gate. */
 function showSum(chosen, numbers) {
   const parts = Object.keys(chosen.parts[state.gate] || {}), value = numbers(state.gate, 0);
-  const shown = written(value, chosen.gates.includes(state.gate) ? "share" : "signed");
+  const shown = formatNumber(value, chosen.gates.includes(state.gate) ? "share" : "signed");
   const name = `${title(chosen, state.gate)} of unit ${state.unit}`;
   if (!parts.length || value === null) {
     at("sum").textContent = `${name}: ${shown}`;
     return;
   }
-  const terms = parts.map((part) => `${chosen.symbols[part]} ${written(numbers(`${state.gate}.${part}`, 0), "signed")}`);
-  const total = written(numbers(`${state.gate}.Σ`, 0), "signed"), squash = chosen.activation[state.gate];
+  const terms = parts.map((part) => `${chosen.symbols[part]} ${formatNumber(numbers(`${state.gate}.${part}`, 0), "signed")}`);
+  const total = formatNumber(numbers(`${state.gate}.Σ`, 0), "signed"), squash = chosen.activation[state.gate];
   at("sum").textContent = `${name}: ${terms.join(", ")}: together ${total}; ${squash ? `${squash}(${total}) = ` : ""}${shown}`;
 }
 
-/** In words: what a gate set by hand changes, in this frame and in the answer. */
+/** In words: the effect of a gate set by hand, on this frame and on the answer. */
 function showEffect(chosen, numbers, changed) {
-  const possible = state.gate in chosen.forced, to = bySet();
+  const possible = state.gate in chosen.interventions, to = bySet();
   at("held").textContent = state.gate;
-  at("by-hand").hidden = !Object.keys(chosen.forced).length;
+  at("by-hand").hidden = !Object.keys(chosen.interventions).length;
   for (const button of at("values").children) {
     button.disabled = !possible;
     button.setAttribute("aria-pressed", possible && button.dataset.set === state.set);
@@ -28,20 +28,20 @@ function showEffect(chosen, numbers, changed) {
   at("scope").disabled = !possible;
   const effect = at("effect");
   if (to === null) {
-    effect.textContent = possible || !chosen.gates.length ? "" : `${title(chosen, state.gate)} is no gate from 0 to 1: choose one to set it by hand`;
+    effect.textContent = possible || !chosen.gates.length ? "" : `${title(chosen, state.gate)} is not a gate: choose a gate to set it by hand`;
     return;
   }
   const after = posteriorsBySet(), best = page.labels.indexOf(recording().answer);
-  const here = [...chosen.state.slice(1), chosen.state[0]].filter((name) => name in changed && written(changed[name], "signed") !== written(numbers(name, 0), "signed")).map((name) => `${name} ${written(numbers(name, 0), "signed")} → ${written(changed[name], "signed")}`);
+  const here = [...chosen.state.slice(1), chosen.state[0]].filter((name) => name in changed && formatNumber(changed[name], "signed") !== formatNumber(numbers(name, 0), "signed")).map((name) => `${name} ${formatNumber(numbers(name, 0), "signed")} → ${formatNumber(changed[name], "signed")}`);
   const where = state.scope === "all" ? "all units of this layer and direction" : `unit ${state.unit}`;
   effect.replaceChildren(`${state.gate} held at ${to} in ${where} at every frame: ${recording().answer} ${percent(recording().probability)} → `, element("b", "", after ? percent(after[best]) : "–"));
   if (here.length) effect.append(`. In this frame alone: ${here.join(", ")}`);
 }
 
-/** The posteriors with the gate set by hand, as the network gave them; null without. */
+/** The network's posteriors with the gate set by hand; null if none is set. */
 function posteriorsBySet() {
   if (bySet() === null) return null;
-  const table = array(trace().forced[state.gate][state.set]), last = table.shape[0] - 1;
+  const table = array(trace().interventions[state.gate][state.set]), last = table.shape[0] - 1;
   if (state.scope === "unit" && state.unit >= last) return null;
   return page.labels.map((_, label) => table.at(state.scope === "all" ? last : state.unit, label));
 }

@@ -1,6 +1,6 @@
 // Buttons, keys and sound.
 
-/** Step through the units in the order that the large map shows. */
+/** Step through the units in the order of the large map. */
 function stepUnit(by) {
   const order = views[state.recording].strips.find(({ row }) => row.classList.contains("large")).order;
   const place = Math.max(0, Math.min(order.length - 1, order.indexOf(state.unit) + by));
@@ -12,7 +12,7 @@ function stepFrame(by) {
   choose({ frame: state.frame + by });
 }
 
-/** Play the chosen recording from the cursor, or from the beginning if that is at the end; or stop. */
+/** Play the chosen recording from the cursor, or from the beginning if the cursor is at the end; or pause. */
 function play() {
   const { sound } = views[state.recording], of = recording();
   if (!sound.paused) {
@@ -27,7 +27,7 @@ function play() {
   sound.play().then(moveOn, () => choose({}));
 }
 
-/** While the sound plays the frame goes with it. */
+/** Move the frame along while the sound plays. */
 function moveOn() {
   const { sound } = views[state.recording], of = recording();
   const frame = frameAt(of, sound.currentTime / of.seconds);

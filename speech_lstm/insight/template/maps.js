@@ -2,7 +2,6 @@
 
 const RATIO = window.devicePixelRatio || 1;
 const TALL = Math.max(1, Math.min(1.6, (innerHeight - 60) / 740));  // a tall window has room for tall maps
-const GRADIENT = "#D55E00";
 
 function element(tag, kind, text) {
   const made = document.createElement(tag);
@@ -21,7 +20,7 @@ function colours(name) {
 }
 const SHARES = colours("shares"), SIGNED = colours("signed");
 
-/** A row of the figure: its name, a canvas over time, what stands right of it. */
+/** A row of the figure: its name, a canvas over time, and its key on the right. */
 function strip(column, name, role, height, tag = "div") {
   const row = element("div", "strip");
   row.style.height = `${Math.round(height * (page.recordings.length > 1 ? 1 : TALL))}px`;
@@ -63,7 +62,7 @@ function heat(canvas, recording, order, share, map) {
   context.drawImage(small, left, 0, (width * recording.hop * frames) / recording.seconds, height);
 }
 
-/** Where the middle of a frame lies, in pixels of a canvas so wide. */
+/** The x of the middle of a frame, in pixels of a canvas of this width. */
 function across(recording, frame, width) {
   return (width * recording.times[frame]) / recording.seconds;
 }
@@ -107,7 +106,7 @@ function drawFeatures(canvas, recording) {
   heat(canvas, recording, order, (row, frame) => 0.5 + features.at(frame, row) / (2 * largest), SIGNED);
 }
 
-/** What the answer loses when the time around a frame is hidden, as an area; the gradient as a line on its own scale. */
+/** The probability lost when the time around a frame is hidden, as an area; the gradient as a line on its own scale. */
 function drawNeeded(canvas, key, recording) {
   const { context, width, height } = fresh(canvas);
   const most = Math.max(0.02, ...page.recordings.flatMap((each) => each.needed));
@@ -120,21 +119,21 @@ function drawNeeded(canvas, key, recording) {
   trace(recording.needed);
   context.lineTo(across(recording, recording.times.length - 1, width), down(0));
   context.fill();
-  context.strokeStyle = GRADIENT;
+  context.strokeStyle = page.gradient;
   context.lineWidth = 1.3;
   context.beginPath();
   trace(recording.gradient.map((size) => (0.95 * most * size) / steepest));
   context.stroke();
   const hidden = element("b", "", "hidden"), gradient = element("b", "", "gradient");
-  hidden.title = `points of probability lost when ${Math.round(1000 * recording.hidden)} ms around are hidden, up to ${(100 * most).toFixed(0)}`;
+  hidden.title = `percentage points that the answer loses when ${Math.round(1000 * recording.hidden)} ms around the frame are hidden, up to ${(100 * most).toFixed(0)}`;
   hidden.style.color = "#888";
-  gradient.title = "how much the answer changes with the features, of its largest";
-  gradient.style.color = GRADIENT;
+  gradient.title = "how much the answer changes with the features of the frame, as a share of the largest change";
+  gradient.style.color = page.gradient;
   key.className = "key legend";
   key.replaceChildren(hidden, gradient);
 }
 
-/** The answer if the recording ended with each frame: the likeliest labels in colour, named at the right. */
+/** The answer if the recording ended with each frame: the likeliest labels in colour, named on the right. */
 function drawPosteriors(canvas, key, recording) {
   const { context, width, height } = fresh(canvas);
   const posteriors = array(recording.posteriors), frames = recording.times.length;

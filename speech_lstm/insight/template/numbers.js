@@ -1,4 +1,4 @@
-// What the page shows in numbers: arrays of the file, formulas of a drawing, and a gate set by hand in one frame.
+// The numbers of the page: arrays of the file, formulas of a drawing, and a gate set by hand in one frame.
 
 addEventListener("error", (event) => {
   document.getElementById("failure").hidden = false;
@@ -7,7 +7,7 @@ addEventListener("error", (event) => {
 
 const page = JSON.parse(document.getElementById("data").textContent);
 
-/** An array of the file: {shape: [rows, columns], at(row, column)}; null where there is none. One row stands for all. */
+/** An array of the file: {shape: [rows, columns], at(row, column)}; null if there is none. A single row is that of every row. */
 function array(spec) {
   if (!spec) return null;
   if (!spec.values) {
@@ -19,17 +19,17 @@ function array(spec) {
   return spec;
 }
 
-/** The size that all but one in 200 numbers of an array stay below, for its colours; never 0. */
+/** The limit that 99.5 % of the absolute values of an array do not exceed, for its colours; never 0. */
 function largest(spec) {
-  const found = array(spec);
-  if (!found.largest) {
-    const sizes = found.values.map(Math.abs).sort();
-    found.largest = sizes[Math.floor(0.995 * (sizes.length - 1))] || 1;
+  const { values } = array(spec);
+  if (!spec.largest) {
+    const sizes = values.map(Math.abs).sort();
+    spec.largest = sizes[Math.floor(0.995 * (sizes.length - 1))] || 1;
   }
-  return found.largest;
+  return spec.largest;
 }
 
-/** Numbers of a trace at a unit and frame, by name and steps in the order of reading; see `Numbers` of diagram.py. */
+/** The numbers of a trace at a unit and frame, by name and steps in the order of reading; as `Numbers` in diagram.py. */
 function lookup(trace, unit, frame, frames, changed) {
   return (name, steps) => {
     if (!steps && name in changed) return changed[name];
@@ -45,11 +45,13 @@ function lookup(trace, unit, frame, frames, changed) {
   };
 }
 
-/** A formula of a drawing; see `evaluate` of diagram.py. */
+const FACTOR = new RegExp(`^${page.factor}$`);
+
+/** The value of a drawing's formula; as `evaluate` in diagram.py. */
 function evaluate(formula, at) {
   let product = 1;
   for (const factor of formula.split("*")) {
-    const [, before, name, step] = /^(1-|tanh )?(.+?)(@[+-]1)?$/.exec(factor);
+    const [, before, name, step] = FACTOR.exec(factor);
     const value = at(name, step ? Number(step.slice(1)) : 0);
     if (value === null) return null;
     product *= before === "1-" ? 1 - value : before ? Math.tanh(value) : value;
@@ -57,8 +59,8 @@ function evaluate(formula, at) {
   return product;
 }
 
-/** A number as the diagram shows it; see `written` of diagram.py. */
-function written(value, form) {
+/** A number as the diagram shows it; as `format_number` in diagram.py. */
+function formatNumber(value, form) {
   if (value === null) return "–";
   if (form === "percent") return `${(100 * value).toFixed(0)} %`.replace("-", "−");
   const text = value.toFixed(Math.abs(value) < 10 ? 3 : 2);
@@ -72,7 +74,7 @@ function percent(share) {
 
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 
-/** What a gate set by hand changes in this frame alone, by name, from the equations of a drawing's rule. */
+/** The values that a gate set by hand changes in this frame alone, by name, from the equations of a drawing's rule. */
 function changes(rule, trace, at, gate, to) {
   const now = (name) => at(name, 0);
   const changed = { [gate]: to };
@@ -82,10 +84,10 @@ function changes(rule, trace, at, gate, to) {
     if (rule.coupled === "1" && gate === "i") changed.f = 1 - to;
     const old = now("c");
     changed.c = get("f") * at("c", -1) + get("i") * now("z");
-    const seen = now("o.peepholes");
-    if (seen !== null && gate !== "o" && old) {  // the output gate sees the new memory
-      changed["o.peepholes"] = (seen * changed.c) / old;
-      changed["o.Σ"] = now("o.Σ") + changed["o.peepholes"] - seen;
+    const peephole = now("o.peepholes");
+    if (peephole !== null && gate !== "o" && old) {  // the output gate sees the new memory
+      changed["o.peepholes"] = (peephole * changed.c) / old;
+      changed["o.Σ"] = now("o.Σ") + changed["o.peepholes"] - peephole;
       changed.o = sigmoid(changed["o.Σ"]);
     }
     changed.h = get("o") * (rule.squash === "1" ? Math.tanh(changed.c) : changed.c);

@@ -1,4 +1,4 @@
-// The state of the page and what follows from it. Everything shown depends on `state`, which the address holds too.
+// The state of the page and all that depends on it. The address of the page contains `state` too.
 
 const at = (id) => document.getElementById(id);
 const state = { recording: 0, layer: 0, direction: "", gate: "", unit: 0, frame: 0, order: "index", lit: false, set: "", scope: "unit" };
@@ -9,20 +9,20 @@ let drawn = null;  // the diagram on show: its svg, its elements, its rule
 const recording = () => page.recordings[state.recording];
 const traceOf = (of) => of.traces.find((trace) => trace.layer === state.layer && trace.direction === state.direction);
 const trace = () => traceOf(recording());
-const names = (of) => [...of.seen, ...of.state.slice(1), of.state[0]];
+const names = (of) => [...of.internals, ...of.state.slice(1), of.state[0]];
 const title = (of, name) => (of.roles[name] === name ? name : `${name}, ${of.roles[name]}`);
-const bySet = () => (state.set !== "" && state.gate in trace().forced ? Number(state.set) : null);
+const bySet = () => (state.set !== "" && state.gate in trace().interventions ? Number(state.set) : null);
 
-/** The units of a layer in the chosen order, which is the first recording's. */
+/** The units of a layer in the chosen order of the first recording. */
 function unitOrder(width) {
   const of = traceOf(page.recordings[0]);
   const index = Array.from({ length: width }, (_, unit) => unit);
-  const lives = of.lives && of.active.map((_, unit) => (unit < of.lives.length ? -of.lives[unit] : Infinity));  // no memory: last
+  const lives = of.lives && of.active.map((_, unit) => (unit < of.lives.length ? -of.lives[unit] : Infinity));  // those without a memory last
   const key = { active: of.active, "half-life": lives, decision: of.drops.map((drop) => -drop) }[state.order];
   return key && key.length === width ? index.sort((a, b) => key[a] - key[b] || a - b) : index;
 }
 
-/** Keep the state inside what there is, after a choice or an address. */
+/** Limit the state to values that exist, after a choice or an address. */
 function settle() {
   state.recording = Math.max(0, Math.min(page.recordings.length - 1, Math.trunc(state.recording) || 0));
   const traces = recording().traces;
@@ -38,16 +38,16 @@ function settle() {
   if (!["unit", "all"].includes(state.scope)) state.scope = "unit";
 }
 
-/** Change the state and show what follows. */
+/** Change the state and show it. */
 function choose(changes) {
   const before = { ...state };
   Object.assign(state, changes);
   settle();
-  const kept = ["layer", "direction", "gate", "order"].every((name) => state[name] === before[name]);
-  show(kept && views.length > 0);
+  const same = ["layer", "direction", "gate", "order"].every((name) => state[name] === before[name]);
+  show(same && views.length > 0);
 }
 
-/** Show the state; where only unit and frame changed, the heat maps stay. */
+/** Show the state; if only unit and frame changed (`same`), the heat maps stay. */
 function show(same) {
   if (!same) {
     fillChoices();
@@ -56,10 +56,10 @@ function show(same) {
   showCursors();
   showDiagram();
   showAnswer();
-  if (views[state.recording].sound.paused) remember();  // browsers allow few changes of the address a second
+  if (views[state.recording].sound.paused) remember();  // browsers limit how often the address may change
 }
 
-/** Write the state into the address, so that it can be kept and sent. */
+/** Write the state into the address, so that it can be saved and shared. */
 function remember() {
   const address = new URLSearchParams(Object.entries(state).map(([name, value]) => [name, String(value)]));
   try {
@@ -67,13 +67,13 @@ function remember() {
   } catch { /* a browser may refuse for a file */ }
 }
 
-/** The state of the address; what it doesn't name stays. */
+/** Take the state from the address; names that it lacks stay as they are. */
 function recall() {
-  const found = {};
+  const changes = {};
   for (const [name, value] of new URLSearchParams(location.hash.slice(1))) {
-    if (name in state) found[name] = typeof state[name] === "number" ? Number(value) : typeof state[name] === "boolean" ? value === "true" : value;
+    if (name in state) changes[name] = typeof state[name] === "number" ? Number(value) : typeof state[name] === "boolean" ? value === "true" : value;
   }
-  choose(found);
+  choose(changes);
 }
 
 function options(select, chosen, items) {
@@ -89,9 +89,9 @@ function fillChoices() {
   at("about").textContent = `Layer ${chosen.layer}, ${chosen.direction}: ${chosen.cell}; ${chosen.equations}. The ${chosen.direction} direction reads ${chosen.direction === "forward" ? "from left to right" : "from right to left"}.`;
   const groups = new Set(drawing().groups.map((part) => part.dataset.group));
   at("lights").replaceChildren(...["", ...names(chosen).filter((name) => groups.has(name))].map((name) => {
-    const button = element("button", "", name || "all lit");
+    const button = element("button", "", name || "all");
     button.type = "button";
-    button.title = name ? `light up ${title(chosen, name)}` : "light up everything";
+    button.title = name ? `highlight ${title(chosen, name)}` : "show all gates alike";
     button.dataset.light = name;
     button.onclick = () => choose(name ? { gate: name, lit: true } : { lit: false });
     return button;
@@ -124,7 +124,7 @@ function showRecording(of, number) {
   }
 }
 
-/** What doesn't depend on the choices: name, sound, waveform, features, the answer over time, the axis, the cursor. */
+/** The part that does not depend on the choices: name, sound, waveform, features, the answer over time, axis and cursor. */
 function makeColumn(of, number) {
   const column = element("article", "recording");
   const heading = element("h2");
@@ -158,7 +158,7 @@ function makeColumn(of, number) {
   return { column, maps, cursor, sound, fixed, top: waveform.canvas, bottom: axis.canvas, strips: [] };
 }
 
-/** Read a unit by pointing at it, choose it by a click. */
+/** Show the numbers under the pointer; a click chooses unit and frame. */
 function follow(canvas, number, name, order) {
   const place = (event) => {
     const box = canvas.getBoundingClientRect(), of = page.recordings[number];
@@ -181,13 +181,13 @@ function showTip(event, number, name, unit, frame) {
   const of = page.recordings[number], chosen = traceOf(of), tip = at("tip");
   const lines = [`${(of.start + of.times[frame]).toFixed(2)} s, frame ${frame}`];
   if (name) {
-    lines.unshift(`unit ${unit}: ${name} = ${written(array(chosen.values[name]).at(frame, unit), chosen.gates.includes(name) ? "share" : "signed")}`);
+    lines.unshift(`unit ${unit}: ${name} = ${formatNumber(array(chosen.values[name]).at(frame, unit), chosen.gates.includes(name) ? "share" : "signed")}`);
     if (chosen.lives && unit < chosen.lives.length) lines.push(`half-life ${lifeText(chosen.lives[unit])}`);
-    if (unit < chosen.drops.length) lines.push(`held at 0 the answer changes by ${written(-100 * chosen.drops[unit], "signed")} points`);
+    if (unit < chosen.drops.length) lines.push(`held at 0 the answer changes by ${formatNumber(-100 * chosen.drops[unit], "signed")} points`);
   } else {
     const answer = page.labels.map((label, i) => [array(of.posteriors).at(frame, i), label]).sort((a, b) => b[0] - a[0]);
     lines.push(answer.slice(0, 3).map(([share, label]) => `${label} ${percent(share)}`).join(", "));
-    lines.push(`with ${Math.round(1000 * of.hidden)} ms around it hidden the answer changes by ${written(-100 * of.needed[frame], "signed")} points`);
+    lines.push(`with ${Math.round(1000 * of.hidden)} ms around it hidden the answer changes by ${formatNumber(-100 * of.needed[frame], "signed")} points`);
   }
   tip.replaceChildren(...lines.map((line) => element("div", "", line)));
   tip.hidden = false;
@@ -248,10 +248,10 @@ function showDiagram() {
   const changed = bySet() === null ? {} : changes(rule, chosen, plain, state.gate, bySet());
   const numbers = lookup(chosen, state.unit, state.frame, frames, changed);
   for (const text of texts) {
-    const { text: formula, form } = text.dataset, now = written(evaluate(formula, numbers), form);
+    const { text: formula, form } = text.dataset, now = formatNumber(evaluate(formula, numbers), form);
     text.textContent = now;
     text.classList.toggle("struck", bySet() !== null && formula === `${state.gate}.Σ`);
-    text.classList.toggle("changed", now !== written(evaluate(formula, plain), form));
+    text.classList.toggle("changed", now !== formatNumber(evaluate(formula, plain), form));
   }
   for (const line of weights) {
     const size = Math.min(1, Math.abs(evaluate(line.dataset.weight, numbers) ?? 0));
