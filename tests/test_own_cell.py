@@ -337,7 +337,7 @@ def test_an_installed_package_that_is_broken(
     """The others go on; who asks for a cell that isn't there hears of it."""
     written(installed / "fading_cells.py", "raise RuntimeError('out of order')")
     monkeypatch.syspath_prepend(installed)
-    says = "the cells of fading-cells (fading_cells) can't be loaded: it fails with RuntimeError: out of order ("
+    says = "the cells of fading-cells (fading_cells) cannot be loaded: it fails with RuntimeError: out of order ("
     status, told, err = call(capsys, "cells")
     assert status == 0
     assert err.startswith(f"note: {says}")

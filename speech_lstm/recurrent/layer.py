@@ -1,4 +1,4 @@
-"""A layer: one cell over all frames, in one or both directions, with its weights. A track in, a track out."""
+"""A layer: one cell with its weights over all frames, in one or both directions. A track in, a track out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from speech_lstm.recurrent.cell import Cell, Matrix, Product, State, Tap, Track,
 from speech_lstm.recurrent.engine import Recurrent, run
 from speech_lstm.recurrent.norm import InputNorm
 
-# cuDNN copies what `Layer.torch_weights` gives it into one block at every call, and says so: it is little.
+# cuDNN copies the weights of `Layer.torch_weights` into one block at every call and warns about it; they are small.
 warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
 
 
@@ -48,7 +48,7 @@ class Layer(torch.nn.Module):
             else:
                 weight = self.parameter(spec.blocks * cell.hidden)
             self.register_parameter(name, weight)
-        if not self.input.is_meta:  # orthogonal_ of mere shapes would import sympy: two seconds
+        if not self.input.is_meta:  # on the meta device orthogonal_ would import sympy: two seconds
             self.initialise()
 
     def parameter(self, *shape: int) -> torch.nn.Parameter:
@@ -56,7 +56,7 @@ class Layer(torch.nn.Module):
 
     @torch.no_grad()
     def initialise(self) -> None:
-        """Input weights as in torch.nn, orthogonal blocks of the recurrent matrices, biases 0 or as the cell says."""
+        """Input weights as in torch.nn, recurrent matrices of orthogonal blocks, biases 0 or the cell's."""
         bound = self.cell.hidden**-0.5
         for matrix in (self.front, self.input):
             if matrix is not None:
@@ -84,8 +84,8 @@ class Layer(torch.nn.Module):
     ) -> tuple[Track, State]:
         """The track after this layer, and the state after the last frame.
 
-        `state` is the state before the first frame, `lengths` int64 [batch] the frames that are no padding, and
-        `index` the number of the first frame in a longer recording; with a `tap` every value is shown to it.
+        `state` is the state before the first frame, `lengths` int64 [batch] the number of frames without padding, and
+        `index` the number of the first frame in a longer recording; `tap` is called with every gate and state.
         """
         if state is None:
             state = self.cell.start(track.hidden.shape[1], self.directions, self.input)
@@ -94,7 +94,7 @@ class Layer(torch.nn.Module):
         xs, weights = self.read(track, lengths), self.weights()
         below = self.directed(track.memory, lengths) if track.memory is not None else None
         valid = valid_frames(lengths, xs.shape[1]) if lengths is not None else None
-        with torch.autocast(xs.device.type, enabled=False):  # the products know their precision
+        with torch.autocast(xs.device.type, enabled=False):  # `Recurrent` has a precision of its own
             sequence = run(self.cell, xs, state, weights, below, valid, index, tap or untapped)
         return self.track(sequence.hidden, sequence.memory, lengths), sequence.state
 
@@ -105,7 +105,7 @@ class Layer(torch.nn.Module):
 
     def project(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """The input products of all frames at once: x [directions, frames, batch, inputs] → [directions, frames,
-        batch, bands · blocks · hidden], and after each band's its part of x where the cell asks for it."""
+        batch, bands · blocks · hidden], each band's followed by its part of x for a cell with `bare_input`."""
         batch, bands = x.shape[2], self.cell.bands
         if bands > 1:  # as if each band were a recording
             x = x.unflatten(-1, (bands, -1)).flatten(2, 3)
@@ -114,19 +114,19 @@ class Layer(torch.nn.Module):
         xs = multiply(x, self.input, self.bias)
         if self.normalise is not None:
             xs = self.normalise(xs, valid_frames(lengths, x.shape[1]) if lengths is not None else None)
-        xs = xs.to(self.input.dtype)  # so that a cell meets one precision, under autocast too
+        xs = xs.to(self.input.dtype)  # one precision for the step, also under autocast
         if self.cell.bare_input:
             xs = torch.cat([xs, x.to(xs.dtype)], -1)
         return xs.unflatten(2, (batch, bands)).flatten(3) if bands > 1 else xs
 
     @property
     def product_dtype(self) -> torch.dtype:
-        """What products are computed in: half precision where autocast is on."""
+        """The precision of matrix products: half precision under autocast."""
         kind = self.input.device.type
         return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.input.dtype
 
     def weights(self) -> Weights:
-        """The weights for a loop."""
+        """The weights for one loop over time."""
         products: dict[str, Product] = {}
         vectors: dict[str, Tensor] = {}
         for name, spec in self.specs.items():
@@ -138,14 +138,14 @@ class Layer(torch.nn.Module):
         return Weights(products, vectors)
 
     def torch_weights(self) -> list[Tensor]:
-        """The weights in the order of torch.nn, whose second bias is 0; for its fused kernels."""
+        """The weights in the order of torch.nn's fused kernels, with 0 for their second bias."""
         assert self.bias is not None
         recurrent, none = self.get_parameter("recurrent"), self.bias.new_zeros(self.bias.shape[1])
         each = [(self.input[i], recurrent[i], self.bias[i], none) for i in range(self.directions)]
         return [weight for direction in each for weight in direction]
 
     def directed(self, sequences: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Sequences [directions, frames, batch, …] with the backward direction's in the order that it reads them."""
+        """Sequences [directions, frames, batch, …], the backward direction's in the order in which it reads them."""
         if self.directions == 1:
             return sequences
         return torch.stack([sequences[0], backward_in_time(sequences[1], lengths)])
@@ -161,7 +161,7 @@ class Layer(torch.nn.Module):
 
 
 def multiply(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
-    """For every direction W·x + b: [directions, frames, batch, inputs] → [directions, frames, batch, rows]."""
+    """W·x + b of every direction: [directions, frames, batch, inputs] → [directions, frames, batch, rows]."""
     flat = x.flatten(1, 2)
     transposed = matrix.transpose(1, 2)
     out = torch.bmm(flat, transposed) if bias is None else torch.baddbmm(bias[:, None], flat, transposed)
@@ -178,5 +178,5 @@ def backward_in_time(sequence: Tensor, lengths: Tensor | None) -> Tensor:
 
 
 def valid_frames(lengths: Tensor, frames: int) -> Tensor:
-    """Which frames are no padding: bool [1, frames, batch, 1]."""
+    """Whether a frame is no padding: bool [1, frames, batch, 1]."""
     return (torch.arange(frames, device=lengths.device)[:, None] < lengths)[None, :, :, None]

@@ -1,4 +1,4 @@
-"""Batch normalisation with running averages: what the normalisations of the input and of a layer's products share."""
+"""Batch normalisation with running averages: the base of the normalisations of features and of input products."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 class RunningNorm(torch.nn.Module):
-    """Scale and shift of batch normalisation (Ioffe & Szegedy 2015), and the averages that recognition goes by."""
+    """Scale and shift of batch normalisation (Ioffe & Szegedy 2015), and the running averages for recognition."""
 
     epsilon = 1e-5  # added to the variance
 
     def __init__(self, size: int, momentum: float) -> None:
-        """`momentum` is the least that a new batch weighs in the averages."""
+        """`momentum` is the least weight of a new batch in the averages."""
         super().__init__()
         self.momentum = momentum
         self.weight = torch.nn.Parameter(torch.ones(size))
@@ -27,7 +27,8 @@ class RunningNorm(torch.nn.Module):
     @torch.no_grad()
     def average(self, mean: Tensor, variance: Tensor) -> None:
         """Add the mean and variance of a batch, each [size], to the running averages."""
-        # The plain mean of all batches so far, until that weighs a new one less. A tensor: no GPU is waited for.
+        # The plain mean of all batches so far, as long as that gives a new one more weight. The count is a tensor: a
+        # number would have to wait for the GPU.
         self.batches += 1
         share = (1 / self.batches).clamp(min=self.momentum)
         self.mean.lerp_(mean.to(self.mean.dtype), share)
@@ -41,12 +42,12 @@ class InputNorm(RunningNorm):
         super().__init__(size, momentum)
 
     def forward(self, xs: Tensor, valid: Tensor | None) -> Tensor:
-        """xs [directions, frames, batch, rows] → the same shape; only frames that are `valid` are counted."""
+        """xs [directions, frames, batch, rows] → the same shape; only `valid` frames enter the statistics."""
         directions, frames, batch, rows = xs.shape
         flat = xs.permute(1, 2, 0, 3).reshape(frames * batch, directions * rows)
         chosen = flat if valid is None else flat[valid.expand(1, frames, batch, 1).flatten()]
         mean, variance = self.mean, self.variance
-        if self.training:  # a momentum of 1 leaves those of this batch in them
+        if self.training:  # with a momentum of 1 `batch_norm` writes those of this batch into them
             mean, variance = torch.zeros_like(mean), torch.zeros_like(variance)
         normal = torch.nn.functional.batch_norm(
             chosen, mean, variance, self.weight, self.bias, self.training, 1.0, self.epsilon

@@ -1,4 +1,4 @@
-"""Cells from outside this package: of installed packages, and of a file or module that the user names."""
+"""Cells from outside this package: of installed packages, and of files or modules that the user names."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from speech_lstm.errors import ConfigError
 GROUP = "speech_lstm.cells"  # the entry points of installed packages
 HELP = "give the file or module that registers it: --plugin FILE.py (in Python, import it first)"
 
-MACHINERY = (__file__, str(Path(importlib.__file__).parent), "<frozen importlib")  # frames that nobody asks for
-SOURCES: dict[str, str] = {}  # what `load_plugin` was given, by the names of the cells that came from it
+LOADER_FILES = (__file__, str(Path(importlib.__file__).parent), "<frozen importlib")  # not the place of a fault
+SOURCES: dict[str, str] = {}  # the argument of `load_plugin` by the names of the cells that it registered
 
 
 def load_plugin(source: str) -> list[str]:
     """Run a file FILE.py or import a module that registers cells; the names of its cells.
 
-    Raises ConfigError, in one line, where there is none, where it fails, and where it registers nothing.
+    Raises ConfigError, in one line, if it does not exist, fails or registers nothing.
     """
     is_file = source.endswith(".py") or Path(source).name != source
     if is_file and not os.path.isfile(source):  # noqa: PTH113  (Path.is_file raises for a name that is too long)
         raise ConfigError(f"plugin {source}: there is no such file; give FILE.py or the name of a module")
-    import speech_lstm.recurrent.cells  # noqa: F401  (first, so that a plugin can't take the name of one of these)
+    # Not at the top, as torch takes a second; before the plugin, so that it cannot take the name of one of these.
+    import speech_lstm.recurrent.cells  # noqa: F401
     from speech_lstm.recurrent.cell import CELLS
 
     before = set(CELLS)
@@ -37,7 +38,7 @@ def load_plugin(source: str) -> list[str]:
         module = import_file(Path(source)) if is_file else importlib.import_module(source)
     except ConfigError as error:
         raise ConfigError(f"plugin {source}: {error}") from None
-    except (Exception, SystemExit) as error:  # whatever the code of another does
+    except (Exception, SystemExit) as error:  # foreign code may raise anything
         if isinstance(error, ModuleNotFoundError) and not is_file and is_part(source, str(error.name)):
             raise ConfigError(f"plugin {source}: there is no such module; to name a file give FILE.py") from None
         raise ConfigError(f"plugin {source}: {fault(error)}") from error
@@ -49,24 +50,24 @@ def load_plugin(source: str) -> list[str]:
 
 
 def load_installed() -> list[str]:
-    """Import the cells of the installed packages; a line for each that can't be."""
+    """Import the cells of the installed packages; a message for each that cannot be imported."""
     notes = []
     for point in importlib.metadata.entry_points(group=GROUP):
         try:
             point.load()
-        except (Exception, SystemExit) as error:  # whatever the code of another does
-            notes.append(f"the cells of {origin(point)} can't be loaded: {fault(error)}")
+        except (Exception, SystemExit) as error:  # foreign code may raise anything
+            notes.append(f"the cells of {origin(point)} cannot be loaded: {fault(error)}")
     return notes
 
 
 def origin(point: EntryPoint) -> str:
-    """The installed package that an entry point belongs to, and what it names there."""
+    """The installed package of an entry point, and the module that it names."""
     package = point.dist.metadata["Name"] if point.dist else "an installed package"
     return f"{package} ({point.value})"
 
 
 def import_file(path: Path) -> ModuleType:
-    """Run a Python file as a module, once; its name can hide no other module."""
+    """Run a Python file as a module, once, under a name that hides no other module."""
     name = f"speech_lstm_plugin:{path.resolve()}"
     if name in sys.modules:
         return sys.modules[name]
@@ -74,7 +75,7 @@ def import_file(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ConfigError("not a Python file; its name must end with .py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where dataclasses and pickle look a module up
+    sys.modules[name] = module  # where dataclasses and pickle look it up
     try:
         spec.loader.exec_module(module)
     except BaseException:
@@ -84,15 +85,15 @@ def import_file(path: Path) -> ModuleType:
 
 
 def is_part(name: str, package: str) -> bool:
-    """Whether a module's name is that of a package or of something in it."""
+    """Whether a module is a package or a module in it, by their names."""
     return name == package or name.startswith(f"{package}.")
 
 
 def fault(error: BaseException) -> str:
-    """An exception of somebody else's code in one line, with the place where it was raised."""
-    said = " ".join(str(error).split())
-    line = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    """An exception of foreign code in one line, with the place where it was raised."""
+    message = " ".join(str(error).split())
+    line = f"{type(error).__name__}: {message}" if message else type(error).__name__
     for frame in traceback.extract_tb(error.__traceback__):
-        if not frame.filename.startswith(MACHINERY) and not isinstance(error, SyntaxError):  # which says its place
+        if not frame.filename.startswith(LOADER_FILES) and not isinstance(error, SyntaxError):  # it names its place
             return f"it fails with {line} ({frame.filename}, line {frame.lineno})"
     return f"it fails with {line}"

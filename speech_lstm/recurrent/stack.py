@@ -16,7 +16,7 @@ from speech_lstm.recurrent.registry import find_cell
 
 
 class Carry(NamedTuple):
-    """What a stack remembers between two chunks of a recording."""
+    """The state of a stack between two chunks of a recording."""
 
     states: tuple[State, ...]  # of each layer
     frames: int  # so far
@@ -26,7 +26,7 @@ class Stack(torch.nn.Module):
     """Layers of one kind of cell, in one or both directions; dropout between them."""
 
     def __init__(self, inputs: int, config: NetworkConfig) -> None:
-        """Raises ConfigError for a cell that isn't known and sizes that it can't have."""
+        """Raises ConfigError for a cell that is not registered and for sizes that it cannot have."""
         super().__init__()
         self.config = config
         self.embed: torch.nn.Linear | None = None
@@ -34,7 +34,7 @@ class Stack(torch.nn.Module):
         if config.tied:
             if len(set(sizes)) > 1:
                 raise ConfigError(
-                    f"tied layers share their weights, so that sizes ({config.sizes}) must all be equal"
+                    f"tied layers share their weights, so all sizes must be equal, but they are {config.sizes}"
                 )
             self.embed = torch.nn.Linear(inputs, sizes[0] * (2 if config.bidirectional else 1))
             inputs = self.embed.out_features
@@ -58,8 +58,8 @@ class Stack(torch.nn.Module):
     ) -> tuple[Tensor, Carry]:
         """Features [batch, frames, inputs] → hidden states [batch, frames, size], forward direction first.
 
-        `lengths` int64 [batch] are the frames that are no padding, `carry` is what the call for the chunk before
-        gave (for the backward direction: for the chunk after), and `taps` look into the layers.
+        `lengths` int64 [batch] are the numbers of frames without padding, `carry` is what the call for the chunk
+        before returned (for the backward direction: for the chunk after), and `taps` are one for each layer.
         """
         track = self.begin(features)
         states: list[State] = []
@@ -82,14 +82,14 @@ class Stack(torch.nn.Module):
         index: int = 0,
         tap: Tap | None = None,
     ) -> tuple[Track, State]:
-        """What layer i, counted from 0, makes of the track below it: see `Layer.forward`."""
+        """The track above layer i, counted from 0, given the one below it: see `Layer.forward`."""
         if i:
             dropped = torch.nn.functional.dropout(track.hidden, self.config.dropout, self.training)
             track = Track(dropped, track.memory)
         return self.layer(i)(track, state, lengths, index, tap)
 
     def layer(self, i: int) -> Layer:
-        """Layer i, counted from 0; tied ones are all the same."""
+        """Layer i, counted from 0; tied layers are one."""
         layer = self.layers[0 if self.config.tied else i]
         assert isinstance(layer, Layer)
         return layer

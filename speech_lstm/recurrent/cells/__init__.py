@@ -1,4 +1,4 @@
-"""The cells, one file for each family. Importing this package makes them known by their names."""
+"""The cells, one module for each family; importing the package registers them. Read gru.py first."""
 
 from speech_lstm.recurrent.cells import clockwork, depth_gated, grid, gru, light, lstm, time_frequency, vanilla
 

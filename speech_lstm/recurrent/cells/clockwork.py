@@ -17,7 +17,7 @@ from speech_lstm.recurrent.cells.clockwork_layer import ClockworkLayer
 class Clockwork(Cell):
     """Koutník, Greff, Gomez & Schmidhuber 2014, section 3, with the periods 1, 2, 4, … and tanh.
 
-    The hidden state is cut into `clocks` modules of equal size. Step t computes the modules whose period divides
+    The hidden state is divided into `clocks` modules of equal size. Step t computes the modules whose period divides
     t, all of them at t = 0; the others keep their value. A module sees itself and the slower ones: U is block
     upper triangular. Fast modules come first, so that the modules of a step are the first rows of W, U and h.
     """
@@ -34,7 +34,7 @@ class Clockwork(Cell):
         super().__init__(hidden, config, below)
         if hidden % config.clocks:
             raise ConfigError(
-                f"{hidden} hidden units can't be cut into {config.clocks} equal clockwork modules; "
+                f"{hidden} hidden units cannot be divided into {config.clocks} equal clockwork modules; "
                 "choose a hidden size that clocks divides"
             )
         self.module = hidden // config.clocks
@@ -43,7 +43,7 @@ class Clockwork(Cell):
         return {"recurrent": Matrix()}
 
     def constrain(self, name: str, weight: Tensor) -> Tensor:
-        """U without the blocks that would lead from a fast module to a slower one."""
+        """U without the blocks that lead from a fast module to a slower one."""
         module = torch.arange(self.hidden, device=weight.device) // self.module
         return weight * (module >= module[:, None])
 

@@ -33,7 +33,7 @@ class DepthGated(Peephole):
         super().__init__(hidden, config, below)
         if below not in (0, hidden):
             raise ConfigError(
-                f"a depth gate adds the memory of the layer below, of {below} units, to its own of {hidden}; "
+                f"a depth gate adds the memory of the layer below, of {below} units, to its own of {hidden} units; "
                 "make all sizes equal"
             )
         if below:
@@ -47,7 +47,7 @@ class DepthGated(Peephole):
 
     @torch.no_grad()
     def initialise_bias(self, bias: Tensor) -> None:
-        """d starts as 1 − f: what stays the same below then settles here at its own size, Σ d f^n = 1."""
+        """d starts as 1 − f: a constant memory below then gives a memory of the same size here, as Σ d f^n = 1."""
         super().initialise_bias(bias)
         if self.below:
             bias[:, self.block("d")] = -self.config.forget_bias
@@ -56,7 +56,7 @@ class DepthGated(Peephole):
         xs, below, depth = layer.read(track), None, None
         if track.memory is not None:
             below, depth = layer.directed(track.memory), layer.get_parameter("depth")
-        else:  # of tied layers the first has the weights of d, but no use for them
+        else:  # the first of tied layers has the weights of d, but does not use them
             xs = xs[..., : 4 * self.hidden]
         weights = layer.get_parameter("recurrent"), layer.get_parameter("peepholes"), depth
         hidden, memory = DepthGatedLoop.apply(xs, below, *weights, *state, layer.product_dtype)

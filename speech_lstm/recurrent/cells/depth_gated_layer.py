@@ -1,4 +1,4 @@
-"""The loop of a Depth-Gated layer with its derivative written out: what autograd does, without its cost."""
+"""The loop of a Depth-Gated layer with its derivative written out, as in lstm_layer.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from speech_lstm.recurrent.cells.lstm_layer import Step, sigmoid_backward
+from speech_lstm.recurrent.cells.lstm_layer import Steps, sigmoid_backward
 
 
 class DepthGatedLoop(torch.autograd.Function):
@@ -44,10 +44,10 @@ class DepthGatedLoop(torch.autograd.Function):
         d = None
         if below is not None and depth is not None:
             d = torch.addcmul(xs[..., 4 * hidden :].to(h.dtype), depth[:, None, None, hidden:], below)
-        step = DeepStep(gates, hiddens, memories, squashed, peepholes, d, below, depth)
+        steps = DepthGatedSteps(gates, hiddens, memories, squashed, peepholes, d, below, depth)
         transposed = recurrent.transpose(1, 2)
         for t in range(frames):
-            step.forward(t, transposed)
+            steps.forward(t, transposed)
         ctx.save_for_backward(below, recurrent, peepholes, depth, gates, hiddens, memories, squashed, d)
         return hiddens[:, 1:], memories[:, 1:]
 
@@ -58,23 +58,23 @@ class DepthGatedLoop(torch.autograd.Function):
         hidden = squashed.shape[-1]
         to_xs = squashed.new_empty(*squashed.shape[:3], (4 if d is None else 5) * hidden)
         sums = to_xs[..., : 4 * hidden]
-        step = DeepStep(gates, hiddens, memories, squashed, peepholes, d, below, depth, sums)
+        steps = DepthGatedSteps(gates, hiddens, memories, squashed, peepholes, d, below, depth, sums)
         if d is not None:
-            step.collect(to_xs[..., 4 * hidden :])
+            steps.allocate_gradients(to_xs[..., 4 * hidden :])
         to_h, to_c = torch.zeros_like(hiddens[:, 0]), torch.zeros_like(hiddens[:, 0])
-        arrive = zip(to_hidden.unbind(1), to_memory.unbind(1), strict=True)
-        for t, (from_above, from_memory) in reversed(list(enumerate(arrive))):
-            to_c = step.backward(t, from_above + to_h, to_c.add_(from_memory))
-            to_h = torch.bmm(step.to_sums[t].to(recurrent.dtype), recurrent).to(to_c.dtype)
+        arriving = zip(to_hidden.unbind(1), to_memory.unbind(1), strict=True)
+        for t, (from_above, from_memory) in reversed(list(enumerate(arriving))):
+            to_c = steps.backward(t, from_above + to_h, to_c.add_(from_memory))
+            to_h = torch.bmm(steps.to_sums[t].to(recurrent.dtype), recurrent).to(to_c.dtype)
         narrow = sums.flatten(1, 2).to(recurrent.dtype)
         to_recurrent = torch.bmm(narrow.transpose(1, 2), hiddens[:, :-1].flatten(1, 2).to(recurrent.dtype))
-        to_below, to_depth = step.to_depth() if d is not None else (None, None)
+        to_below, to_depth = steps.to_depth() if d is not None else (None, None)
         kind, matrix_kind = ctx.dtypes
         return (
             to_xs.to(kind),
             to_below,
             to_recurrent.to(matrix_kind),
-            step.to_peepholes(),
+            steps.to_peepholes(),
             to_depth,
             to_h,
             to_c,
@@ -82,8 +82,13 @@ class DepthGatedLoop(torch.autograd.Function):
         )
 
 
-class DeepStep(Step):
-    """The step of an LSTM layer with peepholes and, where there is a layer below, the depth gate."""
+class DepthGatedSteps(Steps):
+    """The steps of an LSTM layer with peepholes and, where there is a layer below, the depth gate.
+
+    With l for the layer below, the gate d = σ(a_d), a_d = W_d x + w_d ⊙ c⁻ + w_l ⊙ c_l + b_d, adds d ⊙ c_l to the
+    memory. Its derivative is ∂a_d = ∂c ⊙ c_l ⊙ d (1 − d). It adds w_d ⊙ ∂a_d to ∂c⁻, and ∂c_l = ∂c ⊙ d + w_l ⊙ ∂a_d.
+    Over all frames ∂w_d = Σ ∂a_d ⊙ c⁻ and ∂w_l = Σ ∂a_d ⊙ c_l.
+    """
 
     def __init__(
         self,
@@ -103,20 +108,18 @@ class DeepStep(Step):
             self.d, self.c_below = d.unbind(1), below.unbind(1)
             self.w_own, self.w_below = depth[:, None].chunk(2, -1)
 
-    def collect(self, to_d: Tensor) -> None:
-        """Say where the gradient of d's sums goes, and make room for that of the memory below."""
+    def allocate_gradients(self, to_d: Tensor) -> None:
+        """Give the buffer for the gradient of d's sums, and allocate that for the memory below."""
         self.all_to_d, self.to_d = to_d, to_d.unbind(1)
         self.all_to_below = to_d.new_empty(to_d.shape)
         self.to_below = self.all_to_below.unbind(1)
 
-    def enrich(self, t: int, memory: Tensor) -> None:
-        """Add what the depth gate lets through of the memory below."""
+    def add_to_memory(self, t: int, memory: Tensor) -> None:
         if self.depth_gates is not None:
             d = self.d[t].addcmul_(self.w_own, self.c[t]).sigmoid_()
             memory.addcmul_(d, self.c_below[t])
 
-    def impoverish(self, t: int, to_c: Tensor) -> Tensor | None:
-        """The share of the depth gate in the gradient of the memory before frame t, given that of the new one."""
+    def memory_gradient(self, t: int, to_c: Tensor) -> Tensor | None:
         if self.depth_gates is None:
             return None
         torch.mul(to_c, self.d[t], out=self.to_below[t])
@@ -127,5 +130,5 @@ class DeepStep(Step):
         """The gradients of the memory below and of the two vectors."""
         assert self.below is not None
         to_below = self.all_to_below.addcmul_(self.w_below[:, None], self.all_to_d)
-        seen = (self.memories[:, :-1], self.below)
-        return to_below, torch.cat([(self.all_to_d * memory).sum((1, 2)) for memory in seen], -1)
+        factors = (self.memories[:, :-1], self.below)
+        return to_below, torch.cat([(self.all_to_d * memory).sum((1, 2)) for memory in factors], -1)

@@ -29,7 +29,7 @@ LSTM_BLOCKS = ("i", "f", "z", "o")  # the order of torch.nn
 
 
 def roles_in(*dimensions: str) -> dict[str, str]:
-    """What the gates of the LSTMs along some dimensions are called in full."""
+    """The full names of the gates of LSTMs along some dimensions."""
     names = {"i": "input gate", "f": "forget gate", "o": "output gate", "z": "candidate"}
     return {f"{gate}_{along}": f"{role} of {along}" for gate, role in names.items() for along in dimensions}
 
@@ -40,7 +40,7 @@ def remember(
     """The LSTM that runs along one dimension: its gates' sums and old memory → the new hidden state and memory.
 
     Kalchbrenner et al. 2015, section 2, with h' = o ⊙ tanh(m') as in the LSTM of every other cell here
-    (they write tanh(o ⊙ m')). No memory is one of zeros.
+    (they write tanh(o ⊙ m')). A memory of None is one of zeros.
     """
     z = tap(f"z_{dimension}", sums["z"].tanh())
     i = tap(f"i_{dimension}", sums["i"].sigmoid())
@@ -58,10 +58,10 @@ class Grid(Cell):
     """Kalchbrenner, Danihelka & Graves 2015, section 3, in two dimensions: time and depth.
 
     An LSTM runs along each, and the gates of both read both hidden states: that of time, from the frame before,
-    and that of depth, which comes from the layer below as its output and is x here. What depth remembers goes up
-    as `m_depth`; only the state's parts of time go on to the next frame. Where time has priority, depth reads
-    time's new hidden state in place of the old one (section 3.2). The first layer has no memory below, which is
-    one of zeros, and no forget gate for it.
+    and that of depth, which comes from the layer below as its output and is x here. Depth's memory goes up as
+    `m_depth`; only the state's parts of time go on to the next frame. With `time_first` depth reads time's new hidden
+    state in place of the old one (section 3.2). The first layer has a memory below of zeros, and no forget gate for
+    it.
     """
 
     name = "grid"
@@ -87,7 +87,7 @@ class Grid(Cell):
         super().__init__(hidden, config, below)
         if below not in (0, hidden):
             raise ConfigError(
-                f"a Grid LSTM of {hidden} units can't go on with the memory of the layer below, of {below}; "
+                f"a Grid LSTM of {hidden} units cannot use the memory of {below} units of the layer below; "
                 "make all sizes equal"
             )
         if not below:
@@ -105,7 +105,7 @@ class Grid(Cell):
                 bias[:, self.block(name)] = self.config.forget_bias
 
     def kernel(self, layer: LayerLike, track: Track, state: State, index: int) -> tuple[Track, State] | None:
-        """Nothing leads from depth back to time: time runs first, then depth in one piece."""
+        """Time does not depend on depth, so time runs first and then depth, all frames at once."""
         assert layer.bias is not None
         (_, _, *start), time = state, 4 * self.hidden
         memory = track.memory

@@ -14,12 +14,13 @@ from speech_lstm.recurrent.cells.lstm_layer import sigmoid_backward, tanh_, tanh
 class DepthLSTM(torch.autograd.Function):
     """The gates' sums in the order i, o, f, z and the memory below → the new hidden states and memory.
 
-    m = f ⊙ m_below + i ⊙ z; h = o ⊙ tanh(m) (Kalchbrenner et al. 2015). Without a memory below there is no f.
+    m = f ⊙ m_below + i ⊙ z; h = o ⊙ tanh(m) (Kalchbrenner et al. 2015). Without a memory below there is no f. The
+    derivative is that of one LSTM step, see lstm_layer.py, without peepholes and with m_below for c⁻.
     """
 
     @staticmethod
     def forward(ctx: Any, sums: Tensor, below: Tensor | None) -> tuple[Tensor, Tensor]:
-        """sums [frames, batch, blocks · hidden], below [frames, batch, hidden] → two of the shape of below."""
+        """sums [frames, batch, blocks · hidden], below [frames, batch, hidden] → twice [frames, batch, hidden]."""
         hidden = sums.shape[-1] // (3 if below is None else 4)
         gates = torch.empty_like(sums)
         torch.sigmoid(sums[..., :-hidden], out=gates[..., :-hidden])

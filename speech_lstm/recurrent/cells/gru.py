@@ -1,4 +1,4 @@
-"""The gated recurrent unit in its two forms, and the three mutants that an architecture search found beside it."""
+"""The gated recurrent unit in its two forms, and the three mutants that an architecture search found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROLES = {"r": "reset gate", "z": "update gate", "n": "candidate", "h": "hidden s
 
 
 def blend(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    """(1 − share) ⊙ first + share ⊙ second: torch.lerp, whose backward makes training a tenth slower."""
+    """(1 − share) ⊙ first + share ⊙ second: not torch.lerp, whose backward makes training a tenth slower."""
     return torch.addcmul(first, share, second - first)
 
 
@@ -110,7 +110,7 @@ class Mutant2(Cell):
     title = "MUT2"
     paper = "Jozefowicz, Zaremba & Sutskever 2015"
     equations = "z = σ(W x + U h⁻ + b); r = σ(x + U h⁻ + b); n = tanh(U (r ⊙ h⁻) + W x + b); h = z ⊙ n + (1 − z) ⊙ h⁻"
-    inputs = ("n", "z")  # so that z lies beside x, which r is given
+    inputs = ("n", "z")  # z next to x, which enters r
     gates = ("r", "z", "n")
     roles = ROLES
     keeps = "1-z"

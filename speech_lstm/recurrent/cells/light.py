@@ -1,4 +1,4 @@
-"""Cells that leave something out: LiGRU the reset gate, IndRNN the matrix, minGRU and minLSTM all that sees h⁻."""
+"""Lighter cells: LiGRU has no reset gate, IndRNN no recurrent matrix, minGRU and minLSTM no h⁻ in their gates."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class LiGRU(Cell):
 
 @register
 class IndRNN(Cell):
-    """Li, Li, Cook, Zhu & Gao 2018: every unit sees only itself in the step before, by a bounded weight."""
+    """Li, Li, Cook, Zhu & Gao 2018: every unit reads only itself in the step before, by a bounded weight."""
 
     name = "indrnn"
     title = "IndRNN (independent units)"
@@ -76,8 +76,8 @@ class IndRNN(Cell):
 
 
 class Bound(torch.autograd.Function):
-    """Clamp to ±limit. A weight beyond it still learns what leads it back, as if it were clipped after the step;
-    clamp's own gradient, 0 there, would leave it at the limit for good."""
+    """Clamp to ±limit. A weight beyond the limit still gets the gradient that leads it back, as if it were clipped
+    after the optimizer's step; clamp's own gradient is 0 there and would leave it at the limit for good."""
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, limit: float) -> Tensor:
@@ -89,7 +89,7 @@ class Bound(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (weight,) = ctx.saved_tensors
-        outward = (weight.abs() > ctx.limit) & (gradient * weight < 0)  # a step goes against the gradient
+        outward = (weight.abs() > ctx.limit) & (gradient * weight < 0)  # the optimizer steps against the gradient
         return gradient.masked_fill(outward, 0), None
 
 
@@ -111,11 +111,11 @@ class Minimal(Cell):
         return (torch.addcmul(b, a, h),)
 
     def kernel(self, layer: LayerLike, track: Track, state: State, index: int) -> tuple[Track, State] | None:
-        """The coefficients of all frames at once, then what is left of the step.
+        """The coefficients of all frames at once, then the recurrence h = a ⊙ h⁻ + b.
 
         On the CPU the scan takes 1.6 to 1.9 times as long as one frame after another (forward and backward, 98
-        frames, batch 64, hidden 128, one thread). On a GPU it takes two thirds of what an IndRNN's loop takes, and
-        a third where the launches are not recorded (NVIDIA H200).
+        frames, batch 64, hidden 128, one thread). On a GPU it takes two thirds of the time of an IndRNN's loop, and
+        a third without CUDA graphs (NVIDIA H200).
         """
         h = state[0]
         xs = layer.read(track)
@@ -127,7 +127,7 @@ class Minimal(Cell):
 
 @register
 class MinGRU(Minimal):
-    """minGRU: the update gate sees the input alone."""
+    """minGRU: the update gate reads only the input."""
 
     name = "mingru"
     title = "minGRU"
@@ -145,7 +145,7 @@ class MinGRU(Minimal):
 
 @register
 class MinLSTM(Minimal):
-    """minLSTM: both gates see the input alone and are scaled so that they add up to 1."""
+    """minLSTM: both gates read only the input and are scaled to a sum of 1."""
 
     name = "minlstm"
     title = "minLSTM"
@@ -164,7 +164,7 @@ class MinLSTM(Minimal):
 
     def coefficients(self, x: Tensor, tap: Tap) -> tuple[Tensor, Tensor]:
         f, i, n = x.chunk(3, -1)
-        # f / (f + i) as the sigmoid of log f − log i: shut gates, f = i = 0 in float32, are no 0 / 0.
+        # f / (f + i) as the sigmoid of log f − log i: shut gates, f = i = 0 in float32, give no 0 / 0.
         odds = torch.nn.functional.logsigmoid(f) - torch.nn.functional.logsigmoid(i)
         f, i = tap("f'", odds.sigmoid()), tap("i'", (-odds).sigmoid())
         return f, i * tap("n", positive(n))
@@ -178,8 +178,8 @@ def positive(x: Tensor) -> Tensor:
 def one_by_one(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
     """All h = a ⊙ h⁻ + b of a sequence, one after another; shapes as in `scan`."""
     h, hidden = start, []
-    for now, more in zip(a.unbind(1), b.unbind(1), strict=True):
-        h = torch.addcmul(more, now, h)
+    for factor, term in zip(a.unbind(1), b.unbind(1), strict=True):
+        h = torch.addcmul(term, factor, h)
         hidden.append(h)
     return torch.stack(hidden, 1)
 
@@ -188,14 +188,14 @@ def scan(a: Tensor, b: Tensor, start: Tensor) -> Tensor:
     """All h = a ⊙ h⁻ + b of a sequence, in as many rounds as its length has binary digits (Hillis & Steele 1986).
 
     a and b [directions, frames, batch, hidden], `start` the h before them [directions, batch, hidden]. A round
-    joins every frame with the one a distance before it and doubles the distance: there is no division, and no
-    logarithm, so that gates of 0 and 1 are exact.
+    combines every frame with the one a distance before it and doubles the distance. There is no division and no
+    logarithm, so gates of 0 and 1 are exact.
     """
     b = torch.cat([torch.addcmul(b[:, :1], a[:, :1], start[:, None]), b[:, 1:]], 1)
     distance = 1
     while distance < b.shape[1]:
-        joined = torch.addcmul(b[:, distance:], a[:, distance:], b[:, :-distance])
-        b = torch.cat([b[:, :distance], joined], 1)
+        combined = torch.addcmul(b[:, distance:], a[:, distance:], b[:, :-distance])
+        b = torch.cat([b[:, :distance], combined], 1)
         a = torch.cat([a[:, :distance], a[:, distance:] * a[:, :-distance]], 1)
         distance *= 2
     return b

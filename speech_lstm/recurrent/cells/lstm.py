@@ -1,4 +1,4 @@
-"""The LSTM, its peepholes, and the eight ablations of Greff et al. 2015 as settings of one family."""
+"""The LSTM, its peepholes, and the eight variants of Greff et al. 2015 as settings of one family."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from speech_lstm.recurrent.cells.lstm_layer import LSTMLayer
 
 
 class Family(Cell):
-    """Greff, Srivastava, Koutník, Steunebrink & Schmidhuber 2015, section II; a member names what it has.
+    """Greff, Srivastava, Koutník, Steunebrink & Schmidhuber 2015, section II; a subclass names its parts.
 
     The published forward pass, whose y is called h here: z = g(W_z x + R_z y⁻ + b_z);
     i = σ(W_i x + R_i y⁻ + p_i ⊙ c⁻ + b_i); f likewise; c = z ⊙ i + c⁻ ⊙ f;
@@ -39,7 +39,7 @@ class Family(Cell):
 
     @property
     def peeping(self) -> tuple[str, ...]:
-        """The gates that see the memory, in the order of their weights."""
+        """The gates that read the memory, in the order of their weights."""
         return tuple(name for name in self.inputs if name != "z") if self.peepholes else ()
 
     def weights(self) -> dict[str, Matrix | Vector]:
@@ -81,18 +81,18 @@ class Family(Cell):
         return self.after(o * (c.tanh() if self.output_activation else c), c, (i, f, o))
 
     def forget(self, f: Tensor, i: Tensor) -> Tensor:
-        """The forget gate, which a coupled one takes from the input gate."""
+        """The forget gate, given the uncoupled one and the input gate."""
         return f
 
     def after(self, h: Tensor, c: Tensor, gates: State) -> State:
-        """The state that the next step is given."""
+        """The state after the step."""
         return h, c
 
 
 def fused_lstm(x: Tensor, state: State, weights: list[Tensor], both: bool) -> tuple[Tensor, Tensor, Tensor]:
     """torch's own LSTM over frames x [frames, batch, inputs], both directions or one: hidden states, last h and c.
 
-    oneDNN has no bfloat16 LSTM for a processor without AVX-512: there it stays in the precision of the weights.
+    oneDNN has no bfloat16 LSTM for a processor without AVX-512; there it computes in the precision of the weights.
     """
     lacking = x.device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
     x = x.to(weights[0].dtype) if lacking else x
@@ -117,7 +117,7 @@ class LSTM(Family):
 
 @register
 class Peephole(Family):
-    """Gers & Schmidhuber 2000: the gates see the memory, i and f the old one, o the new one. Greff's vanilla LSTM."""
+    """Gers & Schmidhuber 2000: the gates read the memory, i and f the old one, o the new. Greff's vanilla LSTM."""
 
     name = "peephole"
     title = "peephole LSTM (Greff's vanilla)"
@@ -128,7 +128,7 @@ class Peephole(Family):
     )
 
     def kernel(self, layer: LayerLike, track: Track, state: State, index: int) -> tuple[Track, State] | None:
-        if not torch.is_grad_enabled():  # without a derivative the loop has less to do
+        if not torch.is_grad_enabled():  # without a derivative the engine's loop is faster
             return None
         recurrent, peepholes = layer.get_parameter("recurrent"), layer.get_parameter("peepholes")
         weights = layer.input, layer.bias, recurrent, peepholes
@@ -205,7 +205,7 @@ class Coupled(Family):
 
 @register
 class FullGateRecurrence(Family):
-    """FGR: nine more matrices feed the gates of the step before into the gates."""
+    """FGR: nine more matrices feed the gates of the step before into those of this step."""
 
     name = "fgr"
     title = "full gate recurrence"

@@ -1,4 +1,4 @@
-"""The Grid LSTM over time and frequency: it scans the mel bands of every frame."""
+"""The Grid LSTM over time and frequency, which scans the mel bands of every frame."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from speech_lstm.recurrent.engine import run
 
 def skew(sequence: Tensor) -> Tensor:
     """Frames [directions, frames, batch, bands, n] → the steps of the wave front [directions, frames + bands − 1,
-    bands · batch, n], band k put off by k steps; 0 where it has no frame."""
+    bands · batch, n], band k delayed by k steps; 0 where it has no frame."""
     bands = sequence.shape[3]
     steps = sequence.shape[1] + bands - 1
-    # Rows one shorter than what they are filled with start one further to the left each.
+    # Cut into rows one shorter than they were, each starts one further to the left.
     filled = torch.nn.functional.pad(sequence.permute(0, 3, 1, 2, 4), (0, 0, 0, 0, 0, bands)).flatten(1, 2)
     return filled[:, : bands * steps].unflatten(1, (bands, steps)).transpose(1, 2).flatten(2, 3)
 
@@ -54,7 +54,11 @@ def advance(
 
 
 class Wave(Cell):
-    """All bands of the wave front as one batch, the lowest band first: a band is handed k and n by the one below."""
+    """All bands as one batch, the lowest band first, moving in a wave front.
+
+    In step s band k computes frame s − k. Its own frame before and the band below in the same frame are both of step
+    s − 1, so all bands advance at once, and frames + bands − 1 steps are enough. k and n come from the band below.
+    """
 
     state = ("h", "m", "k", "n")
     hands_up = "k"
@@ -70,7 +74,7 @@ class Wave(Cell):
 class TimeFrequency(Cell):
     """Li, Mohamed, Zweig & Gong 2015; Sainath & Li 2016: their grid form, without peepholes and overlapping bands.
 
-    The log-mel bands of a frame are cut into `bands` equal ones, which share their weights. The frequency LSTM
+    The log-mel bands of a frame are divided into `bands` equal ones, which share their weights. The frequency LSTM
     scans them upward from zero in every frame, the time LSTM runs along the frames of each band; the memories are
     separate, and the gates of both read both hidden states. The output h of a frame holds time's hidden states of
     all bands and then frequency's, hidden / (2 · bands) units each; m holds the memories of time. Of h only time's
@@ -96,11 +100,11 @@ class TimeFrequency(Cell):
     def __init__(self, hidden: int, config: NetworkConfig, below: int = 0) -> None:
         if config.tied:
             raise ConfigError(
-                "the time-frequency Grid LSTM reads mel bands, which tied layers don't get; leave out tied"
+                "the time-frequency Grid LSTM reads mel bands, which tied layers do not pass on; leave out tied"
             )
         if hidden % (2 * config.bands):
             raise ConfigError(
-                f"{hidden} hidden units can't be shared out to time and frequency in {config.bands} bands; "
+                f"{hidden} hidden units cannot be divided between time and frequency in {config.bands} bands; "
                 f"choose a multiple of {2 * config.bands}"
             )
         super().__init__(hidden // (2 * config.bands), config, below)
@@ -126,7 +130,7 @@ class TimeFrequency(Cell):
     def kernel(self, layer: LayerLike, track: Track, state: State, index: int) -> tuple[Track, State] | None:
         xs, bands = layer.read(track), self.bands
         frames, batch = xs.shape[1:3]
-        there = torch.ones_like(xs[:1, ..., None, :1], dtype=torch.bool).expand(-1, -1, -1, bands, -1)
+        inside = torch.ones_like(xs[:1, ..., None, :1], dtype=torch.bool).expand(-1, -1, -1, bands, -1)
         half = bands * self.hidden  # of the old output only time's half goes on
         h, m = (part[..., :half].unflatten(-1, (bands, -1)).transpose(1, 2).flatten(1, 2) for part in state)
         zero, weights = torch.zeros_like(h), layer.weights()
@@ -136,7 +140,7 @@ class TimeFrequency(Cell):
                 skew(xs.unflatten(-1, (bands, -1))),
                 (h, m, zero, zero),
                 weights,
-                valid=skew(there),
+                valid=skew(inside),
             )
         assert wave.memory is not None
         parts = [unskew(part, bands, frames) for part in (wave.hidden, wave.memory)]
@@ -145,7 +149,7 @@ class TimeFrequency(Cell):
         return layer.track(hidden), (hidden[:, -1], memory)
 
     def step(self, frame: Frame, state: State, weights: Weights) -> State:
-        """One frame, band by band: what the wave front computes for many frames at once."""
+        """One frame, band by band: the same as the wave front computes for many frames at once."""
         bands = self.bands
         h, m = state[0].chunk(2 * bands, -1)[:bands], state[1].chunk(bands, -1)
         k = n = torch.zeros_like(m[0])

@@ -1,4 +1,4 @@
-"""The plain recurrent network: what forgets, and what every gate was invented against."""
+"""The plain recurrent network, whose fading memory the gates of other cells were invented to keep."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Rectified(Vanilla):
 
 @register
 class Identity(Rectified):
-    """Le, Jaitly & Hinton 2015: the rectifier, started from the identity so that it remembers at first."""
+    """Le, Jaitly & Hinton 2015: the rectifier, started from the identity, with which it keeps its state at first."""
 
     name = "irnn"
     title = "IRNN"
