@@ -36,10 +36,9 @@ from speech_lstm.recognition.activity import FLOOR_SECONDS
 from speech_lstm.recognition.detector import Detector
 from speech_lstm.recognition.posteriors import Rows, Stream, WaveformScorer
 from speech_lstm.recognition.recognizer import Recognizer, carried_model, load
-from speech_lstm.streams.scenes import Plan
-from speech_lstm.streams.scenes import Stream as Scenes
+from speech_lstm.streams.replay import StreamPosteriors
+from speech_lstm.streams.scenes import Plan, SyntheticStream
 from speech_lstm.streams.score import StreamScore
-from speech_lstm.streams.tradeoff import Scored
 
 DEMO = Path(__file__).parents[1] / "data" / "demo"
 BLOCK = SAMPLE_RATE // 10
@@ -133,7 +132,7 @@ WORDS = words(12)
 def gate(model: Recognizer, data: Path, minutes: float, seed: int) -> None:
     """The same stream with and without the gate: what is scored, and what becomes of its commands."""
     commands = commands_of(model.labels)
-    scenes = list(Scenes(scan(data), Plan("testing", commands, 60 * minutes, seed)))
+    scenes = list(SyntheticStream(scan(data), Plan("testing", commands, 60 * minutes, seed)))
     events = tuple(event for scene in scenes for event in scene.events)
     print(f"\n{minutes:g} minutes of the testing split, seed {seed}, 0 to 30 dB")
     columns = ("scored", "time", "said", "matched", "wrong", "false accepts", "latency", "95 %", "over 0.3 s")
@@ -145,12 +144,13 @@ def gate(model: Recognizer, data: Path, minutes: float, seed: int) -> None:
         spent = time.thread_time() - start
         rows = Rows(*map(np.concatenate, zip(*parts, strict=True)))
         scored = (rows.posteriors != stream.silent).any(1).mean()
-        heard = Scored(model.labels, minutes / 60, events, rows, stream.hop / SAMPLE_RATE)
+        posteriors = StreamPosteriors(model.labels, minutes / 60, events, rows, stream.hop / SAMPLE_RATE)
         for threshold in (0.5, 0.7):
-            matching = heard.decide(DetectionConfig(dict.fromkeys(commands, threshold)))
-            score = StreamScore(heard.hours, commands, events, matching)
-            row, late = score.total, score.latencies
-            cells = [f"{scored:.1%}", f"{spent:.1f} s", row.said, row.matched, row.wrong, len(matching.false_accepts)]
+            matching = posteriors.decide(DetectionConfig(dict.fromkeys(commands, threshold)))
+            score = StreamScore(posteriors.hours, commands, events, matching)
+            total, late = score.total, score.latencies
+            cells = [f"{scored:.1%}", f"{spent:.1f} s", total.occurrences, total.matched, total.wrong]
+            cells.append(len(matching.false_accepts))
             cells += [f"{np.median(late):.2f} s", f"{np.quantile(late, 0.95):.2f} s", f"{(late > 0.3).mean():.1%}"]
             print(
                 f"{'gate' if gated else 'no gate'}, at {threshold:<8g}"

@@ -24,10 +24,10 @@ class Report(NamedTuple):
 
 
 def outcomes(events: list[Event], *reports: tuple[str, float]) -> tuple[list[str], list[str | None]]:
-    """The outcome of each command that was said, and the word that lies at each false accept."""
+    """The outcome of each spoken command, and the word that each false accept lies on."""
     matching = match(events, [Report(*report) for report in reports], COMMANDS)
-    causes = [found.cause.word if found.cause else None for found in matching.false_accepts]
-    return [answer.outcome for answer in matching.answers], causes
+    places = [accept.event.word if accept.event else None for accept in matching.false_accepts]
+    return [answer.outcome for answer in matching.answers], places
 
 
 YES, NO = Event("yes", 1.0, 1.5), Event("no", 4.0, 4.4)
@@ -35,7 +35,7 @@ DOG = Event("dog", 7.0, 7.4)
 
 
 @pytest.mark.parametrize(
-    ("reports", "said", "causes"),
+    ("reports", "expected", "places"),
     [
         ([], ["missed", "missed"], []),
         ([("yes", 1.7), ("no", 4.6)], ["matched", "matched"], []),
@@ -48,8 +48,10 @@ DOG = Event("dog", 7.0, 7.4)
         ([("stop", 7.5), ("stop", 10.0)], ["missed", "missed"], ["dog", None]),
     ],
 )
-def test_each_is_counted_once(reports: list[tuple[str, float]], said: list[str], causes: list[str | None]) -> None:
-    assert outcomes([YES, NO, DOG], *reports) == (said, causes)
+def test_each_is_counted_once(
+    reports: list[tuple[str, float]], expected: list[str], places: list[str | None]
+) -> None:
+    assert outcomes([YES, NO, DOG], *reports) == (expected, places)
 
 
 def test_a_report_between_two_words_lies_on_the_one_that_ended_nearest() -> None:
@@ -101,10 +103,10 @@ reports_drawn = st.lists(st.builds(Report, st.sampled_from(COMMANDS), seconds), 
 @given(events=events_drawn, reports=reports_drawn)
 def test_nothing_is_lost_and_nothing_counts_twice(events: list[Event], reports: list[Report]) -> None:
     matching = match(events, reports, COMMANDS)
-    said = sorted((event for event in events if event.word in COMMANDS), key=lambda event: event.start)
-    assert [answer.event for answer in matching.answers] == said
+    spoken = sorted((event for event in events if event.word in COMMANDS), key=lambda event: event.start)
+    assert [answer.event for answer in matching.answers] == spoken
     used = [answer.report for answer in matching.answers if answer.report is not None]
-    used += [found.report for found in matching.false_accepts]
+    used += [accept.report for accept in matching.false_accepts]
     assert sorted(used) == sorted(reports)
     for answer in matching.answers:
         assert (answer.report is None) == (answer.outcome == "missed")
@@ -112,21 +114,21 @@ def test_nothing_is_lost_and_nothing_counts_twice(events: list[Event], reports: 
             assert (answer.report.label == answer.event.word) == (answer.outcome == "matched")
             end = answer.event.end if answer.event.end is not None else answer.event.start + WORD_SECONDS
             assert answer.event.start <= answer.report.time <= end + LATE_SECONDS
-    for found in matching.false_accepts:
-        assert found.cause is None or found.cause.start <= found.report.time
+    for accept in matching.false_accepts:
+        assert accept.event is None or accept.event.start <= accept.report.time
 
 
 @settings(max_examples=100, deadline=None)
 @given(events=events_drawn, reports=reports_drawn)
 def test_no_other_choice_would_match_more(events: list[Event], reports: list[Report]) -> None:
-    """Against the largest matching in the graph of who may answer whom."""
+    """Compared with the largest matching in the graph of which report may answer which command."""
     answers = match(events, reports, COMMANDS).answers
     for word in COMMANDS:
-        said = [event for event in events if event.word == word]
-        told = [report for report in reports if report.label == word]
-        may = np.zeros((len(said) + 1, len(told) + 1))  # one more, as there must be some
-        for i, event in enumerate(said):
+        spoken = [event for event in events if event.word == word]
+        own = [report for report in reports if report.label == word]
+        may = np.zeros((len(spoken) + 1, len(own) + 1))  # one more, because it must not be empty
+        for i, event in enumerate(spoken):
             end = event.start + WORD_SECONDS if event.end is None else event.end
-            may[i, :-1] = [event.start <= report.time <= end + LATE_SECONDS for report in told]
+            may[i, :-1] = [event.start <= report.time <= end + LATE_SECONDS for report in own]
         most = int((maximum_bipartite_matching(csr_array(may)) >= 0).sum())
         assert sum(a.event.word == word and a.outcome == "matched" for a in answers) == most

@@ -21,9 +21,11 @@ from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, Detect
 from speech_lstm.model.checkpoint import load_model, save_model
 from speech_lstm.recognition.posteriors import Rows
 from speech_lstm.recognition.recognizer import load
+from speech_lstm.streams.replay import StreamPosteriors
+from speech_lstm.streams.report import precision_notes
 from speech_lstm.streams.score import Rate, StreamScore
-from speech_lstm.streams.thresholds import Calibration, CalibrationError, calibrate, shared_out
-from speech_lstm.streams.tradeoff import Scored, TradeOff, trade_off
+from speech_lstm.streams.thresholds import ChosenThresholds, ThresholdError, choose_thresholds, share_out
+from speech_lstm.streams.tradeoff import TradeOff, trade_off
 from speech_lstm.streams.truth import Event
 from support.command_line import SLOW, call, refusal
 
@@ -31,8 +33,11 @@ LABELS = ("yes", "no", UNKNOWN, SILENCE)
 EASY, HARD = DetectionConfig({"yes": 0.5, "no": 0.5}), DetectionConfig({"yes": 0.9, "no": 0.9})
 
 
-def scripted(peaks: list[tuple[str, float, float]], events: list[Event], seconds: float = 3600.0) -> Scored:
-    """An hour of silence in which at these times a label's posterior rises to so much."""
+def scripted(peaks: list[tuple[str, float, float]], events: list[Event], seconds: float = 1010.0) -> StreamPosteriors:
+    """A stream in which the posterior of a label rises to a height at these times, the rest of it silent.
+
+    It counts as one hour, although its rows end after `seconds`: more rows of silence would only cost time.
+    """
     times = np.arange(0, seconds, 0.1)
     posteriors = np.tile(np.array([0, 0, 0, 1], np.float32), (len(times), 1))
     for label, time, height in peaks:
@@ -40,7 +45,7 @@ def scripted(peaks: list[tuple[str, float, float]], events: list[Event], seconds
         posteriors[rows] = 0
         posteriors[rows, LABELS.index(label)] = height
         posteriors[rows, 2] = 1 - height
-    return Scored(LABELS, seconds / 3600, tuple(events), Rows(times, posteriors), 0.1)
+    return StreamPosteriors(LABELS, 1.0, tuple(events), Rows(times, posteriors), 0.1)
 
 
 PEAKS = [
@@ -57,38 +62,43 @@ EVENTS = [
 ]
 
 
-def score(scored: Scored, detection: DetectionConfig) -> StreamScore:
-    return StreamScore(scored.hours, scored.commands, scored.events, scored.decide(detection))
+def score(posteriors: StreamPosteriors, detection: DetectionConfig) -> StreamScore:
+    matching = posteriors.decide(detection)
+    return StreamScore(posteriors.hours, posteriors.commands, posteriors.events, matching)
 
 
 def test_what_a_score_counts() -> None:
-    found = score(scripted(PEAKS, EVENTS), DetectionConfig({"yes": 0.5, "no": 0.79}))
-    assert (found.total.said, found.total.matched, found.total.missed, found.total.wrong) == (40, 37, 3, 0)
-    assert {cause.name: (cause.said, cause.reported) for cause in found.causes} == {
+    stream = score(scripted(PEAKS, EVENTS), DetectionConfig({"yes": 0.5, "no": 0.79}))
+    total = stream.total
+    assert (total.occurrences, total.matched, total.missed, total.wrong) == (40, 37, 3, 0)
+    assert {group.name: (group.occurrences, group.reported) for group in stream.false_accept_groups} == {
         "dog": (5, {"yes": 5}),
         "no speech": (None, {"no": 1}),
     }
-    assert found.false_accepts.an_hour == pytest.approx(6)
-    assert [row.false_accepts.count for row in found.words if row.false_accepts] == [5, 1]
-    assert [(row.name, row.said) for row in found.snr_ranges] == [("10 to 15 dB", 20), ("20 to 25 dB", 20)]
-    assert [row.said for row in found.spacings] == [40, 0]
-    assert (found.latencies > -0.4).all()
-    assert (found.latencies < 0.3).all()
-    assert json.loads(json.dumps(found.to_dict()))["all"]["not_matched"]["hits"] == 3
+    assert stream.false_accepts.per_hour == pytest.approx(6)
+    assert [counts.false_accepts.count for counts in stream.words if counts.false_accepts] == [5, 1]
+    assert [(counts.name, counts.occurrences) for counts in stream.snr_ranges] == [
+        ("10 to 15 dB", 20),
+        ("20 to 25 dB", 20),
+    ]
+    assert [counts.occurrences for counts in stream.spacings] == [40, 0]
+    assert (stream.latencies > -0.4).all()
+    assert (stream.latencies < 0.3).all()
+    assert json.loads(json.dumps(stream.to_dict()))["all"]["not_matched"]["hits"] == 3
 
 
 def test_a_wrong_word_is_no_false_accept() -> None:
-    found = score(scripted([("no", 10.0, 0.9)], [Event("yes", 9.5, 9.9)]), EASY)
-    assert (found.total.matched, found.total.wrong, found.total.missed) == (0, 1, 0)
-    assert found.false_accepts.count == 0
+    stream = score(scripted([("no", 10.0, 0.9)], [Event("yes", 9.5, 9.9)]), EASY)
+    assert (stream.total.matched, stream.total.wrong, stream.total.missed) == (0, 1, 0)
+    assert stream.false_accepts.count == 0
 
 
 def test_the_operating_point_lies_on_the_curve() -> None:
-    scored, detection = scripted(PEAKS, EVENTS), DetectionConfig({"yes": 0.62, "no": 0.85})
-    curve = trade_off(scored, detection, progress=False)
+    posteriors, detection = scripted(PEAKS, EVENTS), DetectionConfig({"yes": 0.62, "no": 0.85})
+    curve = trade_off(posteriors, detection, progress=False)
     rates, missed = curve.curve()
-    own = score(scored, detection)
-    assert rates[curve.operating] == pytest.approx(own.false_accepts.an_hour)
+    own = score(posteriors, detection)
+    assert rates[curve.operating] == pytest.approx(own.false_accepts.per_hour)
     assert missed[curve.operating] == pytest.approx(own.total.not_matched.share)
     assert list(curve.thresholds[curve.operating]) == [0.62, 0.85]
     assert missed[0] == 0
@@ -99,29 +109,30 @@ def test_the_operating_point_lies_on_the_curve() -> None:
 
 
 @pytest.mark.parametrize(("rate", "matched"), [(6, 40), (5, 39), (1, 32), (0.5, 27)])
-def test_calibration_shares_the_false_accepts_out(rate: float, matched: int) -> None:
+def test_the_false_accepts_are_shared_out_among_the_words(rate: float, matched: int) -> None:
     """The five of `yes` buy seven commands together, the one of `no` five."""
-    found = calibrate(scripted(PEAKS, EVENTS), DetectionConfig(), rate, progress=False)
-    assert found.score.false_accepts.count <= rate
-    assert found.score.total.matched >= matched
-    assert found.detection.thresholds.keys() == {"yes", "no"}
-    assert len(found.notes) == (rate < 5)
+    chosen = choose_thresholds(scripted(PEAKS, EVENTS), DetectionConfig(), rate, progress=False)
+    assert chosen.score.false_accepts.count <= rate
+    assert chosen.score.total.matched >= matched
+    assert chosen.detection.thresholds.keys() == {"yes", "no"}
+    assert len(precision_notes(chosen)) == (rate < 5)
 
 
 def test_no_threshold_is_high_enough() -> None:
     sure = scripted([("yes", 100.0, 1.0)], [Event("yes", 10.0, 10.5), Event("no", 20.0, 20.5)])
-    with pytest.raises(CalibrationError, match=r"even thresholds of 0\.99\d* give 1 false accepts in 1 h"):
-        calibrate(sure, DetectionConfig(), 0.5, progress=False)
+    with pytest.raises(ThresholdError, match=r"thresholds of 0\.99\d* still give 1 false accepts in 1 h"):
+        choose_thresholds(sure, DetectionConfig(), 0.5, progress=False)
 
 
-def test_a_command_that_nobody_says_gets_no_threshold() -> None:
-    with pytest.raises(CalibrationError, match="in 1 h nobody says no; take a longer stream"):
-        calibrate(scripted(PEAKS, EVENTS[:20]), DetectionConfig(), 0.5, progress=False)
+def test_a_command_that_does_not_occur_gets_no_threshold() -> None:
+    with pytest.raises(ThresholdError, match=r"1 h of stream do not contain no; .+ --hours"):
+        choose_thresholds(scripted(PEAKS, EVENTS[:20]), DetectionConfig(), 0.5, progress=False)
 
 
 @pytest.mark.parametrize("own", [0.0, 0.05, 1.0])
 def test_the_curve_of_thresholds_outside_of_it(own: float) -> None:
-    curve = trade_off(scripted(PEAKS[:8], EVENTS), DetectionConfig({"yes": own, "no": own}), progress=False)
+    short = scripted(PEAKS[:8], EVENTS, 90.0)
+    curve = trade_off(short, DetectionConfig({"yes": own, "no": own}), progress=False)
     assert set(curve.thresholds[curve.operating]) == {own}
     assert (np.diff(curve.thresholds[:, 0]) > 0).all()
 
@@ -132,14 +143,14 @@ counts = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4)), min_size=3, m
 @settings(max_examples=100, deadline=None)
 @given(words=st.lists(counts, min_size=1, max_size=3), budget=st.integers(0, 6))
 def test_no_other_share_would_match_more(words: list[list[tuple[int, int]]], budget: int) -> None:
-    """Against every combination of the thresholds."""
+    """Compared with every combination of the thresholds."""
     table = np.array(words).transpose(1, 0, 2)  # [settings, words, matched and false]
     table = np.concatenate([table, np.zeros_like(table[:1])])  # the highest threshold: nothing fires
     names = tuple(f"w{i}" for i in range(len(words)))
     thresholds = np.repeat(np.arange(4.0)[:, None], len(words), 1)
-    said = np.full(len(words), 9)
-    curve = TradeOff(names, 1.0, said, thresholds, table[..., 0], table[..., 1], 0)
-    chosen = shared_out(curve, budget).astype(int)
+    occurrences = np.full(len(words), 9)
+    curve = TradeOff(names, 1.0, occurrences, thresholds, table[..., 0], table[..., 1], 0)
+    chosen = share_out(curve, budget).astype(int)
     everything = np.array(np.meshgrid(*[range(4)] * len(words))).reshape(len(words), -1).T
     columns = range(len(words))
     allowed = [choice for choice in everything if table[choice, columns, 1].sum() <= budget]
@@ -149,20 +160,21 @@ def test_no_other_share_would_match_more(words: list[list[tuple[int, int]]], bud
 
 @pytest.mark.parametrize("count", [0, 1, 7, 40])
 def test_the_interval_of_a_rate_is_exact(count: int) -> None:
-    """Its ends are the rates at which so few or so many have a probability of 2.5 %."""
+    """At its ends, that many events or more, or that many or fewer, have a probability of 2.5 %."""
     low, high = Rate(count, 2.0).interval
     assert poisson.cdf(count, 2 * high) == pytest.approx(0.025)
     assert low == 0 if count == 0 else poisson.sf(count - 1, 2 * low) == pytest.approx(0.025)
 
 
-def test_a_short_stream_is_told_apart_from_a_long_one() -> None:
+def test_only_a_short_stream_is_too_short() -> None:
     def notes(hours: float) -> list[str]:
-        scored = replace(scripted(PEAKS, EVENTS), hours=hours)
-        return Calibration(HARD, score(scored, HARD), 0.5).notes
+        posteriors = replace(scripted(PEAKS[:1], EVENTS, 20.0), hours=hours)
+        return precision_notes(ChosenThresholds(HARD, score(posteriors, HARD), 0.5))
 
     assert notes(10.0) == []
-    assert "0.5 an hour are 2.0 in 4 h" in notes(4.0)[0]
-    assert "--hours 10" in notes(4.0)[0]
+    (note,) = notes(4.0)
+    assert "0.5 an hour is 2.0 in 4 h" in note
+    assert "--hours 10" in note
 
 
 # --- the command line ---------------------------------------------------------------------------------------------
@@ -170,46 +182,47 @@ def test_a_short_stream_is_told_apart_from_a_long_one() -> None:
 
 @pytest.fixture(scope="module")
 def model_file() -> Path:
-    """The model that the repository carries: training one takes longer."""
+    """The bundled model: training one takes longer."""
     return ROOT / "checkpoints" / "commands8.safetensors"
 
 
 @pytest.fixture(scope="module")
+def onnx_file() -> Path:
+    """The same model without torch."""
+    return ROOT / "checkpoints" / "commands8.onnx"
+
+
+@pytest.fixture(scope="module")
 def stream(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A minute from the command line."""
+    """A minute from the command line, made without torch."""
     out = tmp_path_factory.mktemp("made") / "stream.wav"
-    command = [sys.executable, "-m", "speech_lstm", "make-stream", "--data", str(demo), "--out", str(out)]
-    run = subprocess.run(
-        [*command, "--minutes", "1", "--snr-low-db", "20"], capture_output=True, text=True, timeout=SLOW
-    )
+    code = "import sys; from speech_lstm.cli import main\ntry: main()\nfinally: assert 'torch' not in sys.modules"
+    flags = ["--data", str(demo), "--out", str(out), "--minutes", "1", "--snr-low-db", "20"]
+    command = [sys.executable, "-c", code, "make-stream", *flags]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=SLOW)
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.endswith(f"recording {out}, truth {out.with_suffix('.csv')}\n")
     return out
 
 
-def test_make_stream_needs_no_torch(demo: Path, tmp_path: Path) -> None:
-    code = "import sys; from speech_lstm.cli import main\ntry: main()\nfinally: assert 'torch' not in sys.modules"
-    flags = ["--data", str(demo), "--out", str(tmp_path / "a.wav"), "--minutes", "0.1"]
-    command = [sys.executable, "-c", code, "make-stream", *flags]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=SLOW)
-    assert run.returncode == 0, run.stderr
-    assert soundfile.info(tmp_path / "a.wav").frames == 6 * SAMPLE_RATE
+def test_make_stream_makes_as_many_minutes_as_asked(stream: Path) -> None:
+    assert soundfile.info(stream).frames == 60 * SAMPLE_RATE
 
 
 def test_make_stream_takes_the_commands_of_a_model(
-    capsys: pytest.CaptureFixture[str], model_file: Path, demo: Path, stream: Path, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], onnx_file: Path, demo: Path, stream: Path, tmp_path: Path
 ) -> None:
-    flags = ("--minutes", 1, "--snr-low-db", 20, "--model", model_file)
+    flags = ("--minutes", 1, "--snr-low-db", 20, "--model", onnx_file)
     assert call(capsys, "make-stream", "--data", demo, "--out", tmp_path / "a.wav", *flags)[0] == 0
     assert (tmp_path / "a.wav").read_bytes() == stream.read_bytes()
 
 
-def test_stream_test_counts_what_is_there(
-    capsys: pytest.CaptureFixture[str], model_file: Path, stream: Path, tmp_path: Path
+def test_stream_test_counts_every_command(
+    capsys: pytest.CaptureFixture[str], onnx_file: Path, stream: Path, tmp_path: Path
 ) -> None:
     numbers, plots = tmp_path / "scores.json", tmp_path / "plots"
     flags = ("--json", numbers, "--plots", plots, "--threshold", 0.6)
-    status, out, _ = call(capsys, "stream-test", model_file, stream, *flags)
+    status, out, _ = call(capsys, "stream-test", onnx_file, stream, *flags)
     assert status == 0
     facts = json.loads(numbers.read_text())
     truth = stream.with_suffix(".csv").read_text().splitlines()[1:]
@@ -219,7 +232,7 @@ def test_stream_test_counts_what_is_there(
     assert total["matched"] > 0.5 * said
     assert facts["hours"] == pytest.approx(1 / 60)
     assert set(facts["thresholds"].values()) == {0.6}
-    reports = list(load(model_file).commands(stream, threshold=0.6))
+    reports = list(load(onnx_file).commands(stream, threshold=0.6))
     assert len(reports) == total["matched"] + total["wrong"] + total["false_accepts"]["count"]
     assert f"{said} commands: {total['matched']} matched" in out
     assert {path.name for path in plots.iterdir()} == {"tradeoff.png", "tradeoff_words.png"}
@@ -227,14 +240,14 @@ def test_stream_test_counts_what_is_there(
 
 
 def test_stream_test_with_a_truth_of_ones_own(
-    capsys: pytest.CaptureFixture[str], model_file: Path, stream: Path, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], onnx_file: Path, stream: Path, tmp_path: Path
 ) -> None:
     rows = [line.split(",")[:2] for line in stream.with_suffix(".csv").read_text().splitlines()]
-    kept = [row for row in rows if row[0] in ("word", *COMMANDS_8)]
-    (tmp_path / "own.csv").write_text("".join(";".join(row) + "\n" for row in kept))
-    status, out, _ = call(capsys, "stream-test", model_file, stream, "--truth", tmp_path / "own.csv")
+    commands = [row for row in rows if row[0] in ("word", *COMMANDS_8)]
+    (tmp_path / "own.csv").write_text("".join(";".join(row) + "\n" for row in commands))
+    status, out, _ = call(capsys, "stream-test", onnx_file, stream, "--truth", tmp_path / "own.csv")
     assert status == 0
-    assert f"{len(kept) - 1} commands: " in out
+    assert f"{len(commands) - 1} commands: " in out
     assert "latency" not in out
 
 
@@ -244,9 +257,9 @@ def test_calibrate_writes_thresholds_that_classify_uses(
     out = tmp_path / "calibrated.safetensors"
     before = hashlib.sha256(model_file.read_bytes()).hexdigest()
     flags = ("--hours", 0.05, "--false-accepts-per-hour", 60, "--snr-low-db", 20)
-    status, told, err = call(capsys, "calibrate", model_file, "--data", demo, *flags, "--out", out)
+    status, output, err = call(capsys, "calibrate", model_file, "--data", demo, *flags, "--out", out)
     assert status == 0
-    assert "the stream is too short to know the rate: 60 an hour are 3.0" in err
+    assert "60 an hour is 3.0" in err
     assert hashlib.sha256(model_file.read_bytes()).hexdigest() == before
     was, now = load_model(model_file), load_model(out)
     assert now.detection.thresholds.keys() == set(COMMANDS_8)
@@ -254,16 +267,16 @@ def test_calibrate_writes_thresholds_that_classify_uses(
     assert (now.labels, now.training) == (was.labels, was.training)
     weights = now.network.state_dict()
     assert all(bool((value == weights[name]).all()) for name, value in was.network.state_dict().items())
-    assert f"thresholds in {out}" in told
-    assert all(f"{value:.3f}" in told for value in now.detection.thresholds.values())
+    assert f"thresholds in {out}" in output
+    assert all(f"{value:.3f}" in output for value in now.detection.thresholds.values())
 
-    def found(model: Path) -> str:
+    def classify(model: Path) -> str:
         return call(capsys, "classify", stream, "--model", model)[1]
 
     silent = tmp_path / "silent.safetensors"
     save_model(silent, replace(now, detection=DetectionConfig(dict.fromkeys(COMMANDS_8, 1.0))))
-    assert found(silent) == f"{stream}  no command\n"
-    assert len(found(out).splitlines()) > 3
+    assert classify(silent) == f"{stream}  no command\n"
+    assert len(classify(out).splitlines()) > 3
 
 
 def test_calibrate_leaves_the_model_as_it_was_when_it_fails(
@@ -285,18 +298,18 @@ def test_calibrate_leaves_the_model_as_it_was_when_it_fails(
     assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "empty"}
 
 
-def test_streams_and_truths_that_are_none(
-    capsys: pytest.CaptureFixture[str], model_file: Path, demo: Path, stream: Path, tmp_path: Path
+def test_invalid_streams_and_truths(
+    capsys: pytest.CaptureFixture[str], onnx_file: Path, demo: Path, stream: Path, tmp_path: Path
 ) -> None:
     late, other = tmp_path / "late.csv", tmp_path / "other.csv"
     late.write_text("word,start\nyes,1\nno,60.5\n")
     other.write_text("word,start\nzebra,1\n")
     short = tmp_path / "short.wav"
     soundfile.write(short, np.zeros(SAMPLE_RATE), SAMPLE_RATE)
-    test = ("stream-test", model_file)
+    test = ("stream-test", onnx_file)
     assert "reaches to 60.50 s" in refusal(capsys, *test, stream, "--truth", late)
     assert "has none of the model's commands" in refusal(capsys, *test, stream, "--truth", other)
-    assert "can't be read" in refusal(capsys, *test, short)  # no truth beside it
+    assert "cannot be read" in refusal(capsys, *test, short)  # no truth beside it
     assert "there is no such file" in refusal(capsys, *test, tmp_path / "none.wav", "--truth", late)
     assert "is a folder" in refusal(capsys, *test, tmp_path, "--truth", late)
     make = ("make-stream", "--data", demo)

@@ -1,4 +1,4 @@
-"""Streams that are made: the same seed gives the same stream, and its truth is true."""
+"""Synthetic streams: the same seed gives the same stream, and its truth is true."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.errors import ConfigError, CorpusError, RecordingError
-from speech_lstm.streams.scenes import Plan, Stream
+from speech_lstm.streams.scenes import Plan, SyntheticStream
 from speech_lstm.streams.truth import Event, TruthError, read_truth
-from speech_lstm.streams.voices import QUIETEST, spoken, word_bounds
+from speech_lstm.streams.voices import QUIETEST, utterance_of, word_bounds
 from speech_lstm.streams.writing import MOST_SECONDS, truth_path, write_stream
 from support.corpus_files import speakers, write_clips
 
@@ -67,7 +67,7 @@ def test_a_stream_has_its_length_and_everything_in_it(made: tuple[Path, tuple[Ev
     assert starts == sorted(starts)
 
 
-def test_only_speakers_of_the_split_are_heard(demo: Path, made: tuple[Path, tuple[Event, ...]]) -> None:
+def test_only_speakers_of_the_split_occur(demo: Path, made: tuple[Path, tuple[Event, ...]]) -> None:
     listed = set((demo / "testing_list.txt").read_text().split())
     said = [event.file for event in made[1] if event.word not in (UNKNOWN, SILENCE)]
     assert set(said) <= listed
@@ -85,15 +85,15 @@ def test_the_truth_is_where_the_words_are(demo: Path, made: tuple[Path, tuple[Ev
     for before, event, after in zip(sounds, sounds[1:], sounds[2:], strict=False):
         if event.start - (before.end or 0) < 1 or after.start - (event.end or 0) < 1:
             continue
-        sound = spoken(event.word, event.file, read_recording(demo / event.file))
+        sound = utterance_of(event.word, event.file, read_recording(demo / event.file))
         assert sound is not None
         assert event.file.split("/")[0] == event.word
         first = round(event.start * SAMPLE_RATE)
         word = sound.samples[sound.onset :][: sound.length].astype(np.float64)
-        heard = wave[first : first + sound.length]
+        word_wave = wave[first : first + sound.length]
         assert (event.end or 0) - event.start == pytest.approx(sound.length / SAMPLE_RATE, abs=2e-5)
-        assert np.corrcoef(heard, word)[0, 1] > 0.95
-        gain = heard @ word / (word @ word)
+        assert np.corrcoef(word_wave, word)[0, 1] > 0.95
+        gain = word_wave @ word / (word @ word)
         rest = wave.copy()
         rest[first - sound.onset :][: len(sound.samples)] -= gain * sound.samples
         middle = first + sound.length // 2
@@ -106,7 +106,7 @@ def test_the_truth_is_where_the_words_are(demo: Path, made: tuple[Path, tuple[Ev
 
 
 def test_no_recording_comes_twice_before_all_came_once(demo: Path) -> None:
-    events = [event for scene in Stream(scan(demo), replace(PLAN, seconds=400.0)) for event in scene.events]
+    events = [event for scene in SyntheticStream(scan(demo), replace(PLAN, seconds=400.0)) for event in scene.events]
     for word in COMMANDS_8:
         files = [event.file for event in events if event.word == word]
         count = len(set(files))
@@ -121,26 +121,26 @@ def test_the_place_of_a_word_in_its_recording() -> None:
     wave[7360:8000] += (0.02 * random.standard_normal(640)).astype(np.float32)  # after a closure of 60 ms
     wave[14400:14720] += (0.02 * random.standard_normal(320)).astype(np.float32)  # too far to be of the word
     assert word_bounds(wave) == (3840, 8000)
-    sound = spoken("up", "up/a.wav", wave)
+    sound = utterance_of("up", "up/a.wav", wave)
     assert sound is not None
     assert rms(sound.samples[sound.onset : sound.onset + sound.length]) == pytest.approx(1, abs=1e-3)
-    assert spoken("up", "up/b.wav", np.full(SAMPLE_RATE, QUIETEST / 2, np.float32)) is None
+    assert utterance_of("up", "up/b.wav", np.full(SAMPLE_RATE, QUIETEST / 2, np.float32)) is None
 
 
-def test_damaged_and_silent_recordings_are_left_out(tmp_path: Path) -> None:
+def test_damaged_and_silent_recordings_are_skipped(tmp_path: Path) -> None:
     names = write_clips(tmp_path, [*speakers("yes", 6), *speakers("no", 6)])
     (tmp_path / "testing_list.txt").write_text("\n".join(names))
     (tmp_path / "validation_list.txt").write_text("")
     (tmp_path / names[0]).write_bytes(b"no sound")
     soundfile.write(tmp_path / names[1], np.zeros(SAMPLE_RATE), SAMPLE_RATE, "PCM_16")
-    stream = Stream(scan(tmp_path), Plan("testing", ("yes",), 100.0))
+    stream = SyntheticStream(scan(tmp_path), Plan("testing", ("yes",), 100.0))
     files = {event.file for scene in stream for event in scene.events} - {""}
     assert files == set(names[2:])
-    assert sum(note.startswith("left out, ") for note in stream.notes) == 2
+    assert sum(note.startswith("skipped ") for note in stream.notes) == 2
     for name in names[:6]:
         (tmp_path / name).write_bytes(b"no sound")
-    with pytest.raises(CorpusError, match="no recording of 'yes' can be used"):
-        list(Stream(scan(tmp_path), Plan("testing", ("yes",), 100.0)))
+    with pytest.raises(CorpusError, match="no recording of 'yes' is usable"):
+        list(SyntheticStream(scan(tmp_path), Plan("testing", ("yes",), 100.0)))
 
 
 def test_what_can_not_be_made(demo: Path, tmp_path: Path) -> None:
@@ -205,5 +205,5 @@ def test_files_that_are_no_truth(tmp_path: Path, content: bytes, says: str) -> N
         read_truth(path)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
-    with pytest.raises(TruthError, match="can't be read"):
+    with pytest.raises(TruthError, match="cannot be read"):
         read_truth(tmp_path / "none.csv")

@@ -11,13 +11,14 @@ from speech_lstm.commands.flags import add_plugin_flag, decibels, load_plugins, 
 from speech_lstm.config import COMMANDS_8, SILENCE, UNKNOWN, commands_of
 
 if TYPE_CHECKING:
+    from speech_lstm.streams.scenes import Plan
     from speech_lstm.streams.truth import Event
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="the corpus")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE.wav", help="the recording; its truth is FILE.csv beside it"
+        "--out", type=Path, required=True, metavar="FILE.wav", help="the recording; its truth is FILE.csv next to it"
     )
     add_stream_flags(parser, "testing")
     parser.add_argument("--minutes", type=positive, default=60, help="length (%(default)s)")
@@ -29,12 +30,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="A,B,…",
         help=f"the commands; every other word of the split is an unknown word ({','.join(COMMANDS_8)})",
     )
-    commands.add_argument("--model", type=Path, metavar="FILE", help="take the commands of this model")
+    commands.add_argument("--model", type=Path, metavar="FILE", help="use the commands of this model")
     add_plugin_flag(parser)
 
 
 def add_stream_flags(parser: argparse.ArgumentParser, split: str) -> None:
-    """The flags of the commands that draw a stream."""
+    """The flags of the commands that draw a stream: those that `plan_of` reads."""
     parser.add_argument(
         "--split", default=split, choices=("training", "validation", "testing"), help="whose speakers (%(default)s)"
     )
@@ -51,13 +52,19 @@ def add_stream_flags(parser: argparse.ArgumentParser, split: str) -> None:
         action="append",
         default=[],
         metavar="DIR",
-        help="recordings of other speech without a command in it; can be given several times",
+        help="recordings of other speech that contain no command; can be given several times",
     )
+
+
+def plan_of(arguments: argparse.Namespace, commands: tuple[str, ...], seconds: float) -> Plan:
+    from speech_lstm.streams.scenes import Plan
+
+    snr_db = arguments.snr_low_db, arguments.snr_high_db
+    return Plan(arguments.split, commands, seconds, arguments.seed, *snr_db, tuple(arguments.extra))
 
 
 def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.corpus.speech_commands import scan
-    from speech_lstm.streams.scenes import Plan
     from speech_lstm.streams.writing import truth_path, write_stream
 
     words = arguments.words
@@ -66,15 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         from speech_lstm.recognition.recognizer import load
 
         words = commands_of(load(arguments.model).labels)
-    plan = Plan(
-        arguments.split,
-        words,
-        60 * arguments.minutes,
-        arguments.seed,
-        arguments.snr_low_db,
-        arguments.snr_high_db,
-        tuple(arguments.extra),
-    )
+    plan = plan_of(arguments, words, 60 * arguments.minutes)
     events, notes = write_stream(scan(arguments.data), plan, arguments.out)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
@@ -84,14 +83,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def summary(events: list[Event], commands: tuple[str, ...]) -> str:
-    """What the stream holds, in a line."""
-    speech = [event for event in events if event.word == UNKNOWN]
-    said = [event for event in events if event.word in commands]
+    """The contents of the stream, in a line."""
+    spoken = [event for event in events if event.word in commands]
     others = [event for event in events if event.word not in (*commands, UNKNOWN, SILENCE)]
+
+    def minutes(word: str) -> float:
+        return sum((event.end or 0) - event.start for event in events if event.word == word) / 60
+
     parts = [
-        f"{len(said):,} commands ({len({event.file for event in said}):,} recordings)",
+        f"{len(spoken):,} commands ({len({event.file for event in spoken}):,} recordings)",
         f"{len(others):,} other words ({len({event.file for event in others}):,} recordings)",
-        f"{sum((event.end or 0) - event.start for event in speech) / 60:.1f} min of other speech",
-        f"{sum((e.end or 0) - e.start for e in events if e.word == SILENCE) / 60:.1f} min without speech",
+        f"{minutes(UNKNOWN):.1f} min of other speech",
+        f"{minutes(SILENCE):.1f} min without speech",
     ]
     return ", ".join(parts)

@@ -12,9 +12,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL")
     parser.add_argument("recording", type=Path, metavar="RECORDING")
     parser.add_argument(
-        "--truth", type=Path, metavar="FILE", help="what is said when: CSV with word,start (RECORDING with .csv)"
+        "--truth",
+        type=Path,
+        metavar="FILE",
+        help="CSV with the columns word,start of what is said (RECORDING with the suffix .csv)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every number to this file")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file as JSON")
     parser.add_argument(
         "--plots", type=Path, metavar="DIR", help="write tradeoff.png and tradeoff_words.png to this folder"
     )
@@ -28,23 +31,25 @@ def run(arguments: argparse.Namespace) -> int:
 
     from speech_lstm.files import write_json
     from speech_lstm.recognition.recognizer import load, one_thread
-    from speech_lstm.streams.hearing import hear_recording
-    from speech_lstm.streams.report import table
+    from speech_lstm.streams.replay import recording_posteriors
+    from speech_lstm.streams.report import stream_table
     from speech_lstm.streams.score import StreamScore
     from speech_lstm.streams.tradeoff import trade_off
     from speech_lstm.streams.writing import truth_path
 
     one_thread()
     recognizer = load(arguments.model)
-    scored = hear_recording(recognizer, arguments.recording, arguments.truth or truth_path(arguments.recording))
+    truth = arguments.truth or truth_path(arguments.recording)
+    posteriors = recording_posteriors(recognizer, arguments.recording, truth)
     detection = recognizer.detection
     if arguments.threshold is not None:
-        detection = replace(detection, thresholds=dict.fromkeys(scored.commands, arguments.threshold))
-    score = StreamScore(scored.hours, scored.commands, scored.events, scored.decide(detection))
-    curve = trade_off(scored, detection)
-    print(table(score, curve, detection))
+        detection = replace(detection, thresholds=dict.fromkeys(posteriors.commands, arguments.threshold))
+    commands = posteriors.commands
+    score = StreamScore(posteriors.hours, commands, posteriors.events, posteriors.decide(detection))
+    curve = trade_off(posteriors, detection)
+    print(stream_table(score, curve, detection))
     if arguments.json:
-        facts = {"recording": arguments.recording, "thresholds": {w: detection.threshold(w) for w in scored.commands}}
+        facts = {"recording": arguments.recording, "thresholds": {w: detection.threshold(w) for w in commands}}
         write_json(arguments.json, facts | score.to_dict() | {"trade_off": curve.to_dict()})
         print(f"\nnumbers in {arguments.json}")
     if arguments.plots:
@@ -53,5 +58,5 @@ def run(arguments: argparse.Namespace) -> int:
 
         save_figure(total_figure(curve), arguments.plots / "tradeoff.png")
         save_figure(word_figure(curve), arguments.plots / "tradeoff_words.png")
-        print(f"\npictures {arguments.plots / 'tradeoff.png'} and {arguments.plots / 'tradeoff_words.png'}")
+        print(f"\nplots in {arguments.plots / 'tradeoff.png'} and {arguments.plots / 'tradeoff_words.png'}")
     return 0

@@ -1,4 +1,4 @@
-"""Detection-error trade-off: commands not matched against false accepts an hour, on a logarithmic axis."""
+"""Detection-error trade-off: commands not matched against false accepts per hour, on a logarithmic axis."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 4  # panels in a row
-RIGHT = 60  # false accepts an hour; to the right of it there is no room for text
-TARGET = 0.5  # false accepts an hour: what users of such systems ask for
+RIGHT = 60  # false accepts per hour; to the right of it there is no room for text
+TARGET = 0.5  # false accepts per hour, a usual requirement
 
 
 def total_figure(curve: TradeOff) -> Figure:
@@ -37,18 +37,17 @@ def total_figure(curve: TradeOff) -> Figure:
     axes.set_xlabel("false accepts an hour, all words together", fontsize=12)
     axes.set_ylabel("commands not matched, %", fontsize=12)
     axes.set_title("Missed commands against false accepts", fontsize=15, fontweight="bold", pad=26)
-    facts = (
-        f"{curve.hours:.1f} h with {curve.said.sum():,} commands; line: all thresholds moved together, ◆: the model's"
-    )
+    commands = f"{curve.hours:.1f} h with {curve.occurrences.sum():,} commands"
+    facts = f"{commands}; line: all thresholds moved together, ◆: the model's"
     axes.annotate(facts, (0.5, 1), (0, 9), "axes fraction", "offset points", ha="center", fontsize=11)
     return as_written(figure)
 
 
 def word_figure(curve: TradeOff) -> Figure:
-    """A panel for each command that was said."""
+    """A panel for each command that occurs."""
     from matplotlib.figure import Figure
 
-    words = [word for word, said in zip(curve.commands, curve.said, strict=True) if said]
+    words = [word for word, count in zip(curve.commands, curve.occurrences, strict=True) if count]
     columns = min(COLUMNS, len(words))
     rows = math.ceil(len(words) / columns)
     figure = Figure(figsize=(0.8 + 2.9 * columns, 1.4 + 2.3 * rows), layout="constrained")
@@ -56,8 +55,8 @@ def word_figure(curve: TradeOff) -> Figure:
     for panel, word in zip(panels, words, strict=False):
         draw(panel, curve, word, 9)
         frame(panel, curve)
-        said = curve.said[curve.commands.index(word)]
-        panel.set_title(f"{word} ({said:,} said)", fontsize=11, fontweight="bold")
+        count = curve.occurrences[curve.commands.index(word)]
+        panel.set_title(f"{word} ({count:,} spoken)", fontsize=11, fontweight="bold")
     for panel in panels[len(words) :]:
         panel.set_visible(False)
     figure.supxlabel("false accepts of the word an hour", fontsize=12)
@@ -67,12 +66,12 @@ def word_figure(curve: TradeOff) -> Figure:
 
 
 def least(curve: TradeOff) -> float:
-    """Where a rate of none is drawn: a logarithmic axis has no zero."""
+    """Where a rate of zero is drawn, because a logarithmic axis has no zero."""
     return 0.3 / curve.hours
 
 
 def draw(axes: Axes, curve: TradeOff, word: str | None, size: float) -> None:
-    """The curve as steps, what is not matched at most so many false accepts, and the operating point on it."""
+    """The least share not matched for each rate, as steps, and the operating point."""
     rates, missed = curve.curve(word)
     order = np.lexsort((missed, rates))
     steps = np.maximum(rates[order], least(curve)), 100 * np.minimum.accumulate(missed[order])
@@ -94,14 +93,14 @@ def draw(axes: Axes, curve: TradeOff, word: str | None, size: float) -> None:
 
 
 def frame(axes: Axes, curve: TradeOff) -> None:
-    """The axes: from no false accept to the most that a threshold of the curve gives."""
+    """The axes: from no false accept to the highest rate of the curve."""
     low, high = least(curve), max(10.0, 2 * curve.curve()[0].max())
     axes.set_xscale("log")
     axes.set_xlim(low * 0.9, min(high, 1000.0))
     axes.set_ylim(0, 100)
     decades = [10.0**power for power in range(-3, 4)]
-    shown = [tick for tick in decades if 3 * low < tick < min(high, 1000.0)]
-    axes.set_xticks([low, *shown], ["0", *(f"{tick:g}" for tick in shown)])
+    ticks = [tick for tick in decades if 3 * low < tick < min(high, 1000.0)]
+    axes.set_xticks([low, *ticks], ["0", *(f"{tick:g}" for tick in ticks)])
     axes.minorticks_off()
     axes.grid(color=GRID)
     axes.set_axisbelow(True)

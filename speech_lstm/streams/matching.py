@@ -1,4 +1,4 @@
-"""What a detector reported against what was said: each event and each report is counted once; see docs/live.md."""
+"""The reports of a detector matched with the known words of a stream, each counted once; see docs/live.md."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from typing import Literal, Protocol
 from speech_lstm.config import SILENCE
 from speech_lstm.streams.truth import Event
 
-WORD_SECONDS = 1.0  # that a word of unknown end may last: the length of a window
-LATE_SECONDS = 1.0  # after a word's end, in which a report still belongs to it: a later window holds nothing of it
+WORD_SECONDS = 1.0  # assumed length of a word of unknown end: that of a window
+LATE_SECONDS = 1.0  # after a word's end in which a report still belongs to it; no later window holds any of it
 
 Outcome = Literal["matched", "wrong", "missed"]
 
 
 class Report(Protocol):
-    """A command that a detector decided on."""
+    """A command reported by a detector."""
 
     @property
     def label(self) -> str: ...
 
     @property
     def time(self) -> float:
-        """Seconds of the stream heard when it was decided."""
+        """The second of the stream at which it was decided on."""
         ...
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a command that was said: `report` is the right one or the wrong one, None if it was missed."""
+    """What became of a spoken command: `report` is the right or the wrong one, None if the command was missed."""
 
     event: Event
     outcome: Outcome
@@ -40,7 +40,7 @@ class Answer:
 
     @property
     def latency(self) -> float | None:
-        """Seconds from the end of a matched word to its report; None where either isn't known."""
+        """Seconds from the end of a matched word to its report; None for other words and where the end is unknown."""
         if self.outcome != "matched" or self.report is None or self.event.end is None:
             return None
         return self.report.time - self.event.end
@@ -48,22 +48,22 @@ class Answer:
 
 @dataclass(frozen=True)
 class FalseAccept:
-    """A report where no command was waiting for one, and what lies there; None where the truth has nothing."""
+    """A report that no command was waiting for, and the event that it lies on; None if it lies on none."""
 
     report: Report
-    cause: Event | None
+    event: Event | None
 
 
 @dataclass(frozen=True)
 class Matching:
-    """Every command that was said, by start, and every report that is no answer to one, by time."""
+    """Every spoken command, by start, and every report that answers none of them, by time."""
 
     answers: tuple[Answer, ...]
     false_accepts: tuple[FalseAccept, ...]
 
 
 def end_of(event: Event) -> float:
-    """The second at which an event ends; that of a word is taken for a second long where the truth doesn't tell."""
+    """The second at which an event ends; WORD_SECONDS after its start where the truth has no end."""
     return event.start + WORD_SECONDS if event.end is None else event.end
 
 
@@ -73,64 +73,68 @@ def last_moment(event: Event) -> float:
 
 
 def match(events: Sequence[Event], reports: Sequence[Report], commands: Sequence[str]) -> Matching:
-    """Give every report to one event at most, and every command that was said one report at most.
+    """Assign every report to one event at most, and to every spoken command one report at most.
 
-    First each report, by time, answers the command of its own word that it belongs to and that has no answer, of
-    several the one that can wait least. What is left lies on the event that it belongs to and that ended nearest to
-    it: a command without an answer was heard wrongly, anything else is a false accept.
+    First each report, by time, answers a command of its own word that it belongs to and that has no answer, of
+    several the one that expires first. Each remaining report lies on the event that it belongs to, of several on the
+    one whose end is nearest: on a command without an answer it is a wrong word, anywhere else a false accept.
     """
     events = sorted(events, key=lambda event: event.start)
-    answers, left = right_answers(events, reports, commands)
-    sounds, quiet = (Timeline(events, [(e.word == SILENCE) == still for e in events]) for still in (False, True))
+    answers, remaining = right_answers(events, reports, commands)
+    sounds, silences = (
+        Timeline(events, [(event.word == SILENCE) == silent for event in events]) for silent in (False, True)
+    )
     false_accepts = []
-    for report in left:
-        place = sounds.nearest(report.time)
-        if place is None:
-            place = quiet.nearest(report.time)
-        cause = None if place is None else events[place]
-        if place is not None and cause is not None and cause.word in commands and place not in answers:
-            answers[place] = Answer(cause, "wrong", report)
+    for report in remaining:
+        index = sounds.nearest(report.time)
+        if index is None:
+            index = silences.nearest(report.time)
+        event = None if index is None else events[index]
+        if index is not None and event is not None and event.word in commands and index not in answers:
+            answers[index] = Answer(event, "wrong", report)
         else:
-            false_accepts.append(FalseAccept(report, cause))
-    said = [(place, event) for place, event in enumerate(events) if event.word in commands]
-    return Matching(tuple(answers.get(place, Answer(event, "missed")) for place, event in said), tuple(false_accepts))
+            false_accepts.append(FalseAccept(report, event))
+    spoken = [(index, event) for index, event in enumerate(events) if event.word in commands]
+    return Matching(
+        tuple(answers.get(index, Answer(event, "missed")) for index, event in spoken), tuple(false_accepts)
+    )
 
 
 def right_answers(
     events: Sequence[Event], reports: Sequence[Report], commands: Sequence[str]
 ) -> tuple[dict[int, Answer], list[Report]]:
-    """The answers of the commands that were found, by the place of the event, and the reports left over, by time."""
-    coming = {word: deque((place, e) for place, e in enumerate(events) if e.word == word) for word in commands}
-    waiting: dict[str, list[tuple[float, int]]] = {word: [] for word in commands}  # heaps: last moment, place
+    """The answers of the matched commands, by the index of the event, and the remaining reports, by time."""
+    coming = {word: deque((i, event) for i, event in enumerate(events) if event.word == word) for word in commands}
+    waiting: dict[str, list[tuple[float, int]]] = {word: [] for word in commands}  # heaps of last moment, index
     answers: dict[int, Answer] = {}
-    left = []
+    remaining = []
     for report in sorted(reports, key=lambda report: report.time):
         later, heap = coming[report.label], waiting[report.label]
         while later and later[0][1].start <= report.time:
-            place, event = later.popleft()
-            heapq.heappush(heap, (last_moment(event), place))
+            index, event = later.popleft()
+            heapq.heappush(heap, (last_moment(event), index))
         while heap and heap[0][0] < report.time:
             heapq.heappop(heap)
         if heap:
-            _, place = heapq.heappop(heap)
-            answers[place] = Answer(events[place], "matched", report)
+            _, index = heapq.heappop(heap)
+            answers[index] = Answer(events[index], "matched", report)
         else:
-            left.append(report)
-    return answers, left
+            remaining.append(report)
+    return answers, remaining
 
 
 class Timeline:
-    """Some of the events, by start, to find the one that a time belongs to."""
+    """The events of a mask, by start, to find the one that a time belongs to."""
 
-    def __init__(self, events: Sequence[Event], wanted: Sequence[bool]) -> None:
-        self.places = [place for place, want in enumerate(wanted) if want]
-        self.starts = [events[place].start for place in self.places]
-        self.ends = [end_of(events[place]) for place in self.places]
-        self.last = [last_moment(events[place]) for place in self.places]
+    def __init__(self, events: Sequence[Event], mask: Sequence[bool]) -> None:
+        self.indices = [index for index, selected in enumerate(mask) if selected]
+        self.starts = [events[index].start for index in self.indices]
+        self.ends = [end_of(events[index]) for index in self.indices]
+        self.last = [last_moment(events[index]) for index in self.indices]
         self.longest = max((last - start for start, last in zip(self.starts, self.last, strict=True)), default=0.0)
 
     def nearest(self, time: float) -> int | None:
-        """The place of the event that `time` belongs to, of several that which ended nearest to it."""
+        """The index of the event that `time` belongs to, of several the one whose end is nearest; None if none."""
         first, stop = bisect_left(self.starts, time - self.longest), bisect_right(self.starts, time)
-        found = [i for i in range(first, stop) if self.last[i] >= time]
-        return self.places[min(found, key=lambda i: abs(self.ends[i] - time))] if found else None
+        candidates = [i for i in range(first, stop) if self.last[i] >= time]
+        return self.indices[min(candidates, key=lambda i: abs(self.ends[i] - time))] if candidates else None

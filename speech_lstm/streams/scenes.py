@@ -1,4 +1,4 @@
-"""A stream of any length, drawn from a seed: scenes of words, other speech, noise alone and near silence."""
+"""A synthetic stream of any length, drawn from a seed: scenes of words, other speech, noise and near silence."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from speech_lstm.corpus.noise import noise_of
 from speech_lstm.corpus.speech_commands import Corpus, Split
 from speech_lstm.errors import ConfigError
 from speech_lstm.streams.truth import Event
-from speech_lstm.streams.voices import Sound, Speech, Words, faded
+from speech_lstm.streams.voices import Speech, Utterance, Words, fade
 
 Kind = Literal["words", "speech", "noise", "quiet"]
 WEIGHTS: dict[Kind, int] = {"words": 6, "speech": 3, "noise": 2, "quiet": 1}  # how often each kind comes
 SCENE_SECONDS = (15.0, 45.0)
 COMMANDS = 0.5  # share of the words that are commands
 CLOSE = 0.1  # share of the gaps that are short
-CLOSE_SECONDS = (0.05, 0.3)  # from the end of a word to the next one
-GAP_SECONDS = (0.5, 1.5)  # the least, and what is added on average, exponentially
+CLOSE_SECONDS = (0.05, 0.3)  # a short gap, from the end of a word to the next one
+GAP_SECONDS = (0.5, 1.5)  # any other gap: the least, and the mean of an exponential addition
 MOST_GAP_SECONDS = 6.0
 SPEECH_DB = (-38.0, -26.0)  # RMS of the words in a scene, dB of full scale
 NOISE_DB = (-50.0, -20.0)  # RMS of noise alone
 QUIET_DB = (-80.0, -66.0)  # RMS of near silence
-SPREAD_DB = 3.0  # by which the SNR of a word may lie above or below its scene's
+SPREAD_DB = 3.0  # by which the SNR of a word may differ from its scene's
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a stream is drawn from. The same plan and the same recordings give the same stream."""
+    """What determines a synthetic stream, together with the recordings: the same ones give the same stream."""
 
     split: Split
     commands: tuple[str, ...]
@@ -52,17 +52,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Scene:
-    """A stretch of the stream, int16 [samples] at 16 kHz, and what is heard in it, with times of the stream."""
+    """A stretch of the stream, int16 [samples] at 16 kHz, and its events, with times of the stream."""
 
     samples: NDArray[np.int16]
     events: tuple[Event, ...]
 
 
-class Stream:
-    """Iterate over its scenes: one after the other they are the stream. No more than one is held in memory.
+class SyntheticStream:
+    """Iterating it yields the scenes that make up the stream, of which only one is held in memory.
 
-    `notes` says for people what was left out so far. Raises CorpusError, RecordingError for recordings that can't
-    be used.
+    `notes` are lines for people about what was skipped so far. Raises CorpusError, RecordingError for unusable
+    recordings.
     """
 
     def __init__(self, corpus: Corpus, plan: Plan) -> None:
@@ -87,51 +87,51 @@ class Stream:
             yield scene
 
     def scene(self, kind: Kind, start: int, most: int) -> Scene:
-        """The next scene, which begins at the sample `start` and has at most so many samples."""
+        """The next scene, which begins at the sample `start` and has at most `most` samples."""
         target = min(most, self.samples(SCENE_SECONDS))
         if kind == "words":
-            return self.spoken(lambda: self.words.draw(COMMANDS), start, target, most)
+            return self.speech_scene(lambda: self.words.draw(COMMANDS), start, target, most)
         if kind == "speech" and self.speech is not None:
-            return self.spoken(self.speech.draw, start, target, most)
+            return self.speech_scene(self.speech.draw, start, target, most)
         wave = self.background(target, self.random.uniform(*(QUIET_DB if kind == "quiet" else NOISE_DB)))
         event = Event(SILENCE, start / SAMPLE_RATE, (start + target) / SAMPLE_RATE)
         return Scene(to_int16(wave), (event,))
 
-    def spoken(self, draw: Callable[[], Sound], start: int, target: int, most: int) -> Scene:
-        """Words or other speech over noise: it goes on until `target` samples are full, and ends in a gap."""
-        places, length = self.laid_out(draw, target, most)
+    def speech_scene(self, draw: Callable[[], Utterance], start: int, target: int, most: int) -> Scene:
+        """Words or other speech over noise: at least `target` samples, if `most` allows it, with a gap at the end."""
+        utterances, length = self.lay_out(draw, target, most)
         scene_snr = self.random.uniform(self.plan.snr_low_db, self.plan.snr_high_db)
         noise = self.background(length, self.random.uniform(*SPEECH_DB) - scene_snr)
-        wave, usual, events = noise.copy(), rms(noise), []
-        for sound, place in places:
-            low, high = (
-                max(self.plan.snr_low_db, scene_snr - SPREAD_DB),
-                min(self.plan.snr_high_db, scene_snr + SPREAD_DB),
-            )
+        wave, scene_rms, events = noise.copy(), rms(noise), []
+        low = max(self.plan.snr_low_db, scene_snr - SPREAD_DB)
+        high = min(self.plan.snr_high_db, scene_snr + SPREAD_DB)
+        for utterance, begin in utterances:
             snr = self.random.uniform(low, high)
-            middle = place + sound.length // 2
+            middle = begin + utterance.length // 2
             around = noise[max(0, middle - SAMPLE_RATE // 2) : middle + SAMPLE_RATE // 2]
-            first = place - sound.onset
-            # Who speaks into a loud noise speaks louder; a pause in the noise makes nobody whisper.
-            gain = max(usual, rms(around)) * 10 ** (snr / 20)
-            wave[first : first + len(sound.samples)] += np.float32(gain) * sound.samples
-            begin, end = (start + place) / SAMPLE_RATE, (start + place + sound.length) / SAMPLE_RATE
-            events.append(Event(sound.word, begin, end, snr, sound.file))
+            first = begin - utterance.onset
+            # People raise their voice over noise, but do not lower it in a pause of the noise.
+            gain = max(scene_rms, rms(around)) * 10 ** (snr / 20)
+            wave[first : first + len(utterance.samples)] += np.float32(gain) * utterance.samples
+            times = (start + begin) / SAMPLE_RATE, (start + begin + utterance.length) / SAMPLE_RATE
+            events.append(Event(utterance.word, *times, snr, utterance.file))
         return Scene(to_int16(wave), tuple(events))
 
-    def laid_out(self, draw: Callable[[], Sound], target: int, most: int) -> tuple[list[tuple[Sound, int]], int]:
-        """Sounds with the sample at which their word begins, and the length of the scene."""
-        places: list[tuple[Sound, int]] = []
-        place = self.samples((GAP_SECONDS[0], sum(GAP_SECONDS)))
-        while place < target:
-            sound = draw()
-            place = max(place, sound.onset)
-            if place - sound.onset + len(sound.samples) > most:
-                return places, most
-            places.append((sound, place))
-            place += sound.length + self.gap()
-        longest = max((at - sound.onset + len(sound.samples) for sound, at in places), default=0)
-        return places, min(most, max(place, longest))
+    def lay_out(
+        self, draw: Callable[[], Utterance], target: int, most: int
+    ) -> tuple[list[tuple[Utterance, int]], int]:
+        """Utterances with the sample at which their word begins, and the length of the scene."""
+        utterances: list[tuple[Utterance, int]] = []
+        begin = self.samples((GAP_SECONDS[0], sum(GAP_SECONDS)))
+        while begin < target:
+            utterance = draw()
+            begin = max(begin, utterance.onset)
+            if begin - utterance.onset + len(utterance.samples) > most:
+                return utterances, most
+            utterances.append((utterance, begin))
+            begin += utterance.length + self.gap()
+        longest = max((at - utterance.onset + len(utterance.samples) for utterance, at in utterances), default=0)
+        return utterances, min(most, max(begin, longest))
 
     def gap(self) -> int:
         """Samples from the end of a word to the beginning of the next."""
@@ -141,11 +141,11 @@ class Stream:
         return round(min(MOST_GAP_SECONDS, least + self.random.exponential(more)) * SAMPLE_RATE)
 
     def background(self, length: int, level_db: float) -> NDArray[np.float32]:
-        """Noise of the split from a drawn place on, float32 [length], whose RMS is `level_db` of full scale."""
+        """Noise of the split from a random sample on, float32 [length], whose RMS is `level_db` of full scale."""
         start = self.random.integers(len(self.noise))
         wave = self.noise[np.arange(start, start + length) % len(self.noise)]
-        return faded(wave * np.float32(10 ** (level_db / 20) / max(rms(wave), 1e-6)))
+        return fade(wave * np.float32(10 ** (level_db / 20) / max(rms(wave), 1e-6)))
 
     def samples(self, seconds: tuple[float, float]) -> int:
-        """A time drawn between two, in samples."""
+        """A random time between two, in samples."""
         return round(self.random.uniform(*seconds) * SAMPLE_RATE)

@@ -1,4 +1,4 @@
-"""How well a detector did on a stream: counts of a matching, rates for each hour, latency; see docs/live.md."""
+"""How well a detector does on a stream: counts of a matching, rates per hour, latency; see docs/live.md."""
 
 from __future__ import annotations
 
@@ -18,62 +18,62 @@ from speech_lstm.report.proportion import Share
 from speech_lstm.streams.matching import Answer, FalseAccept, Matching, end_of
 from speech_lstm.streams.truth import Event
 
-SNR_STEP = 5  # dB, the width of the ranges
+SNR_STEP = 5  # dB, the width of a range
 CLOSE_SECONDS = 0.5  # between two words; a window of a second then holds much of both
 
 
 @dataclass(frozen=True)
 class Rate:
-    """So many events in so many hours."""
+    """A count of events in some hours."""
 
     count: int
     hours: float
 
     @property
-    def an_hour(self) -> float:
+    def per_hour(self) -> float:
         return self.count / self.hours
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The exact 95 % interval of the rate an hour, for events that are independent (Garwood 1936)."""
+        """The exact 95 % interval of the rate per hour, for independent events (Garwood 1936)."""
         low = float(gammaincinv(self.count, 0.025)) if self.count else 0.0
         return low / self.hours, float(gammaincinv(self.count + 1, 0.975)) / self.hours
 
     def to_dict(self) -> dict[str, Any]:
-        return {"count": self.count, "an_hour": self.an_hour, "interval": list(self.interval)}
+        return {"count": self.count, "an_hour": self.per_hour, "interval": list(self.interval)}
 
 
 @dataclass(frozen=True)
-class Row:
-    """The counts of one word, of one range of SNR, or of all."""
+class OutcomeCounts:
+    """The outcomes of the spoken commands of one word, of one range of SNR, or of all."""
 
     name: str
-    said: int
+    occurrences: int
     matched: int
     wrong: int
-    false_accepts: Rate | None = None  # None of a range of SNR: a false accept has none
+    false_accepts: Rate | None = None  # None for a range of SNR, because a false accept has no SNR
 
     @property
     def missed(self) -> int:
-        return self.said - self.matched - self.wrong
+        return self.occurrences - self.matched - self.wrong
 
     @property
     def not_matched(self) -> Share:
-        """The share of the commands said that were missed or heard as another one."""
-        return Share(self.said - self.matched, self.said)
+        """The share of the spoken commands that were missed or recognised as another one."""
+        return Share(self.occurrences - self.matched, self.occurrences)
 
     def to_dict(self) -> dict[str, Any]:
-        counts = {"said": self.said, "matched": self.matched, "missed": self.missed, "wrong": self.wrong}
+        counts = {"said": self.occurrences, "matched": self.matched, "missed": self.missed, "wrong": self.wrong}
         rate = {"false_accepts": self.false_accepts.to_dict()} if self.false_accepts else {}
         return {"name": self.name, **counts, "not_matched": self.not_matched.to_dict(), **rate}
 
 
 @dataclass(frozen=True)
-class Cause:
-    """What lies at false accepts: a word, how often it was said, and what was reported there how often."""
+class FalseAcceptGroup:
+    """The false accepts on one word or kind of sound: how often it occurs, and which commands were reported."""
 
     name: str
-    said: int | None  # None for what can't be counted
+    occurrences: int | None  # None for what cannot be counted
     reported: dict[str, int]
 
     @property
@@ -83,7 +83,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class StreamScore:
-    """Everything that one run of a detector over a stream says."""
+    """The score of a detector on a stream."""
 
     hours: float
     commands: tuple[str, ...]
@@ -91,40 +91,40 @@ class StreamScore:
     matching: Matching
 
     @property
-    def total(self) -> Row:
-        return self.row("all", self.matching.answers, self.matching.false_accepts)
+    def total(self) -> OutcomeCounts:
+        return self.outcomes("all", self.matching.answers, self.matching.false_accepts)
 
     @property
     def false_accepts(self) -> Rate:
         return Rate(len(self.matching.false_accepts), self.hours)
 
     @property
-    def words(self) -> tuple[Row, ...]:
-        """A row for each command: what became of it, and how often it was reported falsely."""
+    def words(self) -> tuple[OutcomeCounts, ...]:
+        """The counts of each command, and how often it was reported falsely."""
         return tuple(
-            self.row(
+            self.outcomes(
                 word,
                 [answer for answer in self.matching.answers if answer.event.word == word],
-                [found for found in self.matching.false_accepts if found.report.label == word],
+                [accept for accept in self.matching.false_accepts if accept.report.label == word],
             )
             for word in self.commands
         )
 
     @property
-    def snr_ranges(self) -> tuple[Row, ...]:
-        """A row for each 5 dB in which commands were said, the noisiest first; none where the truth has no SNR."""
-        levels: dict[int, list[Answer]] = {}
+    def snr_ranges(self) -> tuple[OutcomeCounts, ...]:
+        """The counts of each 5 dB that has spoken commands, the noisiest first; empty if the truth has no SNR."""
+        ranges: dict[int, list[Answer]] = {}
         for answer in self.matching.answers:
             if answer.event.snr_db is not None:
-                levels.setdefault(math.floor(answer.event.snr_db / SNR_STEP), []).append(answer)
+                ranges.setdefault(math.floor(answer.event.snr_db / SNR_STEP), []).append(answer)
         return tuple(
-            self.row(f"{SNR_STEP * step:g} to {SNR_STEP * (step + 1):g} dB", answers)
-            for step, answers in sorted(levels.items())
+            self.outcomes(f"{SNR_STEP * step:g} to {SNR_STEP * (step + 1):g} dB", answers)
+            for step, answers in sorted(ranges.items())
         )
 
     @property
-    def spacings(self) -> tuple[Row, ...]:
-        """A row for the commands beside another word, and one for the others; none where the truth has no ends."""
+    def spacings(self) -> tuple[OutcomeCounts, ...]:
+        """The counts of commands apart from other words and of those close to one; empty if the truth has no ends."""
         sounds = [event for event in self.events if event.word != SILENCE]
         if any(event.end is None for event in sounds):
             return ()
@@ -136,8 +136,8 @@ class StreamScore:
         }
         answers = self.matching.answers
         return (
-            self.row("apart", [answer for answer in answers if answer.event not in close]),
-            self.row("close", [answer for answer in answers if answer.event in close]),
+            self.outcomes("apart", [answer for answer in answers if answer.event not in close]),
+            self.outcomes("close", [answer for answer in answers if answer.event in close]),
         )
 
     @property
@@ -146,48 +146,53 @@ class StreamScore:
         return np.array([answer.latency for answer in self.matching.answers if answer.latency is not None])
 
     @property
-    def causes(self) -> tuple[Cause, ...]:
-        """What the false accepts were, the most frequent first."""
-        found: dict[str, Counter[str]] = {}
+    def false_accept_groups(self) -> tuple[FalseAcceptGroup, ...]:
+        """The false accepts by what they lie on, the most frequent first."""
+        groups: dict[str, Counter[str]] = {}
         for accept in self.matching.false_accepts:
-            found.setdefault(self.name_of(accept.cause), Counter())[accept.report.label] += 1
-        said = Counter(self.name_of(event) for event in self.events if event.word not in (SILENCE, UNKNOWN))
-        causes = [Cause(name, said.get(name), dict(reported.most_common())) for name, reported in found.items()]
-        return tuple(sorted(causes, key=lambda cause: (-cause.count, cause.name)))
+            groups.setdefault(self.group_name(accept.event), Counter())[accept.report.label] += 1
+        occurrences = Counter(self.group_name(event) for event in self.events if event.word not in (SILENCE, UNKNOWN))
+        accepts = [
+            FalseAcceptGroup(name, occurrences.get(name), dict(reported.most_common()))
+            for name, reported in groups.items()
+        ]
+        return tuple(sorted(accepts, key=lambda group: (-group.count, group.name)))
 
-    def name_of(self, cause: Event | None) -> str:
-        """What lies there, for people."""
-        if cause is None:
+    def group_name(self, event: Event | None) -> str:
+        """The name of the group of false accepts on an event."""
+        if event is None:
             return "between words"
-        if cause.word == SILENCE:
+        if event.word == SILENCE:
             return "no speech"
-        if cause.word == UNKNOWN:
-            return f"other speech, {PurePath(cause.file).parent.name}".rstrip(", ")
-        return f"{cause.word}, which had its report" if cause.word in self.commands else cause.word
+        if event.word == UNKNOWN:
+            return f"other speech, {PurePath(event.file).parent.name}".rstrip(", ")
+        return f"{event.word}, which had its report" if event.word in self.commands else event.word
 
-    def row(self, name: str, answers: Sequence[Answer], false: Sequence[FalseAccept] | None = None) -> Row:
+    def outcomes(
+        self, name: str, answers: Sequence[Answer], false_accepts: Sequence[FalseAccept] | None = None
+    ) -> OutcomeCounts:
         """The counts of some answers and false accepts."""
         counts = Counter(answer.outcome for answer in answers)
-        rate = None if false is None else Rate(len(false), self.hours)
-        return Row(name, len(answers), counts["matched"], counts["wrong"], rate)
+        rate = None if false_accepts is None else Rate(len(false_accepts), self.hours)
+        return OutcomeCounts(name, len(answers), counts["matched"], counts["wrong"], rate)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, in the types that JSON has; times in seconds."""
+        """All of it in JSON's types; times in seconds."""
         latencies = self.latencies
         quantiles = np.quantile(latencies, (0.5, 0.95)).tolist() if len(latencies) else [None, None]
         return {
             "hours": self.hours,
             "all": self.total.to_dict(),
-            "words": [row.to_dict() for row in self.words],
-            "spacing": [row.to_dict() for row in self.spacings],
-            "snr": [row.to_dict() for row in self.snr_ranges],
+            "words": [counts.to_dict() for counts in self.words],
+            "spacing": [counts.to_dict() for counts in self.spacings],
+            "snr": [counts.to_dict() for counts in self.snr_ranges],
             "latency": dict(zip(("median", "95_percent"), quantiles, strict=True)),
             "false_accepts": [
                 {
                     "time": accept.report.time,
                     "label": accept.report.label,
-                    "cause": self.name_of(accept.cause),
-                    "file": accept.cause.file if accept.cause else "",
+                    "cause": self.group_name(accept.event),
+                    "file": accept.event.file if accept.event else "",
                 }
                 for accept in self.matching.false_accepts
             ],

@@ -1,4 +1,4 @@
-"""The threshold of each word, chosen so that all words together have at most so many false accepts an hour."""
+"""The threshold of each word, chosen for a rate of false accepts per hour of all words together."""
 
 from __future__ import annotations
 
@@ -11,102 +11,90 @@ from scipy.special import expit
 from speech_lstm.config import DetectionConfig
 from speech_lstm.corpus.speech_commands import listing
 from speech_lstm.errors import SpeechLSTMError
-from speech_lstm.streams.score import Rate, StreamScore
+from speech_lstm.streams.replay import StreamPosteriors
+from speech_lstm.streams.score import StreamScore
 from speech_lstm.streams.tradeoff import (
     HIGHEST,
     LOGIT_STEP,
     LOWEST,
-    Scored,
     TradeOff,
     logit,
     sweep,
     with_thresholds,
 )
 
-NONE = -(10**9)  # matched by a word that no threshold brings to so few false accepts
-ENOUGH = 5  # false accepts that a stream should hold at the wanted rate, for a rate to be known by them
+NONE = -(10**9)  # matches of a word for which no threshold has so few false accepts
 
 
-class CalibrationError(SpeechLSTMError):
-    """A rate of false accepts that no thresholds give."""
+class ThresholdError(SpeechLSTMError):
+    """A rate of false accepts that no thresholds reach."""
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """Thresholds with what they did on the stream that they were chosen on."""
+class ChosenThresholds:
+    """Thresholds, and the score that they reach on the stream that they were chosen on."""
 
     detection: DetectionConfig
     score: StreamScore
-    rate: float  # false accepts an hour that were wanted
-
-    @property
-    def notes(self) -> list[str]:
-        """What the stream is too short to know, for people."""
-        hours = self.score.hours
-        expected = self.rate * hours
-        if expected >= ENOUGH:
-            return []
-        low, high = Rate(int(expected), hours).interval
-        return [
-            f"the stream is too short to know the rate: {self.rate:g} an hour are {expected:.1f} in {hours:g} h, "
-            f"and {int(expected)} may come of {low:.2f} to {high:.2f} an hour; --hours {ENOUGH / self.rate:g} tells"
-        ]
+    rate: float  # the false accepts per hour that they were chosen for
 
 
-def calibrate(scored: Scored, detection: DetectionConfig, rate: float, progress: bool = True) -> Calibration:
-    """Choose thresholds with at most `rate` false accepts an hour in all and the fewest commands not matched.
+def choose_thresholds(
+    posteriors: StreamPosteriors, detection: DetectionConfig, rate: float, progress: bool = True
+) -> ChosenThresholds:
+    """Choose thresholds with at most `rate` false accepts per hour in all and the fewest commands not matched.
 
-    First all words are tried at one threshold after another; from those curves the best share of the false accepts
-    for each word follows. As words also stand in each other's way, what comes out is decided anew, with a smaller
-    number to share out as long as there are too many. Raises CalibrationError where no threshold is high enough, and
-    for a stream in which a command is not said.
+    First one threshold after another is tried for all words; these curves give the best share of the false accepts
+    for each word. Because words also affect each other, the decisions are then replayed with these thresholds, with
+    fewer false accepts to share out as long as there are too many. Raises ThresholdError where no threshold is high
+    enough, and for a stream in which a command does not occur.
     """
-    said = {event.word for event in scored.events}
-    if silent := [word for word in scored.commands if word not in said]:
-        raise CalibrationError(
-            f"in {scored.hours:g} h nobody says {listing(silent)}; take a longer stream with --hours"
+    words = {event.word for event in posteriors.events}
+    if absent := [word for word in posteriors.commands if word not in words]:
+        raise ThresholdError(
+            f"{posteriors.hours:g} h of stream do not contain {listing(absent)}; make a longer one with --hours"
         )
     grid = np.round(expit(np.arange(logit(LOWEST), logit(HIGHEST), LOGIT_STEP)), 4)
-    curve = sweep(scored, detection, np.repeat(grid[:, None], len(scored.commands), 1), progress=progress)
-    most = int(rate * scored.hours)
-    tried = curve
+    curve = sweep(posteriors, detection, np.repeat(grid[:, None], len(posteriors.commands), 1), progress=progress)
+    most = int(rate * posteriors.hours)
+    settings = curve
     for budget in range(most, -1, -1):
-        shared = sweep(scored, detection, shared_out(curve, budget)[None], progress=False)
-        tried = tried.joined(shared)
-        if shared.false.sum() <= most:
+        candidate = sweep(posteriors, detection, share_out(curve, budget)[None], progress=False)
+        settings = settings.join(candidate)
+        if candidate.false.sum() <= most:
             break
-    allowed = np.flatnonzero(tried.false.sum(1) <= most)
+    allowed = np.flatnonzero(settings.false.sum(1) <= most)
     if not len(allowed):
-        raise CalibrationError(
-            f"even thresholds of {grid[-1]:g} give {curve.false[-1].sum()} false accepts in {scored.hours:g} h, "
-            f"and {rate:g} an hour allows {most}; allow more, or train on what it takes for commands"
+        raise ThresholdError(
+            f"thresholds of {grid[-1]:g} still give {curve.false[-1].sum()} false accepts in {posteriors.hours:g} h, "
+            f"and {rate:g} an hour allows {most}; allow more, or train on the words that are falsely accepted"
         )
-    best = allowed[tried.matched[allowed].sum(1).argmax()]
-    chosen = with_thresholds(detection, scored.commands, tried.thresholds[best])
+    best = allowed[settings.matched[allowed].sum(1).argmax()]
+    chosen = with_thresholds(detection, posteriors.commands, settings.thresholds[best])
     chosen = replace(chosen, false_accepts_per_hour=rate)
-    score = StreamScore(scored.hours, scored.commands, scored.events, scored.decide(chosen))
-    return Calibration(chosen, score, rate)
+    score = StreamScore(posteriors.hours, posteriors.commands, posteriors.events, posteriors.decide(chosen))
+    return ChosenThresholds(chosen, score, rate)
 
 
-def shared_out(curve: TradeOff, budget: int) -> NDArray[np.float64]:
-    """The threshold of each word, float64 [commands], by which `budget` false accepts are shared out so that most
-    commands are matched, as if no word stood in another's way.
+def share_out(curve: TradeOff, budget: int) -> NDArray[np.float64]:
+    """The thresholds, float64 [commands], that share out `budget` false accepts so that most commands are matched.
 
-    Of thresholds that do the same for a word the middle one is taken: the next stream is a little different.
+    Words are taken as if they did not affect each other.
+    Of thresholds with the same counts the middle one is taken, because the next stream is a little different.
     """
     words, counts = range(len(curve.commands)), range(budget + 1)
-    # What a word matches with at most n false accepts of its own, int64 [words, counts].
+    # Matches of a word with at most n false accepts of its own, int64 [words, counts].
     alone = np.array([[curve.matched[curve.false[:, w] <= n, w].max(initial=NONE) for n in counts] for w in words])
-    best = np.zeros(budget + 1, np.int64)  # matched by the words so far, with at most n false accepts in all
-    given = np.zeros((len(words), budget + 1), np.int64)  # how many of the n are the word's own
+    best = np.zeros(budget + 1, np.int64)  # matches of the words so far, with at most n false accepts in all
+    own = np.zeros((len(words), budget + 1), np.int64)  # how many of the n are the word's own
     for w in words:
         sums = [best[n::-1] + alone[w, : n + 1] for n in counts]
-        given[w] = [row.argmax() for row in sums]
+        own[w] = [row.argmax() for row in sums]
         best = np.array([row.max() for row in sums])
-    thresholds, left = np.zeros(len(words)), budget
+    thresholds, remaining = np.zeros(len(words)), budget
     for w in reversed(words):
-        own = given[w, left]
-        left -= own
-        equal = np.flatnonzero((curve.false[:, w] <= own) & (curve.matched[:, w] == alone[w, own]))
+        count = own[w, remaining]
+        remaining -= count
+        equal = np.flatnonzero((curve.false[:, w] <= count) & (curve.matched[:, w] == alone[w, count]))
         thresholds[w] = curve.thresholds[equal[len(equal) // 2] if len(equal) else -1, w]
     return thresholds

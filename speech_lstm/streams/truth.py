@@ -1,4 +1,4 @@
-"""What was said in a long recording and when: the truth that a detector is measured against, as CSV."""
+"""The truth that a detector is measured against, as CSV: what is said in a long recording, and when."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from speech_lstm.files import reason
 
 COLUMNS = ("word", "start", "end", "snr_db", "file")
 DELIMITERS = ",;\t"
-MOST_BYTES = 100 << 20  # a larger file is no truth: a day of words has some 3 MB
+MOST_BYTES = 100 << 20  # a larger file is not a truth file: a day of words has some 3 MB
 
 
 class TruthError(SpeechLSTMError):
-    """A file that is not the truth of a recording."""
+    """A file that is not a valid truth of a recording."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that is heard from `start` to `end`, in seconds.
+    """A word, other speech or a stretch without speech, from `start` to `end`, in seconds.
 
-    `word` is what is said, `_unknown_` for other speech and `_silence_` for a stretch without speech.
-    `end` and `snr_db` are None where the truth doesn't tell them; `file` is the recording it came from, or empty.
+    `word` is the word, `_unknown_` for other speech or `_silence_` for a stretch without speech. `end` and `snr_db`
+    are None where the truth does not have them; `file` is the recording that the event came from, or empty.
     """
 
     word: str
@@ -38,7 +38,7 @@ class Event:
 
 
 def write_truth(file: TextIO, events: Iterable[Event]) -> None:
-    """Write events as CSV with a head, a row each; times to less than a sample."""
+    """Write events as CSV with a head and a row each; times are exact to less than a sample."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     for event in events:
@@ -48,12 +48,12 @@ def write_truth(file: TextIO, events: Iterable[Event]) -> None:
 
 
 def read_truth(path: Path) -> tuple[Event, ...]:
-    """The events of a truth file, in the order of their starts; raises TruthError, in one line.
+    """The events of a truth file by start; raises TruthError, in one line.
 
-    It is CSV, with commas, semicolons or tabs, and a head that names the columns `word` and `start` (seconds), and
-    `end`, `snr_db` and `file` where they are known; or labels as Audacity exports them: start, end and word.
+    It is CSV with commas, semicolons or tabs and a head that names the columns: `word`, `start` (seconds) and, where
+    known, `end`, `snr_db` and `file`. Labels exported from Audacity (start, end and word, no head) are read too.
     """
-    rows = table(path)
+    rows = read_rows(path)
     if not rows:
         raise TruthError(f"{path}: is empty; a truth file has a row for each word, with word and start")
     if is_label_track(rows[0][1]):
@@ -69,14 +69,14 @@ def read_truth(path: Path) -> tuple[Event, ...]:
     return tuple(sorted(events, key=lambda event: event.start))
 
 
-def table(path: Path) -> list[tuple[int, list[str]]]:
-    """The rows of a CSV file that aren't blank, each with the number of its line."""
+def read_rows(path: Path) -> list[tuple[int, list[str]]]:
+    """The rows of a CSV file that are not blank, each with the number of its line."""
     try:
         if path.stat().st_size > MOST_BYTES:
             raise TruthError(f"{path}: is too large to be a truth file")
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise TruthError(f"{path}: can't be read ({reason(error)})") from None
+        raise TruthError(f"{path}: cannot be read ({reason(error)})") from None
     except ValueError:
         raise TruthError(f"{path}: is not text; a truth file is CSV with the columns word and start") from None
     first = text.split("\n", 1)[0]
@@ -92,7 +92,7 @@ def table(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def is_label_track(cells: Sequence[str]) -> bool:
-    """Whether a row is a label of Audacity: two times and a text."""
+    """Whether a row is one of Audacity's labels: two times and a text."""
     try:
         return len(cells) == 3 and math.isfinite(float(cells[0]) + float(cells[1]))
     except ValueError:
@@ -101,7 +101,7 @@ def is_label_track(cells: Sequence[str]) -> bool:
 
 def event_of(path: Path, line: int, cells: dict[str, str]) -> Event:
     """The event of one row."""
-    where = f"{path}: line {line}"
+    prefix = f"{path}: line {line}"
 
     def number(column: str) -> float | None:
         text = (cells.get(column) or "").strip()
@@ -112,14 +112,14 @@ def event_of(path: Path, line: int, cells: dict[str, str]) -> Event:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise TruthError(f"{where}: {column} is {text!r}; it must be a number")
+            raise TruthError(f"{prefix}: {column} is {text!r}; it must be a number")
         return value
 
     word, start, end = (cells.get("word") or "").strip(), number("start"), number("end")
     if not word or start is None:
-        raise TruthError(f"{where}: has no {'start' if word else 'word'}; each row needs both")
+        raise TruthError(f"{prefix}: has no {'start' if word else 'word'}; each row needs both")
     if start < 0:
-        raise TruthError(f"{where}: start is {start:g}; it must be seconds from 0 up")
+        raise TruthError(f"{prefix}: start is {start:g}; it must be seconds from 0 up")
     if end is not None and end < start:
-        raise TruthError(f"{where}: ends at {end:g} s, before its start at {start:g} s")
+        raise TruthError(f"{prefix}: ends at {end:g} s, before its start at {start:g} s")
     return Event(word, start, end, number("snr_db"), (cells.get("file") or "").strip())

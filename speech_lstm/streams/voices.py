@@ -1,4 +1,4 @@
-"""What a generated stream is made of: the words of a split, each with the place of its sound, and other speech."""
+"""The speech of a synthetic stream: the words of a split, each with the bounds of its sound, and other speech."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from speech_lstm.corpus.clip_cache import LONGEST_SECONDS
 from speech_lstm.corpus.speech_commands import Corpus, Split, listing
 from speech_lstm.errors import CorpusError, RecordingError
 
-EDGE = SAMPLE_RATE // 50  # samples in which a recording is faded in and out: it must not begin with a click
+EDGE = SAMPLE_RATE // 50  # samples of the fade in and out, without which a recording begins with a click
 
 # Of `word_bounds`. The bounds are the truth that a detector is measured by, and the recording holds one word alone:
 # it is followed into its faint ends, farther than by `recognition.detector.find_word`.
@@ -34,7 +34,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Sound:
+class Utterance:
     """A word or a piece of other speech, float32 [samples] of RMS 1 between `onset` and `onset + length`."""
 
     word: str
@@ -44,18 +44,18 @@ class Sound:
     length: int  # samples of the word
 
 
-class Deck(Generic[Item]):
-    """Items in a drawn order: each comes up before one comes up twice."""
+class ShuffledDraws(Generic[Item]):
+    """Items in random order, each of which is drawn before any is drawn twice."""
 
     def __init__(self, items: Sequence[Item], random: np.random.Generator) -> None:
         self.items, self.random = list(items), random
-        self.waiting: list[Item] = []
+        self.remaining: list[Item] = []
 
     def draw(self) -> Item:
-        """The next item; raises IndexError when there is none left."""
-        if not self.waiting:
-            self.waiting = [self.items[i] for i in self.random.permutation(len(self.items))]
-        return self.waiting.pop()
+        """The next item; raises IndexError when none is left."""
+        if not self.remaining:
+            self.remaining = [self.items[i] for i in self.random.permutation(len(self.items))]
+        return self.remaining.pop()
 
     def remove(self, item: Item) -> None:
         """Never draw an item again."""
@@ -63,29 +63,29 @@ class Deck(Generic[Item]):
 
 
 class Words:
-    """The recordings of a split, split into commands and other words; damaged and silent ones are left out.
+    """The recordings of a split, divided into commands and other words; damaged and silent ones are skipped.
 
-    `notes` says for people what was left out. Raises CorpusError for a command that the split has no recording of.
+    `notes` are lines for people about what was skipped. Raises CorpusError for a command without a recording.
     """
 
     def __init__(self, corpus: Corpus, split: Split, commands: Sequence[str], random: np.random.Generator) -> None:
         clips = [clip for clip in corpus.clips if clip.split == split and clip.folder != SILENCE]
-        said = {word: [(word, clip.name) for clip in clips if clip.folder == word] for word in commands}
-        if absent := [word for word in commands if not said[word]]:
-            there = sorted({clip.folder for clip in clips})
+        recordings = {word: [(word, clip.name) for clip in clips if clip.folder == word] for word in commands}
+        if absent := [word for word in commands if not recordings[word]]:
+            present = sorted({clip.folder for clip in clips})
             raise CorpusError(
                 f"{corpus.root}: the {split} split has no recording of {listing(absent, 12)}; "
-                f"it has {listing(there, 40) or 'none'}"
+                f"it has {listing(present, 40) or 'none'}"
             )
         self.root, self.random, self.notes = corpus.root, random, list(corpus.notes)
-        self.commands = {word: Deck(names, random) for word, names in said.items()}
-        unknown = [(clip.word, clip.name) for clip in clips if clip.folder not in said]
-        self.unknown = Deck(unknown, random) if unknown else None
+        self.commands = {word: ShuffledDraws(names, random) for word, names in recordings.items()}
+        unknown = [(clip.word, clip.name) for clip in clips if clip.folder not in recordings]
+        self.unknown = ShuffledDraws(unknown, random) if unknown else None
         if not unknown:
-            self.notes.append(f"the {split} split has no other words: the stream holds commands only")
+            self.notes.append(f"the {split} split has no other words; the stream contains commands only")
 
-    def draw(self, share: float) -> Sound:
-        """A command with the probability `share`, each alike, or else another word."""
+    def draw(self, share: float) -> Utterance:
+        """With the probability `share` a command, all equally likely, otherwise another word."""
         word = list(self.commands)[self.random.integers(len(self.commands))]
         if self.unknown is not None and self.random.uniform() >= share:
             try:
@@ -96,64 +96,64 @@ class Words:
             return self.take(self.commands[word])
         except IndexError:
             raise CorpusError(
-                f"{self.root}: no recording of {word!r} can be used; the first: {self.notes[-1]}"
+                f"{self.root}: no recording of {word!r} is usable; the last one: {self.notes[-1]}"
             ) from None
 
-    def take(self, deck: Deck[tuple[str, str]]) -> Sound:
-        """The next usable recording of a deck; raises IndexError when there is none."""
+    def take(self, draws: ShuffledDraws[tuple[str, str]]) -> Utterance:
+        """The next usable recording; raises IndexError when there is none."""
         while True:
-            word, name = deck.draw()
+            word, name = draws.draw()
             try:
                 wave = read_recording(self.root / name, max_seconds=LONGEST_SECONDS)
-                if (sound := spoken(word, name, wave)) is not None:
-                    return sound
-                self.notes.append(f"left out, {self.root / name}: is silent")
+                if (utterance := utterance_of(word, name, wave)) is not None:
+                    return utterance
+                self.notes.append(f"skipped {self.root / name}: is silent")
             except RecordingError as error:
-                self.notes.append(f"left out, {error}")
-            deck.remove((word, name))
+                self.notes.append(f"skipped {error}")
+            draws.remove((word, name))
 
 
 class Speech:
-    """Pieces of other speech of up to ten seconds, from all recordings in folders, whatever their length.
+    """Pieces of other speech of up to LONGEST_PIECE seconds, from all recordings in folders, whatever their length.
 
-    Folders named like a command are left out. Raises RecordingError for a folder that isn't there or has none.
+    Folders named like a command are skipped. Raises RecordingError for a folder that does not exist or has none.
     """
 
     def __init__(self, folders: Sequence[Path], commands: Sequence[str], random: np.random.Generator) -> None:
-        found = [Path(path) for path in find_recordings(folders)]
-        usable = [path for path in found if path.parent.name not in commands]
+        paths = [Path(path) for path in find_recordings(folders)]
+        usable = [path for path in paths if path.parent.name not in commands]
         if not usable:
             raise RecordingError(f"{listing(map(str, folders))}: every recording in it is of a command")
-        self.deck = Deck(usable, random)
+        self.draws = ShuffledDraws(usable, random)
         self.notes: list[str] = []
         self.pieces = self.all_pieces()
 
-    def draw(self) -> Sound:
+    def draw(self) -> Utterance:
         """The next piece."""
         return next(self.pieces)
 
-    def all_pieces(self) -> Iterator[Sound]:
+    def all_pieces(self) -> Iterator[Utterance]:
         """Pieces without end; raises RecordingError when no recording can be used."""
-        while self.deck.items:
-            path, found = self.deck.draw(), False
+        while self.draws.items:
+            path, usable = self.draws.draw(), False
             try:
                 for wave in stream_recording(path, LONGEST_PIECE):
                     if (level := rms(wave)) >= QUIETEST:
-                        found = True
-                        yield Sound(UNKNOWN, str(path), faded(wave) / level, 0, len(wave))
+                        usable = True
+                        yield Utterance(UNKNOWN, str(path), fade(wave) / level, 0, len(wave))
             except RecordingError as error:
-                self.notes.append(f"left out, {error}")
-            if not found:
-                self.deck.remove(path)
-        raise RecordingError(f"none of the recordings of other speech can be used ({listing(self.notes)})")
+                self.notes.append(f"skipped {error}")
+            if not usable:
+                self.draws.remove(path)
+        raise RecordingError(f"no recording of other speech is usable ({listing(self.notes)})")
 
 
-def spoken(word: str, name: str, wave: NDArray[np.float32]) -> Sound | None:
-    """A recording of a word, float32 [n] at 16 kHz, and where the word is in it; None where there is no sound."""
+def utterance_of(word: str, name: str, wave: NDArray[np.float32]) -> Utterance | None:
+    """The utterance in a recording of a word, float32 [n] at 16 kHz; None if it is silent."""
     clip = fit_clip(wave) if len(wave) > CLIP_SAMPLES else wave
     begin, end = word_bounds(clip)
     level = rms(clip[begin:end])
-    return Sound(word, name, faded(clip) / level, begin, end - begin) if level >= QUIETEST else None
+    return Utterance(word, name, fade(clip) / level, begin, end - begin) if level >= QUIETEST else None
 
 
 def word_bounds(clip: NDArray[np.float32]) -> tuple[int, int]:
@@ -172,7 +172,7 @@ def word_bounds(clip: NDArray[np.float32]) -> tuple[int, int]:
     return first * FRAME, min(end * FRAME, len(clip))
 
 
-def faded(wave: NDArray[np.float32]) -> NDArray[np.float32]:
+def fade(wave: NDArray[np.float32]) -> NDArray[np.float32]:
     """A copy that rises from 0 in its first samples and falls to 0 in its last."""
     edge = min(EDGE, len(wave) // 2)
     ramp = np.linspace(0, 1, edge, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""A drawn stream as files: the recording, written as it is drawn, and its truth beside it."""
+"""A synthetic stream as files: the recording, written as it is drawn, and its truth next to it."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.corpus.speech_commands import Corpus
 from speech_lstm.errors import ConfigError
 from speech_lstm.files import atomic_path
-from speech_lstm.streams.scenes import Plan, Stream
+from speech_lstm.streams.scenes import Plan, SyntheticStream
 from speech_lstm.streams.truth import Event, write_truth
 
 MOST_SECONDS = (2**32 - 4096) // (2 * SAMPLE_RATE)  # of a WAV file, whose header counts bytes in 32 bits
 
 
 def truth_path(recording: Path) -> Path:
-    """Where the truth of a recording is, unless told."""
+    """The default path of the truth of a recording."""
     return recording.with_suffix(".csv")
 
 
 def write_stream(corpus: Corpus, plan: Plan, out: Path, progress: bool = True) -> tuple[list[Event], list[str]]:
-    """Write the stream to `out` as 16-bit WAV and its truth beside it: both, or neither and what stood there stays.
+    """Write the stream to `out` as 16-bit WAV and its truth to `truth_path(out)`: both, or neither is touched.
 
-    Returns the truth and what was left out, for people. Raises ConfigError for a name that isn't one of a WAV file
-    and for a stream too long for one; CorpusError, RecordingError, OutputError.
+    Returns the truth, and notes for people on what was skipped. Raises ConfigError for a name that does not end in
+    .wav and for a stream too long for a WAV file; CorpusError, RecordingError, OutputError.
     """
     import soundfile
     from tqdm import tqdm
 
     if out.suffix.lower() != ".wav":
-        raise ConfigError(f"{out}: the recording is a WAV file; give a name that ends in .wav")
+        raise ConfigError(f"{out}: the recording is a WAV file; pass a name that ends in .wav")
     if plan.seconds > MOST_SECONDS:
         raise ConfigError(f"a WAV file holds at most {MOST_SECONDS // 60:,} minutes; make several streams")
-    stream, events = Stream(corpus, plan), list[Event]()
-    shown = tqdm(total=round(plan.seconds), desc="making", unit="s", disable=not progress, delay=2)
+    stream, events = SyntheticStream(corpus, plan), list[Event]()
+    bar = tqdm(total=round(plan.seconds), desc="making", unit="s", disable=not progress, delay=2)
     with atomic_path(truth_path(out)) as truth, atomic_path(out) as recording:
-        with shown, soundfile.SoundFile(recording, "w", SAMPLE_RATE, 1, "PCM_16", format="WAV") as file:
+        with bar, soundfile.SoundFile(recording, "w", SAMPLE_RATE, 1, "PCM_16", format="WAV") as file:
             for scene in stream:
                 file.write(scene.samples)
                 events += scene.events
-                shown.update(file.tell() // SAMPLE_RATE - shown.n)
+                bar.update(file.tell() // SAMPLE_RATE - bar.n)
         with truth.open("w", encoding="utf-8", errors="backslashreplace", newline="") as table:
             write_truth(table, events)
     return events, stream.notes
