@@ -1,4 +1,4 @@
-"""Train every cell once with one recipe and one number of parameters, and print the table of docs/cells.md.
+"""Train every cell with one recipe and one number of parameters; print the table of docs/measurements/cells.md.
 
     python scripts/compare_cells.py DATA OUT [--cells lstm,gru] [--parameters 150000] [--epochs 6]
 

@@ -1,4 +1,4 @@
-"""The reports of a detector matched with the known words of a stream, each counted once; see docs/live.md."""
+"""The reports of a detector matched with the known words of a stream, each counted once; see docs/stream_test.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well a detector does on a stream: counts of a matching, rates per hour, latency; see docs/live.md."""
+"""How well a detector does on a stream: counts of a matching, rates per hour, latency; see docs/stream_test.md."""
 
 from __future__ import annotations
 
