@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 from tqdm import tqdm
 
-from speech_lstm.audio.recording import fit_clip
+from speech_lstm.audio.clips import fit_clip
 from speech_lstm.config import CLIP_SAMPLES, COMMANDS_8, SAMPLE_RATE, Config
 from speech_lstm.corpus.recordings import Recordings, read_recordings
 from speech_lstm.model.network import Network

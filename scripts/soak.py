@@ -22,7 +22,8 @@ from typing import IO, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from speech_lstm.audio.recording import fit_clip, read_recording
+from speech_lstm.audio.clips import fit_clip
+from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE
 from speech_lstm.report.plotting import BLUE, GREY, VERMILION, save_figure, tidy
 
@@ -74,7 +75,7 @@ def speak(seconds: float, out: IO[bytes]) -> None:
 
 def hear(device: str | None, seconds: float) -> Run:
     """Listen to the device, or standard input without one, and note what it took, every few seconds of the stream."""
-    from speech_lstm.audio.inputs import Levelled, find_input
+    from speech_lstm.audio.inputs import LevelledInput, find_input
     from speech_lstm.audio.level import Level
     from speech_lstm.recognition.detector import Detector
     from speech_lstm.recognition.recognizer import load, one_thread
@@ -85,7 +86,7 @@ def hear(device: str | None, seconds: float) -> Run:
     run: Run = {name: [] for name in ("seconds", "memory", "median", "slowest", "lag", "cpu", "lost", "commands")}
     first, busy, commands = 0.0, time.process_time(), 0
     blocks: list[float] = []
-    with Levelled(source, Level(automatic=True)) as microphone:
+    with LevelledInput(source, Level(automatic=True)) as microphone:
         for block in microphone:
             began = time.monotonic()
             first = first or began - len(block) / SAMPLE_RATE

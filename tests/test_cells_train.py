@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from speech_lstm.audio.clips import fit_clip
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.audio.recording import fit_clip, read_recording
+from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import FeatureConfig, NetworkConfig
 from speech_lstm.model.network import Network
 from support import naive_cells

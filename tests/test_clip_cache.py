@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from speech_lstm.audio.recording import fit_clip, read_recording
+from speech_lstm.audio.clips import fit_clip
+from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.corpus.clip_cache import CACHE_FOLDER, ClipCache, cache_folders, check_space, load_clips, to_int16
 from speech_lstm.errors import CorpusError, SpeechLSTMError

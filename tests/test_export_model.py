@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from speech_lstm.audio.clips import fit_clip
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.audio.recording import fit_clip, read_recording
+from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.errors import ModelError
 from speech_lstm.export import native

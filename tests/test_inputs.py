@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speech_lstm.audio.inputs import Levelled, Piped, Played, find_input
+from speech_lstm.audio.inputs import FileInput, LevelledInput, PipeInput, find_input
 from speech_lstm.audio.level import Level
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.errors import ConfigError, RecordingError
@@ -27,10 +27,10 @@ LISTEN = [sys.executable, "-m", "speech_lstm", "listen"]
 HEAR = """
 import sys
 import numpy as np
-from speech_lstm.audio.inputs import Piped
+from speech_lstm.audio.inputs import PipeInput
 from speech_lstm.errors import RecordingError
 try:
-    with Piped(int(sys.argv[1])) as source:
+    with PipeInput(int(sys.argv[1])) as source:
         blocks = list(source)
     np.save(sys.argv[2], np.concatenate(blocks))
     print(max(map(len, blocks)))
@@ -53,7 +53,7 @@ def header(rate: int, riff: int, data: int, channels: int = 1, extra: bytes = b"
 
 
 def heard(sent: bytes, tmp_path: Path, raw: int = 0) -> np.ndarray | str:
-    """What `Piped` hears of bytes from a real pipe, or its error."""
+    """What `PipeInput` hears of bytes from a real pipe, or its error."""
     command = [sys.executable, "-c", HEAR, str(raw), str(tmp_path / "heard.npy")]
     run = subprocess.run(command, input=sent, cwd=ROOT, capture_output=True, timeout=SLOW)
     assert run.returncode == 0, run.stderr
@@ -138,7 +138,7 @@ def test_a_pipe_without_sound_yields_empty_blocks(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("speech_lstm.audio.inputs.POLL_SECONDS", 0.05)
     with os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "wb", buffering=0) as sender:
         monkeypatch.setattr("speech_lstm.audio.inputs.standard_input", lambda: pipe)
-        with Levelled(Piped(SAMPLE_RATE), Level()) as source:
+        with LevelledInput(PipeInput(SAMPLE_RATE), Level()) as source:
             blocks = iter(source)
             sender.write(samples[: len(samples) // 2])
             sizes = [len(next(blocks))]
@@ -148,6 +148,25 @@ def test_a_pipe_without_sound_yields_empty_blocks(monkeypatch: pytest.MonkeyPatc
             sender.close()
             sizes += map(len, blocks)
     assert sum(sizes) == len(samples) // 2
+
+
+STOP_EARLY = """
+from speech_lstm.audio.inputs import PipeInput
+with PipeInput(44_100) as source:
+    print(next(len(block) for block in source if len(block)))
+"""
+
+
+def test_a_process_that_ends_before_its_pipe_prints_nothing() -> None:
+    """Neither the reading thread nor the resampler complains."""
+    command = [sys.executable, "-c", STOP_EARLY]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as process:  # type: ignore[call-overload]
+        process.stdin.write(pcm(tone(44_100)))
+        process.stdin.flush()
+        assert int(process.stdout.readline()) > 0
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=SLOW) == 0
 
 
 @pytest.mark.skipif(bool(missing()), reason=f"{', '.join(missing())} is missing")
@@ -186,7 +205,7 @@ def test_a_recorder_in_a_pipe(program: str, tmp_path: Path) -> None:
 def test_a_file_is_played_in_real_time(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "tone.wav", tone(44_100), 44_100)
     start = time.monotonic()
-    with Levelled(Played(tmp_path / "tone.wav"), Level()) as source:
+    with LevelledInput(FileInput(tmp_path / "tone.wav"), Level()) as source:
         assert source.device.name == str(tmp_path / "tone.wav")
         times, blocks = [], []
         for block in source:
@@ -207,5 +226,5 @@ def test_what_can_not_be_listened_to_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--device or --input, not both"):
         find_input("usb", "-", None)
     for recording in (None, str(tmp_path / "text.wav")):
-        with pytest.raises(ConfigError, match="give --input - with it"):
+        with pytest.raises(ConfigError, match=r"--raw .* --input -"):
             find_input(None, recording, 16_000)

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from speech_lstm.audio.recording import find_clip, fit_clip, read_recording
+from speech_lstm.audio.clips import find_clip, fit_clip
+from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
 from speech_lstm.errors import ConfigError, RecordingError
 from speech_lstm.insight import influence

@@ -20,9 +20,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speech_lstm.audio.clips import fit_clip
 from speech_lstm.audio.energy import frame_levels
 from speech_lstm.audio.inputs import Origin
-from speech_lstm.audio.recording import fit_clip, read_recording
+from speech_lstm.audio.recording import read_recording
 from speech_lstm.audio.word_recorder import WordRecorder
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.corpus.own_words import missing_takes, speaker_id, take_path

@@ -1,4 +1,4 @@
-"""What can be listened to: a microphone, sound that comes in over standard input, a file played in real time."""
+"""Inputs: a microphone, sound that arrives on standard input, and a file played in real time."""
 
 from __future__ import annotations
 
@@ -17,39 +17,42 @@ import numpy as np
 import soundfile
 
 from speech_lstm.audio.level import Level
-from speech_lstm.audio.recording import decoded, stream_recording
+from speech_lstm.audio.recording import frame_blocks, resample_blocks, stream_recording
 from speech_lstm.audio.sources import STDIN, decoder_reason, standard_input
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.errors import ConfigError, RecordingError, printable
 
 BLOCK_SECONDS = 0.1
-POLL_SECONDS = 0.5  # longest time without a block: what goes on beside the sound must not wait for more of it
-WAITING_BLOCKS = 10  # a pipe that is faster than we waits in turn
+POLL_SECONDS = 0.5  # longest time without a block: other tasks must not wait for more sound
+WAITING_BLOCKS = 10  # a sender that is faster than this program waits when they are full
+
+END: Any = object()  # of the sound
+NOTHING = np.zeros((0, 1), np.float32)  # frames
 
 
-class Named(Protocol):
-    """What is listened to."""
+class HasName(Protocol):
+    """The device, file or pipe of an input."""
 
     @property
     def name(self) -> str: ...
 
 
 class Input(AbstractContextManager[Any], Protocol):
-    """Something to listen to: open in a with block, it yields 1-D float32 blocks at 16 kHz of any length.
+    """A source of sound: open in a with block, it yields 1-D float32 blocks at 16 kHz of any length.
 
-    A block is empty where none arrived for a while.
+    A block is empty if no sound has arrived for a while.
     """
 
     @property
-    def device(self) -> Named: ...
+    def device(self) -> HasName: ...
     @property
     def overruns(self) -> int:
-        """Blocks that were lost because this machine is too slow."""
+        """Blocks that were lost because the machine is too slow."""
         ...
 
     @property
     def hint(self) -> str:
-        """One line about what is wrong with the input now, or empty."""
+        """One line about a present fault of the input, or empty."""
         ...
 
     def __iter__(self) -> Iterator[np.ndarray]: ...
@@ -62,16 +65,16 @@ class Origin:
     name: str
 
 
-class Played:
-    """A recording played in real time, as if it were spoken now. Raises RecordingError for one that can't be read."""
+class FileInput:
+    """A recording played in real time, as if it were spoken now. Raises RecordingError for an unusable one."""
 
-    overruns = 0  # a slow program gets its blocks later
+    overruns = 0  # a slow program gets its blocks later, and all of them
     hint = ""
 
     def __init__(self, path: Path) -> None:
         self.device = Origin(printable(str(path)))
         blocks = stream_recording(path, BLOCK_SECONDS)
-        self._blocks = chain([next(blocks)], blocks)  # what can't be read is told before anything is started
+        self._blocks = chain([next(blocks)], blocks)  # an unusable one fails before anything is started
 
     def __enter__(self) -> Self:
         return self
@@ -82,34 +85,36 @@ class Played:
         pass
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        start, heard = time.monotonic(), 0
+        start, samples = time.monotonic(), 0
         for block in self._blocks:
-            heard += len(block)
-            time.sleep(max(0.0, start + heard / SAMPLE_RATE - time.monotonic()))
+            samples += len(block)
+            time.sleep(max(0.0, start + samples / SAMPLE_RATE - time.monotonic()))
             yield block
 
 
-class Piped:
-    """Sound on standard input as it comes in: a WAV stream whose header need not know its length, or raw samples.
+class PipeInput:
+    """Sound on standard input as it arrives: a WAV stream, whose header may lack its length, or raw samples.
 
     While nothing arrives, it yields an empty block every POLL_SECONDS.
 
-    raw: the rate in Hz of raw samples, 16 bits, little-endian, mono; 0 for a WAV stream.
-    Raises RecordingError, while iterating, for what is not such a sound.
+    `raw` is the rate in Hz of raw samples, 16 bits, little-endian, mono; 0 for a WAV stream. Raises RecordingError,
+    while iterating, for anything else.
     """
 
-    overruns = 0  # whoever writes into the pipe waits, or loses blocks and says so
+    overruns = 0  # the sender waits, or loses blocks and reports it
     hint = ""
 
     def __init__(self, raw: int = 0) -> None:
         self.device = Origin(STDIN)
         self._raw = raw
         self._descriptor = standard_input().fileno()
+        # The sound's rate, then its blocks float32 [frames, channels], then END; or a RecordingError.
         self._arrived: queue.Queue[Any] = queue.Queue(WAITING_BLOCKS)
         self._closed = False
 
     def __enter__(self) -> Self:
-        # Reading in C can't be interrupted, so that a thread does it, which ends with the process.
+        # Reading in C cannot be interrupted, so a thread does it, which ends with the process. The thread has no
+        # resampler: its binding would report at the end of the process that it was never freed.
         threading.Thread(target=self._read, daemon=True).start()
         return self
 
@@ -119,28 +124,38 @@ class Piped:
         self._closed = True
 
     def __iter__(self) -> Iterator[np.ndarray]:
+        arrivals = self._arrivals()
+        while (rate := next(arrivals, END)) is None:
+            yield NOTHING[:, 0]
+        if rate is not END:
+            blocks = (NOTHING if block is None else block for block in arrivals)
+            yield from resample_blocks(blocks, rate, STDIN)
+
+    def _arrivals(self) -> Iterator[Any]:
+        """What the thread has put into the queue; None if nothing has arrived for POLL_SECONDS."""
         while not self._closed:
             try:
                 item = self._arrived.get(timeout=POLL_SECONDS)
             except queue.Empty:
-                item = np.zeros(0, np.float32)
+                item = None
             if isinstance(item, RecordingError):
                 raise item
-            if item is None:
+            if item is END:
                 return
             yield item
 
     def _read(self) -> None:
-        """In the thread: the blocks at 16 kHz, then None; or the RecordingError."""
+        """In the thread: fill the queue."""
         try:
-            with self._opened() as sound:
-                for block in decoded(sound, STDIN, round(BLOCK_SECONDS * sound.samplerate) * sound.channels):
+            with self._open() as sound:
+                self._arrived.put(sound.samplerate)
+                for block in frame_blocks(sound, STDIN, round(BLOCK_SECONDS * sound.samplerate) * sound.channels):
                     self._arrived.put(block)
-            self._arrived.put(None)
+            self._arrived.put(END)
         except RecordingError as error:
             self._arrived.put(error)
 
-    def _opened(self) -> soundfile.SoundFile:
+    def _open(self) -> soundfile.SoundFile:
         layout = {"samplerate": self._raw, "channels": 1, "format": "RAW", "subtype": "PCM_16", "endian": "LITTLE"}
         try:
             sound = soundfile.SoundFile(self._descriptor, closefd=False, **(layout if self._raw else {}))
@@ -154,14 +169,14 @@ class Piped:
         return sound
 
 
-class Levelled:
-    """An input whose blocks go through `Level`; its hints are those of the input and of the level."""
+class LevelledInput:
+    """An input whose blocks pass through `Level`; its hints are those of the input and of the level."""
 
     def __init__(self, source: Input, level: Level) -> None:
         self.source, self.level = source, level
 
     @property
-    def device(self) -> Named:
+    def device(self) -> HasName:
         return self.source.device
 
     @property
@@ -187,13 +202,13 @@ class Levelled:
 
 
 def find_input(device: str | None, recording: str | None, raw: int | None) -> Input:
-    """The input that the flags --device, --input and --raw mean; raises an error that says what is wrong with it."""
+    """The input that the flags --device, --input and --raw select; raises an error for impossible ones."""
     if raw is not None and recording != "-":
-        raise ConfigError("--raw is the rate of samples on standard input; give --input - with it")
+        raise ConfigError("--raw is the rate of samples on standard input; add --input -")
     if recording is None:
         from speech_lstm.audio.microphone import Microphone
 
         return Microphone(device, BLOCK_SECONDS)
     if device is not None:
         raise ConfigError("give --device or --input, not both")
-    return Piped(raw or 0) if recording == "-" else Played(Path(recording))
+    return PipeInput(raw or 0) if recording == "-" else FileInput(Path(recording))

@@ -1,4 +1,4 @@
-"""Where a recording's bytes come from: a path, standard input, a pipe or an open file, opened and checked."""
+"""Where the bytes of a recording come from: a path, standard input, a pipe or an open file, opened and checked."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Literal, cast
 
 import soundfile
 
@@ -21,78 +21,135 @@ from speech_lstm.errors import RecordingError, printable
 Source = str | os.PathLike[str] | BinaryIO  # "-" is standard input
 
 STDIN = "standard input"
+WAV_SUFFIXES = {".wav", ".wave", ".w64", ".rf64"}
+AUDIO_SUFFIXES = frozenset(
+    {*WAV_SUFFIXES, ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf"}
+)
 
 
 @contextlib.contextmanager
-def opened(source: Source, name: str) -> Iterator[soundfile.SoundFile]:
-    """Open the sound in `source`, checked to be whole."""
+def open_sound(source: Source, name: str) -> Iterator[soundfile.SoundFile]:
+    """Open the sound in `source`, which messages call `name`; raises RecordingError for a truncated one."""
     with contextlib.ExitStack() as stack:
         try:
             file = _seekable(source, name, stack)
-            if (position := containers.unfinished_size(file)) is not None:
-                file.seek(0)
-                file = _spooled(file, stack)
-                file.seek(position)
-                file.write(b"\xff\xff\xff\xff")  # for libsndfile: until the end of the file
             if not file.seek(0, os.SEEK_END):
                 raise RecordingError(f"{name}: is empty (0 bytes)")
-            missing = containers.missing_bytes(file)
+            missing, unset_size = containers.inspect(file)
             file.seek(0)
+            if unset_size is not None:
+                file = _with_size(file, unset_size, stack)
         except (OSError, ValueError) as error:  # ValueError: a closed file, a zero byte in a name
             raise unreadable(name, error) from error
         if missing:
             raise RecordingError(
                 f"{name}: is truncated: {missing} bytes that its header promises are missing; copy or record it again"
             )
-        yield stack.enter_context(_sound(file, name))
+        yield stack.enter_context(_sound_file(file, name))
 
 
-def _sound(file: BinaryIO, name: str) -> soundfile.SoundFile:
+def _sound_file(file: BinaryIO, name: str) -> soundfile.SoundFile:
     try:
-        return _ForwardFile(_Bytes(file))
+        return _ForwardFile(_ShortReads(file))
     except soundfile.SoundFileError as error:
         raise RecordingError(
-            f"{name}: not a recording that can be read ({decoder_reason(error)}); "
-            "WAV, FLAC, OGG and MP3 can be, convert others to one of them"
+            f"{name}: not a recording in a supported format ({decoder_reason(error)}); "
+            "convert it to WAV, FLAC, OGG or MP3"
         ) from error
 
 
 def _seekable(source: Source, name: str, stack: contextlib.ExitStack) -> BinaryIO:
-    """The bytes of `source` as a file that can seek, as libsndfile needs; from a pipe by way of the disk."""
+    """The bytes of `source` as a file that can seek, which libsndfile needs; a pipe is copied to the disk."""
     if isinstance(source, (str, os.PathLike)):
         if os.fspath(source) == "-":
-            return _spooled(standard_input(), stack)
+            return _spool(standard_input(), stack)
         if not os.fspath(source):
-            raise RecordingError("an empty name is given where a recording is wanted")
+            raise RecordingError("the name of the recording is empty; give a file, or - for standard input")
         file: BinaryIO = stack.enter_context(Path(source).open("rb"))  # noqa: SIM115
         mode = os.fstat(file.fileno()).st_mode
         if stat.S_ISCHR(mode):  # such as /dev/zero, which has no end
             raise RecordingError(f"{name}: is a device, not a recording; use `speech-lstm listen` to listen to one")
-        return file if stat.S_ISREG(mode) else _spooled(file, stack)
+        return file if stat.S_ISREG(mode) else _spool(file, stack)
     if isinstance(source.read(0), str):
         raise RecordingError(f"{name}: was opened as text; open it in binary mode (rb)")
-    return source if source.seekable() else _spooled(source, stack)
+    return source if source.seekable() else _spool(source, stack)
 
 
 def standard_input() -> BinaryIO:
-    """The bytes of standard input; raises RecordingError where there are none to come."""
+    """The bytes of standard input; raises RecordingError if it is closed or a terminal."""
     stream = getattr(sys.stdin, "buffer", None)
     if stream is None or stream.closed:
-        raise RecordingError(f"{STDIN}: there is none; give a file")
+        raise RecordingError(f"{STDIN}: is closed; give a file")
     if stream.isatty():
-        raise RecordingError(f"{STDIN}: is a terminal; send a recording in, such as with: < recording.wav")
+        raise RecordingError(f"{STDIN}: is a terminal; redirect a recording into it: < recording.wav")
     return cast(BinaryIO, stream)
 
 
-def _spooled(file: BinaryIO, stack: contextlib.ExitStack) -> BinaryIO:
-    """A copy of the rest of `file` in a temporary file that is gone when `stack` closes."""
+def _spool(file: BinaryIO, stack: contextlib.ExitStack) -> BinaryIO:
+    """A copy of the rest of `file` in a temporary file that is deleted when `stack` closes."""
     copy = cast(BinaryIO, stack.enter_context(tempfile.TemporaryFile()))  # noqa: SIM115
     shutil.copyfileobj(file, copy, 1 << 20)
     return copy
 
 
+def _with_size(file: BinaryIO, position: int, stack: contextlib.ExitStack) -> BinaryIO:
+    """A copy of a WAV file whose size of the sound, at `position`, says: until the end of the file."""
+    copy = _spool(file, stack)
+    copy.seek(position)
+    copy.write(b"\xff\xff\xff\xff")
+    copy.seek(0)
+    return copy
+
+
+def find_recordings(paths: Iterable[str | os.PathLike[str]]) -> list[Path | Literal["-"]]:
+    """The recordings that `paths` name: files themselves, "-" as itself, and the recordings in folders.
+
+    A folder is searched with its sub-folders for names that end in one of AUDIO_SUFFIXES, in sorted order; hidden
+    names are skipped. Raises RecordingError for a path that does not exist and a folder without a recording.
+    """
+    recordings: list[Path | Literal["-"]] = []
+    for path in paths:
+        if os.fspath(path) != "-":
+            recordings.extend(_expand(os.fspath(path)))
+        elif "-" in recordings:
+            raise RecordingError("standard input (-) can be read only once; name it once")
+        else:
+            recordings.append("-")
+    return recordings
+
+
+def _expand(text: str) -> list[Path]:
+    """The recordings that one path names."""
+    name, path = printable(text), Path(text)
+    try:
+        if path.is_dir() and text:  # Path("") would be the current folder
+            if recordings := _search(path):
+                return recordings
+            kinds = ", ".join(sorted(AUDIO_SUFFIXES))
+            raise RecordingError(f"{name}: a folder without a recording ({kinds})")
+        if path.exists() and text:
+            return [path]
+    except OSError as error:
+        raise unreadable(name, error) from error
+    raise RecordingError(f"{name or repr(name)}: there is no such file or folder")
+
+
+def _search(folder: Path) -> list[Path]:
+    def fail(error: OSError) -> None:
+        raise unreadable(printable(str(error.filename)), error) from error
+
+    recordings = []
+    for root, folders, files in os.walk(folder, onerror=fail):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            path = Path(root, name)
+            if path.suffix.lower() in AUDIO_SUFFIXES and not name.startswith(".") and path.is_file():
+                recordings.append(path)
+    return sorted(recordings)
+
+
 def unreadable(name: str, error: Exception) -> RecordingError:
-    """The one line for a file that can't be opened or read."""
+    """The error for a file that cannot be opened or read."""
     if isinstance(error, FileNotFoundError):
         return RecordingError(f"{name}: there is no such file")
     if isinstance(error, IsADirectoryError):
@@ -100,27 +157,27 @@ def unreadable(name: str, error: Exception) -> RecordingError:
     if isinstance(error, PermissionError):
         return RecordingError(f"{name}: may not be read; change its permissions")
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-        return RecordingError(f"{name}: no disk space for a copy of it in {tempfile.gettempdir()}; free some")
-    return RecordingError(f"{name}: can't be read: {getattr(error, 'strerror', None) or error}")
+        return RecordingError(f"{name}: no disk space for a copy of it in {tempfile.gettempdir()}; free some space")
+    return RecordingError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
 def decoder_reason(error: Exception) -> str:
-    """libsndfile's own words, to stand in parentheses."""
+    """libsndfile's message, for use in parentheses."""
     return str(getattr(error, "error_string", error)).strip().removeprefix("Error : ").rstrip(".")
 
 
 def source_name(source: Source) -> str:
-    """What messages call `source`."""
+    """The name of `source` in messages."""
     if not isinstance(source, (str, os.PathLike)):
         source = getattr(source, "name", None) or "recording"
         return printable(source) if isinstance(source, str) else "recording"
     return STDIN if os.fspath(source) == "-" else printable(os.fspath(source))
 
 
-class _Bytes:
-    """A file as libsndfile sees it: what the disk or a damaged header makes impossible is no more bytes.
+class _ShortReads:
+    """A file that returns fewer bytes where the disk or a damaged header makes an operation fail.
 
-    An exception in one of its callbacks would be printed, not raised.
+    libsndfile cannot pass on an exception of its callbacks: it would be printed.
     """
 
     def __init__(self, file: BinaryIO) -> None:

@@ -20,7 +20,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from speech_lstm.audio.recording import find_recordings
+    from speech_lstm.audio.sources import find_recordings
     from speech_lstm.errors import RecordingError, printable
 
     paths = find_recordings(arguments.paths)  # before torch is imported: a wrong path is told at once

@@ -46,12 +46,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from speech_lstm.audio.inputs import Levelled, find_input
+    from speech_lstm.audio.inputs import LevelledInput, find_input
     from speech_lstm.audio.level import Level
 
     # Before the model is loaded, so that a wrong device, program or address fails at once.
     source = find_input(arguments.device, arguments.input, arguments.raw)
-    microphone = Levelled(source, Level(arguments.auto_level == "true"))
+    microphone = LevelledInput(source, Level(arguments.auto_level == "true"))
     actions = actions_of(arguments)
     load_plugins(arguments)
     from speech_lstm.live.listening import listen

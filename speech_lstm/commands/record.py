@@ -31,13 +31,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from speech_lstm.audio.inputs import Levelled, find_input
+    from speech_lstm.audio.inputs import LevelledInput, find_input
     from speech_lstm.audio.level import Level
     from speech_lstm.audio.word_recorder import WordRecorder
     from speech_lstm.corpus.own_words import missing_takes
 
     takes = missing_takes(arguments.out, arguments.words, arguments.speaker, arguments.each)
-    source = Levelled(find_input(arguments.device, arguments.input, arguments.raw), Level())
+    source = LevelledInput(find_input(arguments.device, arguments.input, arguments.raw), Level())
     total = len(arguments.words) * arguments.each
     if len(takes) < total:
         print(f"{total - len(takes)} of {total} are there already")

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_lstm.audio.recording import fit_clip, read_recording
+from speech_lstm.audio.clips import fit_clip
+from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
 from speech_lstm.errors import CorpusError, RecordingError
 from speech_lstm.files import OutputError, atomic_path, write_json

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_lstm.audio.recording import find_recordings
+from speech_lstm.audio.sources import find_recordings
 from speech_lstm.config import UNKNOWN, CorpusConfig, split_names
 from speech_lstm.corpus.clip_cache import ClipCache, load_clips
 from speech_lstm.corpus.speech_commands import NOISE_FOLDER, Corpus

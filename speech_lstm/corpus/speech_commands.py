@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from speech_lstm.audio.recording import AUDIO_SUFFIXES, read_recording
+from speech_lstm.audio.recording import read_recording
+from speech_lstm.audio.sources import AUDIO_SUFFIXES
 from speech_lstm.config import SILENCE, UNKNOWN
 from speech_lstm.errors import CorpusError, RecordingError, printable
 

@@ -186,7 +186,8 @@ def noise(shortest: int) -> Iterator[Floats]:
 
 def carried_recordings() -> Floats:
     """The recordings of the repository, a second of each: float32 [n, CLIP_SAMPLES]; none in an installed package."""
-    from speech_lstm.audio.recording import fit_clip, read_recording
+    from speech_lstm.audio.clips import fit_clip
+    from speech_lstm.audio.recording import read_recording
 
     paths = sorted(DEMO.rglob("*.wav")) if DEMO.is_dir() else []
     clips: list[NDArray[np.float32]] = [fit_clip(read_recording(path)) for path in paths]

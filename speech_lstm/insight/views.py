@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from speech_lstm.audio.recording import find_clip, stream_recording
+from speech_lstm.audio.clips import find_clip
+from speech_lstm.audio.recording import stream_recording
 from speech_lstm.audio.sources import source_name
 from speech_lstm.errors import ConfigError, RecordingError, printable
 from speech_lstm.files import OutputError, atomic_path, write_json

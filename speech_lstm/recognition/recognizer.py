@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_lstm.audio.recording import Source, find_clip, fit_clip, read_recording, stream_recording, to_mono_16k
+from speech_lstm.audio.clips import find_clip, fit_clip
+from speech_lstm.audio.recording import read_recording, stream_recording, to_mono_16k
+from speech_lstm.audio.sources import Source
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
 from speech_lstm.errors import ModelError, RecordingError, require
 from speech_lstm.recognition.detector import Detector

@@ -10,8 +10,10 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_lstm.audio.clips import fit_clip
 from speech_lstm.audio.energy import FRAME, frame_powers, noise_floor, rms, stretches
-from speech_lstm.audio.recording import find_recordings, fit_clip, read_recording, stream_recording
+from speech_lstm.audio.recording import read_recording, stream_recording
+from speech_lstm.audio.sources import find_recordings
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.corpus.clip_cache import LONGEST_SECONDS
 from speech_lstm.corpus.speech_commands import Corpus, Split, listing
