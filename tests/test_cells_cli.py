@@ -249,7 +249,7 @@ def test_training_with_a_budget(capsys: pytest.CaptureFixture[str], demo: Path, 
     assert abs(count - 9_000) <= 0.05 * 9_000
     assert kept.network.hidden != NetworkConfig().hidden
     assert call(capsys, *words, "--resume")[0] == 0
-    assert "leave sizes out" in refusal(capsys, *words, "--sizes", "3,4")
+    assert "sizes is '3,4'" in refusal(capsys, *words, "--sizes", "3,4")
 
 
 def test_the_catalogue_names_what_a_cell_is() -> None:

@@ -120,7 +120,7 @@ def test_the_header_says_in_json_what_it_is(saved: Path) -> None:
 
 TENSORS: dict[str, tuple[Callable[[dict[str, Tensor]], Any], str]] = {
     "missing": (lambda t: t.pop("head.bias"), "1 weight(s) of the network are missing, such as 'head.bias'"),
-    "extra": (lambda t: t.update({"evil\nline": torch.ones(2)}), "that the network hasn't, such as 'evil\\nline'"),
+    "extra": (lambda t: t.update({"evil\nline": torch.ones(2)}), "1 weight(s) that the network does not have, such as 'evil\\nline'"),
     "shape": (lambda t: t.update({"head.bias": torch.ones(4)}), "head.bias is [4] float32, but the header"),
     "dtype": (lambda t: t.update({"head.bias": torch.ones(3).half()}), "head.bias is [3] float16, but the header"),
     "nan": (lambda t: t["head.bias"].fill_(float("nan")), "head.bias holds values that are not numbers"),
@@ -142,7 +142,7 @@ HEADERS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no network": (lambda h: h.pop("network"), "'network'"),
     "no detection": (lambda h: h.pop("detection"), "'detection'"),
     "thresholds that are a list": (lambda h: h.update(detection={"thresholds": [0.5]}), "must be a table"),
-    "a threshold for no label": (lambda h: h.update(detection={"thresholds": {"go": 0.5}}), "for 'go', which is no"),
+    "a threshold for no label": (lambda h: h.update(detection={"thresholds": {"go": 0.5}}), "a threshold for 'go'"),
     "a threshold above one": (
         lambda h: h.update(detection={"thresholds": {"yes": 1.5}}),
         "'yes' is 1.5; it must",
@@ -152,15 +152,15 @@ HEADERS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         "false_accepts_per_hour is -1.0; it must",
     ),
     "no training": (lambda h: h.pop("training"), "'training'"),
-    "empty labels": (lambda h: h.update(labels=[]), "labels are none"),
+    "empty labels": (lambda h: h.update(labels=[]), "labels are missing"),
     "text for labels": (lambda h: h.update(labels="yes"), "labels are not a list"),
     "numbers for labels": (lambda h: h.update(labels=[1, 2, 3]), "labels are not a list"),
-    "labels twice": (lambda h: h.update(labels=["yes", "yes", "no"]), "not all different"),
+    "labels twice": (lambda h: h.update(labels=["yes", "yes", "no"]), "not distinct"),
     "an empty label": (lambda h: h.update(labels=["yes", "", "no"]), "empty"),
     "a label of two lines": (lambda h: h.update(labels=["yes", "n\no", "x"]), "labels are not a list"),
     "more labels": (lambda h: h.update(labels=["yes", "b", "c", "d"]), "but the header describes a network with [4"),
     "an unknown setting": (lambda h: h["network"].update(gates=5), "unknown setting 'gates'"),
-    "an unknown cell": (lambda h: h["network"].update(cell="lstn"), "its cell 'lstn' is not known here"),
+    "an unknown cell": (lambda h: h["network"].update(cell="lstn"), "its cell 'lstn'"),
     "an impossible setting": (lambda h: h["network"].update(hidden=-1), "hidden is -1"),
     "a setting of another type": (lambda h: h["features"].update(hop_ms="1"), "hop_ms is '1'; it must be a number"),
     "not a number": (lambda h: h["features"].update(hop_ms=float("nan")), "hop_ms is nan"),
@@ -189,8 +189,8 @@ def test_a_damaged_header(saved: Path, fault: str) -> None:
         ("kind", "another", "but not a speech-lstm model"),
         ("version", None, "no format version"),
         ("version", "one", "no format version"),
-        ("version", "2", "format 2 is older than this program reads; train or download it anew"),
-        ("version", "4", "format 4 is newer than this program reads (format 3); upgrade speech-lstm"),
+        ("version", "2", "format 2 is older than this program reads"),
+        ("version", "4", "format 4 is newer than this program reads (format 3)"),
         ("version", "9" * 5000, "header is damaged"),
         ("header", None, "header is damaged"),
         ("header", "{", "header is damaged"),
@@ -224,7 +224,7 @@ def test_what_is_no_model_file_at_all(tmp_path: Path) -> None:
 def test_content_that_is_no_safetensors(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
-    assert "not a speech-lstm model, or cut off" in refused(path)
+    assert "not a speech-lstm model" in refused(path)
 
 
 def test_a_pickle_is_never_run(tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_huge_claims_take_no_memory(saved: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs sparse files and resource limits")
 @pytest.mark.parametrize(
-    ("size_of_extra", "says"), [(1 << 31, "hasn't, such as 'extra'"), (1 << 43, "giant.safetensors: ")]
+    ("size_of_extra", "says"), [(1 << 31, "'extra'"), (1 << 43, "giant.safetensors: ")]
 )
 def test_a_giant_sparse_file_is_refused_in_little_memory(saved: Path, size_of_extra: int, says: str) -> None:
     """The file really has the gigabytes that its header names for one tensor too many."""

@@ -23,7 +23,7 @@ from speech_lstm.export import native
 from speech_lstm.export.model import recording_model, stream_model
 from speech_lstm.export.parity import answer_of
 from speech_lstm.model.checkpoint import load_model, save_model
-from speech_lstm.model.onnx_file import SEAL_SIZE, sealed
+from speech_lstm.model.onnx_file import SEAL_SIZE, seal
 from speech_lstm.recognition.onnx_model import OnnxModel, OnnxStream
 from speech_lstm.recognition.recognizer import Recognizer, load
 from support.command_line import SLOW, call, refusal
@@ -200,7 +200,7 @@ def test_a_file_that_was_cut_off(content: bytes, share: float, tmp_path: Path) -
 
 def test_files_of_another_kind(folder: Path, tmp_path: Path) -> None:
     assert "no such file" in refused(tmp_path / "none.onnx")
-    assert "can't be read" in refused(tmp_path)
+    assert "is a directory" in refused(tmp_path)
     assert "not an ONNX file" in refused(folder / "forwards.safetensors")
     assert "frame by frame" in refused(folder / "stream.onnx")
     assert "whole recordings" in refused(folder / "model.onnx", OnnxStream)
@@ -221,7 +221,7 @@ def test_files_of_another_kind(folder: Path, tmp_path: Path) -> None:
         ("version", "x", "no format version"),
         ("labels", "[]", "damaged"),
         ("labels", "[", "damaged"),
-        ("detection", '{"thresholds": {"stop": 0.5}}', "no label"),
+        ("detection", '{"thresholds": {"stop": 0.5}}', "damaged"),
         ("network", '{"cell": 3}', "damaged"),
     ],
 )
@@ -230,7 +230,7 @@ def test_headers_that_are_refused(content: bytes, key: str, value: str, said: st
     for item in proto.metadata_props:
         if item.key == key:
             item.value = value
-    path.write_bytes(sealed(proto.SerializeToString()))
+    path.write_bytes(seal(proto.SerializeToString()))
     assert said in refused(path)
 
 
@@ -288,7 +288,7 @@ def test_the_name_of_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_bad_input(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no such file" in refusal(capsys, "export", tmp_path / "none.safetensors")
-    assert "name the model that it was made of" in refusal(capsys, "export", folder / "model.onnx")
+    assert "model.onnx: an ONNX export" in refusal(capsys, "export", folder / "model.onnx")
     (tmp_path / "f.onnx").mkdir()
     assert "folder" in refusal(capsys, "export", folder / "forwards.safetensors", "--out", tmp_path / "f.onnx")
     assert "must end in .onnx" in refusal(capsys, "export", folder / "forwards.safetensors", "--out", tmp_path / "a")

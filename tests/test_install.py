@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 
 from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import SAMPLE_RATE
-from speech_lstm.model.onnx_file import SEAL_SIZE, sealed
+from speech_lstm.model.onnx_file import SEAL_SIZE, seal
 
 ROOT = Path(__file__).parents[1]
 MODELS = [ROOT / "checkpoints" / f"commands8{suffix}" for suffix in (".safetensors", ".onnx")]
@@ -194,7 +194,7 @@ def test_bad_model_files_are_refused(environment: Path, tmp_path: Path) -> None:
     flipped = bytearray(content)
     flipped[len(content) // 2] ^= 1
     for bad, says in [
-        (sealed(proto.SerializeToString()), "format 99 is newer than this program reads"),
+        (seal(proto.SerializeToString()), "format 99 is newer than this program reads"),
         (bytes(flipped), "damaged or changed after its export"),
         (content[: len(content) // 2], "damaged"),
         (foreign.SerializeToString(), "an ONNX file, but not a speech-lstm onnx model"),

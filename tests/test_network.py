@@ -13,7 +13,7 @@ from torch import Tensor
 
 from speech_lstm.config import FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError
-from speech_lstm.model.network import Attention, InputBatchNorm, Last, Mean, Network
+from speech_lstm.model.network import AttentionPooling, InputBatchNorm, LastPooling, MeanPooling, Network
 from speech_lstm.recurrent.cell import Track
 from speech_lstm.recurrent.stack import Stack
 
@@ -94,7 +94,7 @@ def test_tied_layers_are_one_layer_time_and_again() -> None:
 
 def test_last_takes_where_each_direction_has_read_everything() -> None:
     hidden, carry = Stack(7, SMALL)(frames())
-    pooled = Last(12, SMALL)(hidden)
+    pooled = LastPooling(12, SMALL)(hidden)
     assert torch.equal(pooled, torch.cat([hidden[:, -1, :6], hidden[:, 0, 6:]], 1))
     torch.testing.assert_close(pooled, torch.cat(tuple(carry.states[-1][0]), 1))
 
@@ -102,21 +102,21 @@ def test_last_takes_where_each_direction_has_read_everything() -> None:
 def test_last_of_different_sizes_is_the_last_layer_s() -> None:
     config = replace(SMALL, sizes="6,2")
     hidden, carry = Stack(7, config)(frames())
-    torch.testing.assert_close(Last(4, config)(hidden), torch.cat(tuple(carry.states[-1][0]), 1))
+    torch.testing.assert_close(LastPooling(4, config)(hidden), torch.cat(tuple(carry.states[-1][0]), 1))
 
 
 def test_last_of_one_direction_is_the_last_step() -> None:
     hidden = frames(size=6)
-    assert torch.equal(Last(6, replace(SMALL, bidirectional=False))(hidden), hidden[:, -1])
+    assert torch.equal(LastPooling(6, replace(SMALL, bidirectional=False))(hidden), hidden[:, -1])
 
 
 def test_mean_is_the_mean() -> None:
-    torch.testing.assert_close(Mean(7, SMALL)(frames()), frames().sum(1) / 9)
+    torch.testing.assert_close(MeanPooling(7, SMALL)(frames()), frames().sum(1) / 9)
 
 
 def test_attention_weighs_by_a_softmax_of_each_head() -> None:
     torch.manual_seed(2)
-    attention, hidden = Attention(12, SMALL), frames(size=12)
+    attention, hidden = AttentionPooling(12, SMALL), frames(size=12)
     scores = torch.einsum("bts,hs->bht", hidden, attention.score.weight) + attention.score.bias[:, None]
     weights = scores.exp() / scores.exp().sum(-1, keepdim=True)
     assert weights.sum(-1).flatten().tolist() == pytest.approx([1] * 9)
@@ -126,12 +126,12 @@ def test_attention_weighs_by_a_softmax_of_each_head() -> None:
 def test_attention_of_equal_frames_is_the_frame() -> None:
     """So the weights of every head add up to one, whatever the scores."""
     frame = torch.randn(2, 1, 12)
-    pooled = Attention(12, SMALL)(frame.expand(2, 50, 12))
+    pooled = AttentionPooling(12, SMALL)(frame.expand(2, 50, 12))
     torch.testing.assert_close(pooled.view(2, 3, 12), frame.expand(2, 3, 12))
 
 
 def test_attention_finds_the_frame_it_scores_highest() -> None:
-    attention, hidden = Attention(12, SMALL), frames(size=12)
+    attention, hidden = AttentionPooling(12, SMALL), frames(size=12)
     with torch.no_grad():
         attention.score.weight.zero_()
         attention.score.weight[:, 0] = 1000

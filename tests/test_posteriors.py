@@ -85,13 +85,13 @@ def test_a_streams_features_are_the_whole_recordings(
         last = min(first + count, whole.shape[1])
         while front_end.frames(held) < last:
             block = next(blocks)
-            frames.hear(block)
+            frames.append(block)
             held += len(block)
         if wanted and last > first:
             torch.testing.assert_close(frames.between(first, last), whole[:, first:last], rtol=1e-4, atol=1e-4)
         first = max(first, last - 5)  # windows overlap
         frames.forget(first)
-        assert frames.known.shape[1] <= 30 + 5
+        assert frames.features.shape[1] <= 30 + 5
 
 
 def test_each_frame_is_computed_once(speech: Samples) -> None:
@@ -312,4 +312,4 @@ def test_a_stream_does_not_grow(bidirectional: bool) -> None:
     assert after - before < 50_000  # 300 blocks would be 1.9 MB
     frames = stream.scorer.frames  # type: ignore[attr-defined]
     assert len(frames.samples) <= CLIP_SAMPLES
-    assert frames.known.shape[1] <= 49
+    assert frames.features.shape[1] <= 49

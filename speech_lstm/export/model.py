@@ -15,7 +15,7 @@ from speech_lstm.export.graph import Graph
 from speech_lstm.export.loop import start_of
 from speech_lstm.export.network import Memory, write_features, write_head, write_stack
 from speech_lstm.model.checkpoint import Model
-from speech_lstm.model.onnx_file import KIND, STREAM_KIND, metadata, sealed
+from speech_lstm.model.onnx_file import KIND, STREAM_KIND, metadata, seal
 
 Shape = Sequence[str | int]
 Outputs = dict[str, tuple[str, Shape]]  # by name: the value and its shape
@@ -96,7 +96,7 @@ def written(graph: Graph, kind: str, model: Model, inputs: Mapping[str, Shape], 
     facts = metadata(kind, model.header, "int8" if graph.int8 else "float32", model.digest)
     proto = graph.model("speech_lstm", given, told, facts)
     onnx.checker.check_model(proto, full_check=True)
-    return sealed(proto.SerializeToString())
+    return seal(proto.SerializeToString())
 
 
 def value_info(name: str, shape: Shape) -> onnx.ValueInfoProto:

@@ -12,7 +12,7 @@ from speech_lstm.export.front_end import log_mel
 from speech_lstm.export.graph import Floats, Graph
 from speech_lstm.export.loop import Names, write_loop
 from speech_lstm.export.native import operator, write_operator
-from speech_lstm.model.network import Attention, InputBatchNorm, InputLayerNorm, Last, Network
+from speech_lstm.model.network import AttentionPooling, InputBatchNorm, InputLayerNorm, LastPooling, Network
 from speech_lstm.recurrent.layer import Layer
 from speech_lstm.recurrent.stack import Stack
 
@@ -78,12 +78,12 @@ def write_head(graph: Graph, hidden: str, network: Network) -> str:
 def write_pooling(graph: Graph, hidden: str, network: Network) -> str:
     """Hidden states [batch, frames, size] → one vector for each recording."""
     pooling = network.pooling
-    if isinstance(pooling, Attention):
+    if isinstance(pooling, AttentionPooling):
         # The bias is the same in all frames, which the soft-max over them doesn't see.
         scores = graph("MatMul", hidden, array(pooling.score.weight.T))
         shares = graph("Transpose", graph("Softmax", scores, axis=1), perm=[0, 2, 1])
         return graph("Reshape", graph("MatMul", shares, hidden), [0, -1])
-    if isinstance(pooling, Last):
+    if isinstance(pooling, LastPooling):
         size = pooling.forward_size
         last = graph("Gather", hidden, np.array(-1), axis=1)
         if network.stack.size == size:

@@ -1,4 +1,4 @@
-"""The cells that are known, as a table and one by one: what `speech-lstm cells` prints."""
+"""All registered cells, as a table and one by one: what `speech-lstm cells` prints."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ from speech_lstm.recurrent.registry import find_cell
 from speech_lstm.report.tables import aligned, counted
 
 LABELS = len(COMMANDS_10) + 2  # with _unknown_ and _silence_: the standard task
-SYMBOLS = (
-    "σ logistic function, ⊙ element-wise product, ⁻ of the step before; each gate has weights W, U, b of its own"
-)
+SYMBOLS = "σ logistic function, ⊙ element-wise product, ⁻ of the step before; each gate has its own weights W, U, b"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A cell and the network that it makes, or the reason why it makes none of these settings."""
+    """A cell with its network, or the reason why these settings give no network."""
 
     cell: type[Cell]
     config: NetworkConfig
@@ -49,49 +47,49 @@ class Entry:
 def entry(name: str, features: FeatureConfig, network: NetworkConfig, budget: int | None = None) -> Entry:
     """The cell of this name in a network of these settings, of about `budget` parameters if that is given.
 
-    Raises ConfigError for a cell that isn't known and for a network that can't be.
+    Raises ConfigError for an unknown cell and for an impossible network.
     """
     config = NetworkConfig.from_dict(network.to_dict() | {"cell": name})
     if budget is not None:
         config = match_parameters(features, config, LABELS, budget)
-    made = shapes(features, config, LABELS)
-    weights = {name: tuple(weight.shape) for name, weight in made.named_parameters()}
-    return Entry(find_cell(name), config, weights, made.parameter_count)
+    shape = shapes(features, config, LABELS)
+    weights = {name: tuple(weight.shape) for name, weight in shape.named_parameters()}
+    return Entry(find_cell(name), config, weights, shape.parameter_count)
 
 
 def entries(features: FeatureConfig, network: NetworkConfig, budget: int | None = None) -> list[Entry]:
-    """All cells that are known, the oldest first; one that can't have these settings says why."""
-    found = []
+    """All registered cells, oldest first; one that does not allow these settings has a reason."""
+    cells = []
     for name, cell in sorted(CELLS.items(), key=lambda pair: year(pair[1].paper)):
         try:
-            found.append(entry(name, features, network, budget))
+            cells.append(entry(name, features, network, budget))
         except ConfigError as error:
-            found.append(Entry(cell, network, {}, reason=str(error)))
-    return found
+            cells.append(Entry(cell, network, {}, reason=str(error)))
+    return cells
 
 
 def year(paper: str) -> int:
-    """The year in the name of a paper, a late one where there is none."""
-    found = re.search(r"\b(19|20)\d\d\b", paper)
-    return int(found[0]) if found else 9999
+    """The year in the citation of a paper; 9999 if there is none."""
+    match = re.search(r"\b(19|20)\d\d\b", paper)
+    return int(match[0]) if match else 9999
 
 
-def table(found: list[Entry], features: FeatureConfig, network: NetworkConfig, budget: int | None, width: int) -> str:
-    """All cells: name, parameters, paper, gates and equations, in lines of at most `width` columns if possible."""
+def table(cells: list[Entry], features: FeatureConfig, network: NetworkConfig, budget: int | None, width: int) -> str:
+    """All cells: name, parameters, paper, gates and equations, in lines of at most `width` columns where possible."""
     head = ["cell", "parameters"] if budget is None else ["cell", "hidden", "parameters"]
     rows = [head]
-    for item in found:
+    for item in cells:
         count = "–" if item.parameters is None else f"{item.parameters:,}"
         hidden = "–" if item.parameters is None else str(item.config.hidden)
         rows.append([item.cell.name, count] if budget is None else [item.cell.name, hidden, count])
     first, *left = aligned(rows, "l" + "r" * (len(head) - 1))
     lines = [
-        *textwrap.wrap("networks of " + described(features, network, budget), width),
+        *textwrap.wrap("networks of " + describe(features, network, budget), width),
         "",
         f"{first}  paper · gates, equations",
     ]
     room = max(width - len(first) - 2, 20)
-    for item, start in zip(found, left, strict=True):
+    for item, start in zip(cells, left, strict=True):
         cell = item.cell
         gates = f" · {', '.join(cell.gates)}" if cell.gates else ""
         text = textwrap.wrap(cell.paper + gates, room) + equation_lines(cell, room)
@@ -102,12 +100,12 @@ def table(found: list[Entry], features: FeatureConfig, network: NetworkConfig, b
 
 
 def detail(item: Entry, features: FeatureConfig, width: int) -> str:
-    """One cell whole: what it is, its equations one a line, and every weight of the network."""
+    """One cell in full: its description, its equations line by line, and every weight of the network."""
     cell = item.cell
     facts = [("paper", [cell.paper]), ("equations", cell.equations.split("; "))]
     facts += [("gates", [", ".join(cell.gates)])] if cell.gates else []
     facts += [("state", [", ".join(cell.state)])]
-    facts += [("network", textwrap.wrap(described(features, item.config), max(width - 11, 20)))]
+    facts += [("network", textwrap.wrap(describe(features, item.config), max(width - 11, 20)))]
     lines = [f"{cell.name}: {cell.title}"]
     for name, texts in facts:
         lines += [f"{name:<9}  {texts[0]}", *(f"{'':<11}{text}" for text in texts[1:])]
@@ -117,22 +115,22 @@ def detail(item: Entry, features: FeatureConfig, width: int) -> str:
         for size in shape:
             count *= size
         rows.append([name, " × ".join(map(str, shape)), f"{count:,}"])
-    rows.append(["together", "", f"{item.parameters:,}"])
+    rows.append(["total", "", f"{item.parameters:,}"])
     return "\n".join([*lines, "", *aligned(rows, "llr"), "", *textwrap.wrap(SYMBOLS, width)])
 
 
 def legend(name: str) -> str:
-    """The equations of a cell and what the names in them stand for; raises ConfigError for an unknown cell."""
+    """The equations of a cell and the meaning of their names; raises ConfigError for an unknown cell."""
     cell = find_cell(name)
-    names = {"x": "what the layer reads", **{key: cell.roles.get(key, "") for key in (*cell.gates, *cell.state)}}
+    names = {"x": "input of the layer", **{key: cell.roles.get(key, "") for key in (*cell.gates, *cell.state)}}
     rows = aligned([[key, role] for key, role in names.items()], "ll")
     return "\n".join(
         [f"{cell.title} ({cell.paper})", "", *cell.equations.split("; "), "", *map(str.rstrip, rows), "", SYMBOLS, ""]
     )
 
 
-def described(features: FeatureConfig, network: NetworkConfig, budget: int | None = None) -> str:
-    """The network that parameters are counted of, in words."""
+def describe(features: FeatureConfig, network: NetworkConfig, budget: int | None = None) -> str:
+    """The network whose parameters are counted, in words."""
     sizes = network.layer_sizes
     if budget is None:
         units = f"{sizes[0]}" if len(set(sizes)) == 1 else ", ".join(map(str, sizes))
@@ -145,10 +143,10 @@ def described(features: FeatureConfig, network: NetworkConfig, budget: int | Non
 
 
 def equation_lines(cell: type[Cell], width: int) -> list[str]:
-    """The equations, as many of them in a line as fit."""
+    """The equations, as many in a line as fit."""
     lines: list[str] = []
     for equation in cell.equations.split("; "):
-        if lines and len(lines[-1]) + 3 + len(equation) <= width:  # with a ; at the end
+        if lines and len(lines[-1]) + 3 + len(equation) <= width:  # with a trailing ;
             lines[-1] += f"; {equation}"
         else:
             lines[-1:] = [f"{lines[-1]};"] if lines else []

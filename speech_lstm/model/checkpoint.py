@@ -1,4 +1,4 @@
-"""The model file: safetensors with everything that recognition needs in its header. No pickle is ever read."""
+"""The model file: safetensors with everything that recognition needs in its header. Pickle is never read."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from speech_lstm.model.header import Header, check_version
 from speech_lstm.model.network import Network
 from speech_lstm.recurrent.registry import UnknownCellError
 
-FORMAT_VERSION = 3  # raise it when an older program could not read a newer file
+FORMAT_VERSION = 3  # raise it when an older program cannot read a newer file
 KIND = "speech-lstm model"
 
 
 @dataclass(frozen=True)
 class Model:
-    """A network with what belongs to it: its front end's settings, its labels and how it came to be."""
+    """A network with its settings, those of its front end, its labels and the facts of its training."""
 
     network: Network
     features: FeatureConfig
@@ -38,39 +38,39 @@ class Model:
 
     @property
     def header(self) -> Header:
-        """What a file says of the model beside its weights."""
+        """Everything about the model but its weights."""
         return Header(self.labels, self.features, self.config, self.detection, self.training)
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of header and weights, by which the ONNX form knows the model that it was made of."""
-        found = hashlib.sha256(json.dumps(self.header.to_dict(), sort_keys=True).encode())
+        """The SHA-256 of header and weights: it identifies the model that an ONNX file was exported from."""
+        digest = hashlib.sha256(json.dumps(self.header.to_dict(), sort_keys=True).encode())
         for name, tensor in sorted(self.network.state_dict().items()):
-            found.update(name.encode() + tensor.cpu().numpy().tobytes())
-        return found.hexdigest()
+            digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
 
 def save_model(path: Path, model: Model) -> None:
-    """Write a model file, whole or not at all; raises OutputError where it can't be written."""
+    """Write a model file atomically; raises OutputError."""
     write_tensors(path, model.network.state_dict(), KIND, FORMAT_VERSION, model.header.to_dict())
 
 
 def load_model(path: Path, device: str | torch.device = "cpu") -> Model:
-    """Read a model file, ready to recognise; raises ModelError, in one line, for a file that isn't whole."""
+    """Read a model file, ready to recognise; raises ModelError for a damaged or unsuitable file."""
     if path.suffix == ".onnx":
-        raise ModelError(f"{path}: the ONNX form, which recognises and no more; name the model that it was made of")
+        raise ModelError(f"{path}: an ONNX export can only recognise; name the model that it was exported from")
     tensors, values = read_tensors(path, KIND, FORMAT_VERSION)
     header = Header.from_dict(path, values)
     config = header.network
     try:
-        with torch.device("meta"):  # only shapes: a damaged header must not claim memory
+        with torch.device("meta"):  # only shapes: a damaged header must not allocate memory
             network = Network(header.features, config, len(header.labels))
     except UnknownCellError as error:
-        raise ModelError(f"{path}: its cell {config.cell!r} is not known here; {error.advice}") from None
-    except ConfigError as error:  # such as sizes that the cell can't have
+        raise ModelError(f"{path}: its cell {config.cell!r} is unknown; {error.advice}") from None
+    except ConfigError as error:  # such as sizes that the cell does not allow
         raise ModelError(f"{path}: {error}") from None
     check_tensors(path, tensors, network.state_dict())
-    # What was read is a view of the file; the copy stays as it is when another file is written over that one.
+    # The tensors are views of the file; the clones do not change when the file is overwritten.
     network.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
     network.requires_grad_(False)
     network.to(device).eval()
@@ -82,12 +82,12 @@ def check_tensors(path: Path, tensors: dict[str, Tensor], expected: dict[str, Te
     if missing := sorted(set(expected) - set(tensors)):
         raise ModelError(f"{path}: {len(missing)} weight(s) of the network are missing, such as {missing[0]!r}")
     if extra := sorted(set(tensors) - set(expected)):
-        raise ModelError(f"{path}: {len(extra)} weight(s) that the network hasn't, such as {extra[0]!r}")
+        raise ModelError(f"{path}: {len(extra)} weight(s) that the network does not have, such as {extra[0]!r}")
     for name, tensor in tensors.items():
-        want = expected[name]
-        if (tensor.shape, tensor.dtype) != (want.shape, want.dtype):
+        right = expected[name]
+        if (tensor.shape, tensor.dtype) != (right.shape, right.dtype):
             raise ModelError(
-                f"{path}: {name} is {describe(tensor)}, but the header describes a network with {describe(want)}"
+                f"{path}: {name} is {describe(tensor)}, but the header describes a network with {describe(right)}"
             )
         if not tensor.isfinite().all():
             raise ModelError(f"{path}: {name} holds values that are not numbers")
@@ -98,9 +98,9 @@ def describe(tensor: Tensor) -> str:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], kind: str, version: int, header: dict[str, Any]) -> None:
-    """Write a safetensors file, whole or not at all; raises OutputError where it can't be written."""
+    """Write a safetensors file atomically; raises OutputError."""
     plain = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}  # no shared memory
-    # Written by us, not by safetensors: its own error of a full disk is no OSError.
+    # Written here, not by safetensors, whose error for a full disk is not an OSError.
     content = save(plain, {"kind": kind, "version": str(version), "header": json.dumps(header)})
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
@@ -109,7 +109,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], kind: str, version: in
 def read_tensors(path: Path, kind: str, version: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and header of a file of this kind; raises ModelError for any other file and for newer ones.
 
-    The tensors are views of the file: what a file claims takes no memory until it is used.
+    The tensors are views of the file, so a false size in it takes no memory until it is used.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -129,4 +129,4 @@ def read_tensors(path: Path, kind: str, version: int) -> tuple[dict[str, Tensor]
     except (KeyError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: the header is damaged ({first_line(error)})") from None
     except (SafetensorError, OSError, RuntimeError) as error:  # RuntimeError: too large to be mapped
-        raise ModelError(f"{path}: not a {kind}, or cut off ({first_line(error)})") from None
+        raise ModelError(f"{path}: not a {kind}, or truncated ({first_line(error)})") from None

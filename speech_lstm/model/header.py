@@ -1,4 +1,4 @@
-"""What a model file says of itself, whichever form it has: read and checked without torch."""
+"""The header of a model file, of either form: read and checked without torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from speech_lstm.errors import ConfigError, ModelError
 
 @dataclass(frozen=True)
 class Header:
-    """The settings and labels of a model and how it came to be."""
+    """Labels, settings and training facts of a model."""
 
     labels: tuple[str, ...]
     features: FeatureConfig
@@ -22,17 +22,17 @@ class Header:
 
     @classmethod
     def from_dict(cls, path: Path, values: dict[str, Any]) -> Self:
-        """The header of the file at `path`, as JSON gave it; raises ModelError, in one line, where it is damaged."""
+        """The header of the file at `path` from its JSON; raises ModelError if it is damaged."""
         try:
             labels, detection = labels_of(values["labels"]), DetectionConfig.from_dict(values["detection"])
             features = FeatureConfig.from_dict(values["features"])
             network = NetworkConfig.from_dict(values["network"])
-            if strange := sorted(set(detection.thresholds) - set(labels)):
-                raise ConfigError(f"a threshold for {strange[0]!r}, which is no label")
+            if stray := sorted(set(detection.thresholds) - set(labels)):
+                raise ConfigError(f"a threshold for {stray[0]!r}, which is not a label")
             return cls(labels, features, network, detection, dict(values["training"]))
         except (KeyError, TypeError, ValueError, ConfigError) as error:
             raise ModelError(
-                f"{path}: the header of the model is damaged ({error}); train or download it anew"
+                f"{path}: the header of the model is damaged ({error}); train or download it again"
             ) from None
 
     def to_dict(self) -> dict[str, Any]:
@@ -47,21 +47,21 @@ class Header:
 
 
 def labels_of(names: Any) -> tuple[str, ...]:
-    """The labels of a header; raises ConfigError unless they are a list of different names."""
+    """The labels of a header; raises ConfigError unless they are a list of distinct names."""
     if not isinstance(names, list) or not all(isinstance(name, str) and name.isprintable() for name in names):
         raise ConfigError("its labels are not a list of names")
     if not names or "" in names or len(set(names)) != len(names):
-        raise ConfigError("its labels are none, empty or not all different")
+        raise ConfigError("its labels are missing, empty or not distinct")
     return tuple(names)
 
 
-def check_version(path: Path, found: str, version: int) -> None:
-    """Raise ModelError unless a file's format version is the one that is read here."""
-    if not found.isdecimal():
+def check_version(path: Path, text: str, version: int) -> None:
+    """Raise ModelError unless `text`, the format version of a file, is the one that this program reads."""
+    if not text.isdecimal():
         raise ModelError(f"{path}: its header has no format version; it is damaged")
-    if int(found) > version:
+    if int(text) > version:
         raise ModelError(
-            f"{path}: format {found} is newer than this program reads (format {version}); upgrade speech-lstm"
+            f"{path}: format {text} is newer than this program reads (format {version}); upgrade speech-lstm"
         )
-    if int(found) < version:
-        raise ModelError(f"{path}: format {found} is older than this program reads; train or download it anew")
+    if int(text) < version:
+        raise ModelError(f"{path}: format {text} is older than this program reads; train or download it again")

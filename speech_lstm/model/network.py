@@ -19,21 +19,20 @@ class Network(torch.nn.Module):
     """Features of a batch of recordings → logits of the labels."""
 
     def __init__(self, features: FeatureConfig, config: NetworkConfig, labels: int) -> None:
-        """Raises ConfigError for a cell that isn't known, and for features or sizes that it can't have."""
+        """Raises ConfigError for an unknown cell, and for features or sizes that the cell does not allow."""
         super().__init__()
         if find_cell(config.cell).reads_bands and features.kind == "mfcc":
             raise ConfigError(f"the cell {config.cell!r} scans mel bands, which MFCC mixes; set kind to log-mel")
         self.normalise = NORMALISATIONS[config.normalise](features.size)
         self.stack = Stack(features.size, config)
-        pooling = POOLINGS[config.pooling](self.stack.size, config)
-        self.pooling = pooling
+        self.pooling = pooling = POOLINGS[config.pooling](self.stack.size, config)
         self.dropout = torch.nn.Dropout(config.dropout)
         self.head = torch.nn.Linear(pooling.size, labels)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Features float32 [batch, frames, size] → logits [batch, labels].
 
-        Where recordings differ in length, `lengths` int64 [batch] are the frames that are no padding, at least 1.
+        For recordings of different lengths, `lengths` int64 [batch] are their frames without padding, at least 1.
         """
         hidden, _ = self.stack(self.normalise(features, lengths), lengths)
         return self.head(self.dropout(self.pooling(hidden, lengths)))
@@ -46,18 +45,18 @@ class Network(torch.nn.Module):
 class InputBatchNorm(RunningNorm):
     """Batch normalisation (Ioffe & Szegedy 2015) of the input over recordings and frames.
 
-    In training the mean and variance are those of the whole batch, over all processes: the input carries no
-    gradient, so that adding the sums up is enough. In recognition they are the running averages.
+    In training, mean and variance are of the whole batch, over all processes: the input has no gradient, so adding
+    up the sums is enough. In recognition they are the running averages.
     """
 
     def __init__(self, size: int, momentum: float = 0.01) -> None:
         super().__init__(size, momentum)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Features [batch, frames, size] → the same shape, mean 0 and variance 1 for each of the `size` numbers."""
+        """Features [batch, frames, size] → the same shape, mean 0 and variance 1 for each of the `size` features."""
         if self.training:
-            counted = features.flatten(0, 1) if lengths is None else features[valid(lengths, features.shape[1])]
-            mean, variance = self.statistics(counted)
+            frames = features.flatten(0, 1) if lengths is None else features[valid(lengths, features.shape[1])]
+            mean, variance = self.statistics(frames)
         else:
             mean, variance = self.mean, self.variance
         scale = self.weight * torch.rsqrt(variance + self.epsilon)
@@ -65,8 +64,8 @@ class InputBatchNorm(RunningNorm):
 
     @torch.no_grad()
     def statistics(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of a batch's frames [frames, size], also added to the running averages."""
-        flat = features.double()  # sums of squares of a large batch need the digits
+        """Mean and variance of a batch's frames [frames, size]; updates the running averages."""
+        flat = features.double()  # sums of squares over a large batch need the precision
         sums = torch.cat([flat.sum(0), flat.square().sum(0), flat.new_full((1,), len(flat))])
         if dist.is_initialized():
             dist.all_reduce(sums)
@@ -77,8 +76,8 @@ class InputBatchNorm(RunningNorm):
         return mean.to(features.dtype), variance.to(features.dtype)
 
 
-class Attention(torch.nn.Module):
-    """Multi-head attention pooling: each head weighs the frames by a soft-max of its own learnt score."""
+class AttentionPooling(torch.nn.Module):
+    """Multi-head attention: each head weighs the frames by a soft-max over its own learnt score."""
 
     def __init__(self, size: int, config: NetworkConfig) -> None:
         super().__init__()
@@ -86,7 +85,7 @@ class Attention(torch.nn.Module):
         self.size = size * config.heads
 
     def forward(self, hidden: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Hidden states [batch, frames, size] → [batch, heads · size]; padding weighs nothing."""
+        """Hidden states [batch, frames, size] → [batch, heads · size]; the weight of padding is 0."""
         scores = self.score(hidden)
         if lengths is not None:
             scores = scores.masked_fill(~valid(lengths, hidden.shape[1])[..., None], -torch.inf)
@@ -94,7 +93,7 @@ class Attention(torch.nn.Module):
         return (weights.transpose(1, 2).to(hidden.dtype) @ hidden).flatten(1)
 
 
-class Mean(torch.nn.Module):
+class MeanPooling(torch.nn.Module):
     """The mean over time."""
 
     def __init__(self, size: int, config: NetworkConfig) -> None:
@@ -102,12 +101,12 @@ class Mean(torch.nn.Module):
         self.size = size
 
     def forward(self, hidden: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Hidden states [batch, frames, size], 0 where they are padding → [batch, size]."""
+        """Hidden states [batch, frames, size], 0 in padding → [batch, size]."""
         return hidden.mean(1) if lengths is None else hidden.sum(1) / lengths[:, None]
 
 
-class Last(torch.nn.Module):
-    """What each direction holds when it has read everything: its last step's hidden state."""
+class LastPooling(torch.nn.Module):
+    """The last hidden state of each direction, after it has read the whole recording."""
 
     def __init__(self, size: int, config: NetworkConfig) -> None:
         super().__init__()
@@ -122,12 +121,12 @@ class Last(torch.nn.Module):
 
 
 def valid(lengths: Tensor, frames: int) -> Tensor:
-    """Which frames are no padding: bool [batch, frames]."""
+    """True for frames that are not padding: bool [batch, frames]."""
     return torch.arange(frames, device=lengths.device) < lengths[:, None]
 
 
 class InputLayerNorm(torch.nn.LayerNorm):
-    """Layer normalisation (Ba et al. 2016) of each frame; it needs to know of no padding."""
+    """Layer normalisation (Ba et al. 2016) of each frame, for which padding makes no difference."""
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Features [batch, frames, size] → the same shape."""
@@ -135,7 +134,7 @@ class InputLayerNorm(torch.nn.LayerNorm):
 
 
 class NoNorm(torch.nn.Module):
-    """The features as they are."""
+    """No normalisation."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -149,8 +148,8 @@ NORMALISATIONS: dict[str, Callable[[int], torch.nn.Module]] = {
     "layer": InputLayerNorm,
     "none": NoNorm,
 }
-POOLINGS: dict[str, Callable[[int, NetworkConfig], Attention | Mean | Last]] = {
-    "attention": Attention,
-    "mean": Mean,
-    "last": Last,
+POOLINGS: dict[str, Callable[[int, NetworkConfig], AttentionPooling | MeanPooling | LastPooling]] = {
+    "attention": AttentionPooling,
+    "mean": MeanPooling,
+    "last": LastPooling,
 }

@@ -1,6 +1,6 @@
-"""The ONNX form of a model file: what it says of itself, a seal against damage, and how ONNX Runtime opens it.
+"""The ONNX form of a model file: its header, a seal against damage, and how ONNX Runtime opens it.
 
-Neither torch nor the package onnx is needed here.
+It needs neither torch nor the package onnx.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from speech_lstm.model.header import Header, check_version
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-FORMAT_VERSION = 1  # raise it when an older program could not read a newer file
+FORMAT_VERSION = 1  # raise it when an older program cannot read a newer file
 KIND = "speech-lstm onnx model"  # waveforms of any length to probabilities
-STREAM_KIND = "speech-lstm onnx stream"  # samples and the state before to probabilities and the state after
-STREAM_SUFFIX = ".stream.onnx"  # of the name, in place of the .onnx of the model that it belongs to
+STREAM_KIND = "speech-lstm onnx stream"  # samples and the state before them to probabilities and the state after them
+STREAM_SUFFIX = ".stream.onnx"  # instead of the .onnx of the model that it belongs to
 HEADER = tuple(part.name for part in fields(Header))  # each is an entry of the metadata
 
 # The last entry of the file's metadata, as protobuf writes it: field 14 of a model, 74 bytes long, of two texts, the
@@ -32,79 +32,78 @@ SEAL_SIZE = len(SEAL) + 64
 
 
 def metadata(kind: str, header: Header, precision: str, source: str) -> dict[str, str]:
-    """What is written into the file: texts, each but the first two as JSON. `source` is the digest of the model."""
+    """The metadata of a file: texts, all but the first two in JSON. `source` is the digest of the model."""
     facts = {"rate": SAMPLE_RATE, "clip_samples": CLIP_SAMPLES, "precision": precision, "source": source}
     facts |= header.to_dict()
     texts = {name: json.dumps(value, ensure_ascii=False) for name, value in facts.items()}
     return {"kind": kind, "version": str(FORMAT_VERSION)} | texts
 
 
-def sealed(content: bytes) -> bytes:
-    """A serialised model with its seal, which for every reader of ONNX is one more entry of the metadata."""
+def seal(content: bytes) -> bytes:
+    """A serialised model with its seal, one more entry of the metadata to every reader of ONNX."""
     return content + SEAL + hashlib.sha256(content).hexdigest().encode()
 
 
-def whole(content: bytes) -> bool:
-    """Whether the seal of a file is the one of the bytes before it."""
-    return content[-SEAL_SIZE:] == sealed(content[:-SEAL_SIZE])[-SEAL_SIZE:]
+def intact(content: bytes) -> bool:
+    """Whether the seal of a file is that of the bytes before it."""
+    return content[-SEAL_SIZE:] == seal(content[:-SEAL_SIZE])[-SEAL_SIZE:]
 
 
 def read_session(path: Path, kind: str = KIND) -> tuple[InferenceSession, Header]:
-    """Open the ONNX file of a model of this kind; raises ModelError, in one line, for any other."""
+    """Open the ONNX file of a model of this kind; raises ModelError for any other."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file") from None
     except OSError as error:
-        raise ModelError(f"{path}: can't be read ({reason(error)})") from None
-    good = whole(content)
-    if content[-SEAL_SIZE:].startswith(SEAL) and not good:
+        raise ModelError(f"{path}: cannot be read ({reason(error)})") from None
+    sound = intact(content)
+    if content[-SEAL_SIZE:].startswith(SEAL) and not sound:
         raise damaged(path)
     session = open_session(path, content)
     try:
-        found = session.get_modelmeta().custom_metadata_map
+        entries = session.get_modelmeta().custom_metadata_map
     except UnicodeDecodeError:
         raise damaged(path) from None
-    check_kind(path, found.get("kind", ""), kind)
-    check_version(path, found.get("version", ""), FORMAT_VERSION)
-    if not good:
+    check_kind(path, entries.get("kind", ""), kind)
+    check_version(path, entries.get("version", ""), FORMAT_VERSION)
+    if not sound:
         raise damaged(path)
     try:
-        values: dict[str, Any] = {name: json.loads(found[name]) for name in HEADER}
+        values: dict[str, Any] = {name: json.loads(entries[name]) for name in HEADER}
     except (KeyError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: the header of the model is damaged ({error}); export it anew") from None
+        raise ModelError(f"{path}: the header of the model is damaged ({error}); export it again") from None
     return session, Header.from_dict(path, values)
 
 
 def damaged(path: Path) -> ModelError:
-    return ModelError(f"{path}: it was damaged or changed after its export; export or download it anew")
+    return ModelError(f"{path}: it was damaged or changed after its export; export or download it again")
 
 
-def check_kind(path: Path, found: str, kind: str) -> None:
-    """Raise ModelError unless an ONNX file is of the kind that is wanted."""
-    if found == kind:
+def check_kind(path: Path, text: str, kind: str) -> None:
+    """Raise ModelError unless `text`, the kind of an ONNX file, is `kind`."""
+    if text == kind:
         return
-    if found == STREAM_KIND:
-        raise ModelError(f"{path}: goes frame by frame and carries a state; give the export without it")
-    if found == KIND:
-        raise ModelError(f"{path}: hears whole recordings; give the export that goes frame by frame")
+    if text == STREAM_KIND:
+        raise ModelError(f"{path}: runs frame by frame, with a state; name the export for whole recordings")
+    if text == KIND:
+        raise ModelError(f"{path}: runs on whole recordings; name the export that runs frame by frame")
     raise ModelError(f"{path}: an ONNX file, but not a {kind}; make one with `speech-lstm export`")
 
 
 def open_session(path: Path, content: bytes, threads: int = 1) -> InferenceSession:
     """Load the bytes of an ONNX file into ONNX Runtime, on the processor.
 
-    One window is heard faster by one thread than by two. Raises ModelError where ONNX Runtime refuses the
-    file.
+    One thread scores a single window faster than two. Raises ModelError if ONNX Runtime rejects the file.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
-    options.log_severity_level = 4  # what it has to say comes as an exception
+    options.log_severity_level = 4  # its messages come as exceptions
     try:
-        # The fallback would load the file once more, and print that it does.
+        # The fallback would load the file a second time, and print a message.
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
-    except Exception as error:  # its classes are those of C++, and derive of nothing in common
-        said = " ".join(str(error).split())[:200]
-        raise ModelError(f"{path}: not an ONNX file that can be loaded, or damaged ({said})") from None
+    except Exception as error:  # its classes come from C++ and have no common base
+        message = " ".join(str(error).split())[:200]
+        raise ModelError(f"{path}: not an ONNX file that can be loaded, or damaged ({message})") from None

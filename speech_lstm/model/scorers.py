@@ -18,25 +18,25 @@ BATCH = 64  # windows at a time, so that a long block takes little memory
 
 
 class Frames:
-    """The features of a stream. Each frame is computed once, and only if it is asked for."""
+    """The features of a stream. Each frame is computed once, and only if it is used."""
 
     def __init__(self, front_end: FrontEnd, device: torch.device) -> None:
         self.front_end, self.device = front_end, device
         self.reset()
 
     def reset(self) -> None:
-        """Forget the stream."""
-        self.samples = np.zeros(0, np.float32)  # from the beginning of the first frame that isn't computed
-        self.known = torch.zeros(1, 0, self.front_end.config.size, device=self.device)
-        self.start = 0  # number of the first known frame
+        """Start a new stream."""
+        self.samples = np.zeros(0, np.float32)  # from the start of the first frame that is not computed
+        self.features = torch.zeros(1, 0, self.front_end.config.size, device=self.device)
+        self.start = 0  # number of the first computed frame that is kept
 
     @property
     def end(self) -> int:
-        """The number of the first frame that isn't computed."""
-        return self.start + self.known.shape[1]
+        """The number of the first frame that is not computed."""
+        return self.start + self.features.shape[1]
 
-    def hear(self, samples: NDArray[np.float32]) -> None:
-        """Take in float32 [samples]."""
+    def append(self, samples: NDArray[np.float32]) -> None:
+        """Add float32 [samples] to the stream."""
         self.samples = np.concatenate([self.samples, samples])
 
     def between(self, first: int, last: int) -> Tensor:
@@ -46,19 +46,19 @@ class Frames:
             size = (last - self.end - 1) * config.hop + config.window
             new = self.front_end(torch.from_numpy(self.samples[None, :size]).to(self.device))
             self.samples = self.samples[(last - self.end) * config.hop :]
-            self.known = torch.cat([self.known, new], 1)
-        return self.known[:, first - self.start : last - self.start]
+            self.features = torch.cat([self.features, new], 1)
+        return self.features[:, first - self.start : last - self.start]
 
     def forget(self, first: int) -> None:
-        """No frame before this one will be asked for."""
-        skipped = max(0, first - self.end)  # frames that nobody asked for
+        """Drop all frames before this one."""
+        skipped = max(0, first - self.end)  # frames that were never used
         self.samples = self.samples[skipped * self.front_end.config.hop :].copy()
-        self.known = self.known[:, first - self.start :].clone()
+        self.features = self.features[:, first - self.start :].clone()
         self.start = first
 
 
 class FrameScorer:
-    """What the two scorers below share; see `posteriors.Scorer`."""
+    """What the two scorers below share: they score the windows of a stream, `hop` samples apart."""
 
     def __init__(self, model: Model, front_end: FrontEnd, device: torch.device, hop: int) -> None:
         """`hop` is in samples, a multiple of the front end's."""
@@ -74,7 +74,7 @@ class FrameScorer:
 
     @torch.inference_mode()
     def __call__(self, samples: NDArray[np.float32], wanted: NDArray[np.bool_]) -> NDArray[np.float32]:
-        self.frames.hear(samples)
+        self.frames.append(samples)
         found = [np.zeros((0, len(self.labels)), np.float32)]
         for first, last in runs(wanted):
             for start in range(self.row + first, self.row + last, BATCH):
@@ -90,7 +90,7 @@ class FrameScorer:
 
 
 class WindowScorer(FrameScorer):
-    """Reads every window from its beginning to its end, in one or both directions."""
+    """Runs the network over every whole window, in one or both directions."""
 
     def logits(self, first: int, last: int) -> Tensor:
         frames = self.frames.between(first * self.step, (last - 1) * self.step + self.size)
@@ -98,7 +98,7 @@ class WindowScorer(FrameScorer):
 
 
 class CarriedScorer(FrameScorer):
-    """Reads every frame once, in one direction; a window's posteriors are of what was held in its frames."""
+    """Runs every frame once, in one direction; a window's posteriors are pooled from the states of its frames."""
 
     def reset(self) -> None:
         super().reset()
@@ -108,7 +108,7 @@ class CarriedScorer(FrameScorer):
 
     def logits(self, first: int, last: int) -> Tensor:
         start, end = first * self.step, (last - 1) * self.step + self.size
-        if first != self.next or self.hidden is None:  # there was a gap: as in a stream that begins here
+        if first != self.next or self.hidden is None:  # after a gap, as in a stream that begins here
             self.carry, self.hidden = None, None
         known = self.hidden.shape[1] if self.hidden is not None else 0
         features = self.frames.between(start + known, end)
@@ -124,6 +124,6 @@ def windows(frames: Tensor, size: int, step: int) -> Tensor:
 
 
 def runs(wanted: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """Where neighbours are wanted: the first of them and the one after the last."""
+    """The runs of neighbours that are wanted: the first and the one after the last."""
     edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)

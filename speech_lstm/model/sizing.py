@@ -1,4 +1,4 @@
-"""How many parameters a network has, and the hidden size that brings one to a given number."""
+"""The number of parameters of a network, and the hidden size for a given number."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from speech_lstm.errors import ConfigError
 from speech_lstm.model.network import Network
 from speech_lstm.recurrent.registry import find_cell
 
-LARGEST = 4096  # hidden units; what the setting allows
-PROBES = (*range(1, 65), *range(128, LARGEST + 1, 64))  # a cell that can have none of these fits no size
-TOLERANCE = 0.1  # how far from the budget a network may be: a cell's possible sizes can lie far apart
+LARGEST = 4096  # hidden units; the limit of the setting
+PROBES = (*range(1, 65), *range(128, LARGEST + 1, 64))  # a cell that allows none of these allows no size
+TOLERANCE = 0.1  # of the budget, up or down: the sizes that a cell allows can be far apart
 
 
 def parameter_count(features: FeatureConfig, network: NetworkConfig, labels: int) -> int:
-    """The parameters of a whole network, which takes no memory; raises ConfigError for one that can't be."""
+    """The parameters of a whole network, without allocating it; raises ConfigError for an impossible one."""
     return shapes(features, network, labels).parameter_count
 
 
 def shapes(features: FeatureConfig, network: NetworkConfig, labels: int) -> Network:
-    """The network without its numbers."""
+    """The network without values in its weights."""
     with torch.device("meta"):
         return Network(features, network, labels)
 
@@ -31,26 +31,26 @@ def shapes(features: FeatureConfig, network: NetworkConfig, labels: int) -> Netw
 def match_parameters(features: FeatureConfig, network: NetworkConfig, labels: int, budget: int) -> NetworkConfig:
     """The network with the hidden size, the same for all layers, that comes nearest to `budget` parameters.
 
-    Sizes that the cell can't have are passed over. Raises ConfigError where every size is one of those, and
-    where the nearest is more than 10 % off.
+    Sizes that the cell does not allow are skipped. Raises ConfigError if it allows none, and if the nearest is more
+    than 10 % off.
     """
     if network.sizes:
-        raise ConfigError(f"sizes is {network.sizes!r}, but the hidden size is chosen to match: leave sizes out")
+        raise ConfigError(f"sizes is {network.sizes!r}, but the hidden size is chosen to match: remove sizes")
 
     def count(hidden: int) -> int:
         return parameter_count(features, replace(network, hidden=hidden), labels)
 
-    find_cell(network.cell)  # one that isn't known is no matter of sizes
+    find_cell(network.cell)  # fail early on an unknown cell
     if not any(next_possible(count, hidden, hidden + 1) for hidden in PROBES):
-        count(network.hidden)  # raises why
+        count(network.hidden)  # raises the reason
     near = [sized for sized in neighbours(count, budget) if sized]
-    found = min(near, key=lambda sized: abs(sized[1] - budget))
-    if abs(found[1] - budget) > TOLERANCE * budget:
+    hidden, parameters = min(near, key=lambda sized: abs(sized[1] - budget))
+    if abs(parameters - budget) > TOLERANCE * budget:
         raise ConfigError(
             f"no hidden size gives {network.cell!r} about {budget:,} parameters with these settings: "
-            f"the nearest, {found[0]}, gives {found[1]:,}"
+            f"the nearest, {hidden}, gives {parameters:,}"
         )
-    return replace(network, hidden=found[0])
+    return replace(network, hidden=hidden)
 
 
 Sized = tuple[int, int]  # a hidden size and the parameters of its network
@@ -59,11 +59,11 @@ Sized = tuple[int, int]  # a hidden size and the parameters of its network
 def neighbours(count: Callable[[int], int], budget: int) -> tuple[Sized | None, Sized | None]:
     """The largest network of at most `budget` parameters and the smallest of more, each if there is one.
 
-    A larger hidden size has more parameters: the sizes are halved, like a sorted list's.
+    Parameters grow with the hidden size, so this is a binary search.
     """
     low: Sized | None = None
     high: Sized | None = None
-    start, end = 1, LARGEST + 1  # the sizes that are left to look at: start … end - 1
+    start, end = 1, LARGEST + 1  # the sizes left to search: start … end - 1
     while start < end:
         middle = (start + end) // 2
         sized = next_possible(count, middle, end) or next_possible(count, start, middle)
@@ -71,13 +71,13 @@ def neighbours(count: Callable[[int], int], budget: int) -> tuple[Sized | None, 
             break
         if sized[1] <= budget:
             low, start = sized, sized[0] + 1
-        else:  # what is possible below it is below the middle
+        else:  # any smaller possible size is below the middle
             high, end = sized, min(sized[0], middle)
     return low, high
 
 
 def next_possible(count: Callable[[int], int], start: int, end: int) -> Sized | None:
-    """The first size from `start` up and below `end` that the cell can have."""
+    """The first size from `start` to below `end` that the cell allows."""
     for hidden in range(start, end):
         try:
             return hidden, count(hidden)

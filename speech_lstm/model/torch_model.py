@@ -1,4 +1,4 @@
-"""A model file in the form that training writes, run by torch."""
+"""A model in the form that training writes, run by torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from speech_lstm.model.scorers import BATCH, CarriedScorer, WindowScorer
 
 
 class TorchModel:
-    """What scores windows, alone or of a stream."""
+    """Scores windows, single or of a stream."""
 
     def __init__(self, model: Model, device: str | torch.device = "cpu") -> None:
         self.model, self.device = model, torch.device(device)
@@ -21,23 +21,23 @@ class TorchModel:
         self.front_end = FrontEnd(model.features).to(self.device)
 
     def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The probability of every label in windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
+        """Posteriors of windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
         return torch.from_numpy(self.logits(windows)).softmax(1).numpy()
 
     @torch.inference_mode()
     def logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the soft-max of the posteriors is taken of: windows float32 [n, CLIP_SAMPLES] → [n, labels]."""
+        """Logits of windows float32 [n, CLIP_SAMPLES] → [n, labels]."""
         answers = [np.zeros((0, len(self.labels)), np.float32)]
         for start in range(0, len(windows), BATCH):
-            # A copy: windows may overlap in memory, and torch wants to be able to write.
+            # A copy: windows may overlap in memory, and torch needs writable arrays.
             batch = torch.from_numpy(np.array(windows[start : start + BATCH], np.float32)).to(self.device)
             answers.append(self.network(self.front_end(batch)).cpu().numpy())
         return np.concatenate(answers)
 
     def scorer(self, hop: int) -> CarriedScorer | WindowScorer:
-        """What scores the windows of a stream, `hop` samples apart: a multiple of the front end's hop.
+        """The scorer of a stream's windows, `hop` samples apart: a multiple of the front end's hop.
 
-        A network that reads in one direction carries its state from hop to hop; of another, windows are read anew.
+        A network of one direction carries its state from hop to hop; one of two runs over every window again.
         """
         kind = WindowScorer if self.model.config.bidirectional else CarriedScorer
         return kind(self.model, self.front_end, self.device, hop)
