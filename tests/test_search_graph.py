@@ -15,10 +15,10 @@ from speech_lstm.config import NetworkConfig
 from speech_lstm.recurrent.cell import Track
 from speech_lstm.recurrent.layer import Layer
 from speech_lstm.recurrent.registry import find_cell
+from speech_lstm.search.ancestors import PUBLISHED
 from speech_lstm.search.equations import Outline, equations
-from speech_lstm.search.graph import LINEAR, MOST_NODES, Graph, GraphError, Node, canonical, check, restored
-from speech_lstm.search.mutation import mutated
-from speech_lstm.search.seeds import SEEDS
+from speech_lstm.search.graph import LINEAR, MOST_NODES, CellGraph, GraphError, Node, canonical, check, restore_graph
+from speech_lstm.search.mutation import mutate
 from speech_lstm.search.source import register, source
 
 pytestmark = pytest.mark.usefixtures("forget_candidates")
@@ -26,15 +26,15 @@ pytestmark = pytest.mark.usefixtures("forget_candidates")
 HIDDEN, INPUTS, FRAMES, BATCH = 5, 7, 6, 3
 DOUBLE = torch.float64
 
-seeds = st.sampled_from(sorted(SEEDS))
+seeds = st.sampled_from(sorted(PUBLISHED))
 numbers = st.integers(0, 2**32)
 
 
-def chain(seed: str, length: int, number: int) -> Graph:
+def chain(seed: str, length: int, number: int) -> CellGraph:
     """A published cell after some mutations."""
-    graph, draw = SEEDS[seed](), random.Random(number)
+    graph, draw = PUBLISHED[seed](), random.Random(number)
     for _ in range(length):
-        graph = mutated(graph, 0.5, draw)
+        graph = mutate(graph, 0.5, draw)
     return graph
 
 
@@ -56,7 +56,7 @@ def frames(inputs: int = INPUTS) -> Tensor:
 # --- the form ----------------------------------------------------------------------------------------------------
 
 
-def shuffled(graph: Graph, draw: random.Random) -> tuple[list[Node], list[int]]:
+def shuffled(graph: CellGraph, draw: random.Random) -> tuple[list[Node], list[int]]:
     """The same equations written otherwise: another order of nodes, other sides of sums and products."""
     order = list(range(len(graph.nodes)))
     draw.shuffle(order)
@@ -80,7 +80,7 @@ def test_the_same_equations_have_one_form(seed: str, length: int, number: int) -
     assert again.name == graph.name
     assert hash(again) == hash(graph)
     assert canonical(graph.nodes, graph.outputs) == graph
-    assert restored(graph.stored()) == graph
+    assert restore_graph(graph.stored()) == graph
 
 
 def test_one_form_where_nodes_look_alike() -> None:
@@ -131,7 +131,7 @@ def test_what_is_equal_is_written_once() -> None:
 )
 def test_graphs_that_are_no_cells(stored: object, says: str) -> None:
     with pytest.raises(GraphError, match=says):
-        restored(stored)
+        restore_graph(stored)
 
 
 # --- mutation ----------------------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ def test_any_chain_of_mutations_is_a_cell(seed: str, length: int, number: int) -
     before, graph = chain(seed, length - 1, number), chain(seed, length, number)
     check(graph)
     assert graph != before
-    assert len(graph.outputs) == len(SEEDS[seed]().outputs)
+    assert len(graph.outputs) == len(PUBLISHED[seed]().outputs)
     assert graph == chain(seed, length, number)  # the same draws give the same cell
 
 
@@ -166,8 +166,8 @@ def test_a_mutant_runs_and_learns_in_both_directions(seed: str, length: int, num
 
 def test_mutations_are_of_all_kinds() -> None:
     """Smaller and larger cells, other operations, cells with one map less."""
-    start, draw = SEEDS["lstm"](), random.Random(0)
-    found = [mutated(start, 0.2, draw) for _ in range(100)]
+    start, draw = PUBLISHED["lstm"](), random.Random(0)
+    found = [mutate(start, 0.2, draw) for _ in range(100)]
     sizes = {len(graph.nodes) for graph in found}
     assert min(sizes) < len(start.nodes) < max(sizes) <= MOST_NODES
     ops = {node.op for graph in found for node in graph.nodes}
@@ -178,7 +178,7 @@ def test_mutations_are_of_all_kinds() -> None:
 # --- code --------------------------------------------------------------------------------------------------------
 
 
-def by_hand(graph: Graph, layer: Layer, x: Tensor, state: dict[str, Tensor]) -> list[Tensor]:
+def by_hand(graph: CellGraph, layer: Layer, x: Tensor, state: dict[str, Tensor]) -> list[Tensor]:
     """One step of the graph, node by node: x [batch, inputs], the state [batch, hidden]; the new state."""
     outline = Outline(graph)
     bare = x if layer.front is None else x @ layer.front[0].T
@@ -245,11 +245,11 @@ BLOCKS = {"lstm": "fizo", "gru-cho": "zrn", "mut1": "zr", "mut2": "zn", "mut3": 
 VECTORS = {"mut1": "candidate_bias", "mut2": "reset_bias"}
 
 
-@pytest.mark.parametrize("name", sorted(SEEDS))
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
 @pytest.mark.parametrize("both", [False, True])
 def test_a_seed_is_the_programs_cell(name: str, both: bool) -> None:
     """The same weights give the same hidden states and the same gradient of the input."""
-    graph = SEEDS[name]()
+    graph = PUBLISHED[name]()
     own, other = layer_of(register(graph), both), layer_of(name, both)
     copied(own, other, PARTS[name], {f"x{k}": block for k, block in enumerate(BLOCKS[name], 1)})
     with torch.no_grad():
@@ -268,7 +268,7 @@ def test_a_seed_is_the_programs_cell(name: str, both: bool) -> None:
 
 
 def test_equations_read_like_those_of_the_paper() -> None:
-    assert equations(SEEDS["mut1"]()) == [
+    assert equations(PUBLISHED["mut1"]()) == [
         "g1 = σ(W x + b)",
         "g2 = σ(W x + U h⁻ + b)",
         "n1 = tanh(tanh(x) + U (g2 ⊙ h⁻) + b)",
@@ -277,7 +277,7 @@ def test_equations_read_like_those_of_the_paper() -> None:
 
 
 def test_a_file_is_readable(tmp_path: Path) -> None:
-    text = source(SEEDS["lstm"](), "a title", "A story of it.")
+    text = source(PUBLISHED["lstm"](), "a title", "A story of it.")
     assert text.startswith('"""A story of it.\n\n    g1 = σ(1 + W x + U h⁻ + b)\n')
     assert '        g1 = frame.tap("g1", sigmoid(1 + u1(x1, h_old)))\n' in text
     assert "        c = g1 * c_old + g2 * n1\n" in text

@@ -18,9 +18,11 @@ from optuna.trial import FrozenTrial, TrialState
 from speech_lstm.cli import main
 from speech_lstm.errors import INTERRUPTED
 from speech_lstm.recurrent.cell import CELLS
-from speech_lstm.search.population import CANDIDATE, CELL
-from speech_lstm.search.recall import ALPHABET, SYMBOLS, remembered, sequences
+from speech_lstm.search.definition import SearchDefinition
+from speech_lstm.search.population import CELL
+from speech_lstm.search.recall import ALPHABET, SYMBOLS, recall_share, sequences
 from speech_lstm.search.results import results_of
+from speech_lstm.search.stages import CANDIDATE
 from speech_lstm.trials.slots import Slot, slot_of
 from speech_lstm.trials.storage import StudyError, find_stored, open_storage
 from support.command_line import call, refusal
@@ -32,11 +34,11 @@ NAME = "tiny"
 SEARCH = """
 [search]
 candidates = {candidates}
-seeds = "gru-cho"
+ancestors = "gru-cho"
 beside = "rnn"
 baseline = "rnn"
-memory = 0.0
-memory_steps = {steps}
+recall = 0.0
+recall_steps = {steps}
 share = 0.0
 first_epochs = 1
 draws = 1
@@ -84,7 +86,9 @@ def trials_of(url: str) -> list[FrozenTrial]:
 @cache
 def storage_of(url: str) -> optuna.storages.RDBStorage:
     """One connection for each storage."""
-    return open_storage(url, make=False)
+    if not Path(url.removeprefix("sqlite:///")).exists():
+        raise StudyError("not yet")
+    return open_storage(url)
 
 
 def done(url: str) -> dict[Slot | None, FrozenTrial]:
@@ -135,8 +139,8 @@ def test_the_memory_test_shows_the_symbols_and_then_asks_for_them() -> None:
 
 
 def test_a_cell_that_remembers_passes_the_memory_test() -> None:
-    assert remembered("rnn", 60, seed=1) > 0.9
-    assert remembered("lstm", 1, seed=1) < 0.4
+    assert recall_share("rnn", 60, seed=1) > 0.9
+    assert recall_share("lstm", 1, seed=1) < 0.4
 
 
 # --- one worker --------------------------------------------------------------------------------------------------
@@ -148,7 +152,7 @@ def test_a_search_fills_every_place(finished: tuple[Path, str]) -> None:
     cells = [Slot("gru-cho", 0), Slot("rnn", 0), *(Slot(CANDIDATE, number) for number in range(3))]
     assert [slot for slot in places if slot and slot.of is None] == cells
     assert {slot.cell for slot in places if slot and slot.of is not None} == {"gru-cho", "rnn", CANDIDATE}
-    results = results_of(find_stored(open_storage(url, kind="search"), NAME, "search"))
+    results = results_of(find_stored(SearchDefinition, NAME, url))
     for one in results.tried:
         (draw,) = one.kept["draws"]
         assert draw["parameters"] == pytest.approx(1500, rel=0.1)
@@ -164,7 +168,7 @@ def test_a_finished_search_has_nothing_left_to_do(
     before = len(trials_of(url))
     status, out, err = call(capsys, *words(search, demo, url))
     assert (status, err) == (0, "")
-    assert "8 of 8 cells and further trainings done, 0 under way, nothing left to do" in out
+    assert "8 of 8 cells and repeats done, 0 running, nothing left to do" in out
     assert len(trials_of(url)) == before
     assert call(capsys, "search", "status", search, "--storage", url)[1] == out
 
@@ -187,7 +191,7 @@ def test_two_workers_end_with_the_same_after_a_third_was_killed(
         told, _ = other.communicate(timeout=SLOW)
     assert (status, other.returncode) == (0, 0)
     assert outcome(url) == outcome(finished[1])
-    lines = [text.count("  memory ") + text.count("  further seed ") for text in (out, told)]
+    lines = [text.count("  memory ") + text.count("  repeat ") for text in (out, told)]
     assert sum(lines) == len(done(url)) - before
     assert len([trial for trial in trials_of(url) if trial.state == TrialState.FAIL]) == 1
 
@@ -203,7 +207,7 @@ def test_ctrl_c_says_how_to_go_on(demo: Path, tmp_path: Path) -> None:
         worker.send_signal(signal.SIGINT)
         _, err = worker.communicate(timeout=SLOW)
     assert worker.returncode == INTERRUPTED
-    assert err.splitlines()[-1] == "stopped; what is finished is kept, and the same command goes on"
+    assert err.splitlines()[-1] == "stopped; finished trainings are saved. Run the same command to continue."
     assert "Traceback" not in err
 
 
@@ -225,7 +229,7 @@ def test_a_cell_of_a_search_is_a_cell_of_the_program(
     assert status == 0
     path, cell = out.split(":")[0], out.split()[-1]
     assert Path(path).name == f"{cell}.py"
-    results = results_of(find_stored(open_storage(url, kind="search"), NAME, "search"))
+    results = results_of(find_stored(SearchDefinition, NAME, url))
     assert cell == results.best[0].label
     CELLS.pop(cell, None)
     plugin = ["--plugin", path]
@@ -252,7 +256,7 @@ def test_another_search_of_the_same_name(
     _, url = finished
     other = write_search(tmp_path, steps=3)
     line = refusal(capsys, *words(other, demo, url))
-    assert "has a search 'tiny' of another definition: memory_steps in [search] was 2 and is 3 now" in line
+    assert "has a search 'tiny' of another definition: recall_steps in [search] was 2 and is 3 now" in line
 
 
 def test_a_corpus_that_changed(
@@ -280,7 +284,7 @@ def test_storages_and_ranks_that_are_not_there(
     assert "not the name of a Python file" in refusal(capsys, *export, 1, "--storage", url, "--out", "cell.txt")
     unreachable = "postgresql://me:secret@127.0.0.1:1/none"
     line = refusal(capsys, *words(search, demo, unreachable))
-    assert "can't be used as a storage" in line
+    assert "cannot be used as a storage" in line
     assert "secret" not in line
     assert "names no corpus: give --data" in refusal(capsys, "search", "run", search, "--storage", url)
     assert not list(tmp_path.iterdir())

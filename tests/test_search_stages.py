@@ -10,15 +10,15 @@ import pytest
 from optuna.trial import TrialState
 
 from speech_lstm.errors import ConfigError, SpeechLSTMError
-from speech_lstm.search.definition import find_search, read_search
-from speech_lstm.search.population import AHEAD, CANDIDATE, CELL, best_of, proposal, tried, wanted
-from speech_lstm.search.progress import fallen, progress_of, text
+from speech_lstm.search.ancestors import PUBLISHED
+from speech_lstm.search.definition import SearchDefinition
+from speech_lstm.search.population import AHEAD, CELL, best_cells, planned_slots, propose, tried_cells
+from speech_lstm.search.progress import fallen, progress_of, progress_text
 from speech_lstm.search.report import SearchFindings, verdicts, write_report
 from speech_lstm.search.results import ancestor, results_of, write_cell
-from speech_lstm.search.seeds import SEEDS
-from speech_lstm.search.stages import PASSED
-from speech_lstm.trials.slots import SLOT, Slot, filled
-from support.simulated_search import definition, go_on, quality, remembered, simulate
+from speech_lstm.search.stages import CANDIDATE, PASSED
+from speech_lstm.trials.slots import SLOT, Slot, filled_slots
+from support.simulated_search import definition, extend, quality, recall_share, simulate
 
 pytestmark = pytest.mark.usefixtures("forget_candidates")
 
@@ -32,12 +32,12 @@ def study() -> optuna.Study:
 
 
 def test_a_cell_passes_what_it_is_good_enough_for(study: optuna.Study) -> None:
-    found = [one for one in tried(filled(study.trials)) if one.slot.cell == CANDIDATE]
+    found = [one for one in tried_cells(filled_slots(study.trials)) if one.slot.cell == CANDIDATE]
     assert len(found) == COUNT
-    seeds = {name: quality(SEEDS[name]().name) for name in ("lstm", "gru-cho")}
+    seeds = {name: quality(PUBLISHED[name]().name) for name in ("lstm", "gru-cho")}
     for one in found:
         kept = one.kept
-        assert kept["memory"] == remembered(kept["name"], 0, 0)
+        assert kept["memory"] == recall_share(kept["name"], 0, 0)
         assert (one.stage == "memory") == (kept["memory"] < 0.7) == ("first" not in kept)
         assert (one.stage in ("memory", "first")) == (not kept["draws"])
         assert (one.stage == PASSED) <= (len(kept["draws"]) == 3)
@@ -48,65 +48,71 @@ def test_a_cell_passes_what_it_is_good_enough_for(study: optuna.Study) -> None:
     counts = fallen(found)
     assert sum(counts.values()) == COUNT
     assert all(counts[stage] for stage in ("memory", "first", PASSED))
-    assert all(one.stage == PASSED for one in tried(filled(study.trials)) if one.slot.cell != CANDIDATE)
+    assert all(one.stage == PASSED for one in tried_cells(filled_slots(study.trials)) if one.slot.cell != CANDIDATE)
 
 
 def test_all_cells_are_trained_with_the_same_settings_at_one_size(study: optuna.Study) -> None:
-    cells = [one for one in tried(filled(study.trials)) if len(one.kept["draws"]) == 3]
+    cells = [one for one in tried_cells(filled_slots(study.trials)) if len(one.kept["draws"]) == 3]
     drawn = {json.dumps([draw["drawn"] for draw in one.kept["draws"]]) for one in cells}
-    assert drawn == {json.dumps([definition().drawn(number) for number in range(3)])}
+    assert drawn == {json.dumps([definition().draw(number) for number in range(3)])}
     seeds = {draw["config"]["training"]["seed"] for one in cells for draw in one.kept["draws"]}
     assert len(seeds) == 3 * len(cells)
 
 
 def test_no_cell_is_tried_twice_and_each_comes_from_one_of_the_best(study: optuna.Study) -> None:
-    found = tried(filled(study.trials))
+    found = tried_cells(filled_slots(study.trials))
     names = [one.kept["name"] for one in found]
     assert len(set(names)) == len(names)
     for place, one in enumerate(found):
         if one.slot.cell == CANDIDATE:
-            parents = best_of(found[: max(6, place - AHEAD)], ("lstm", "gru-cho"))[:20]
+            parents = best_cells(found[: max(6, place - AHEAD)], ("lstm", "gru-cho"))[:20]
             assert one.kept["parent"] in {parent.label for parent in parents}
             assert ancestor(results_of(study), one) in ("lstm", "gru-cho")
 
 
 def test_the_same_seed_gives_the_same_candidates(study: optuna.Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = {slot: trial.user_attrs.get(CELL) for slot, trial in filled(study.trials).items() if slot.of is None}
+    first = {
+        slot: trial.user_attrs.get(CELL) for slot, trial in filled_slots(study.trials).items() if slot.of is None
+    }
     again = simulate(monkeypatch, definition(), 10)
-    go_on(again, definition(), 20)  # in two runs, with trainings of finalists between them
-    cells = {slot: trial.user_attrs.get(CELL) for slot, trial in filled(again.trials).items() if slot.of is None}
+    extend(again, definition(), 20)  # in two runs, with trainings of finalists between them
+    cells = {
+        slot: trial.user_attrs.get(CELL) for slot, trial in filled_slots(again.trials).items() if slot.of is None
+    }
     assert len(cells) == 26
     assert cells == {slot: first[slot] for slot in cells}
     progress = progress_of(again)
-    assert progress.done == progress.total < len(filled(again.trials))  # finalists that were outdone do not count
-    there = filled(simulate(monkeypatch, definition(seed=2), 2).trials)
+    assert (
+        progress.done == progress.total < len(filled_slots(again.trials))
+    )  # finalists that were outdone do not count
+    there = filled_slots(simulate(monkeypatch, definition(seed=2), 2).trials)
     assert there[Slot(CANDIDATE, 0)].user_attrs[CELL] != first[Slot(CANDIDATE, 0)]
 
 
 def test_a_candidate_is_the_same_whichever_workers_are_at_it(study: optuna.Study) -> None:
     """Of the 16 before it some are under way, some not even drawn; those before them must be done."""
-    search, there = definition().search, filled(study.trials)
+    search, there = definition().search, filled_slots(study.trials)
     number = 30
     few = {s: t for s, t in there.items() if s.cell != CANDIDATE or s.number < number - AHEAD}
     cell = there[Slot(CANDIDATE, number)].user_attrs[CELL]
-    assert proposal(search, number, few)[0].stored() == cell
+    assert propose(search, number, few)[0].stored() == cell
     drawn = {CELL: there[Slot(CANDIDATE, number - 3)].user_attrs[CELL]}
     under_way = {
         Slot(CANDIDATE, number - back): optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs=attributes)
         for back, attributes in ((1, {}), (3, drawn))
     }
-    assert proposal(search, number, few | under_way)[0].stored() == cell
+    assert propose(search, number, few | under_way)[0].stored() == cell
 
 
 def test_a_worker_waits_for_what_a_candidate_depends_on(study: optuna.Study) -> None:
-    search, there = definition().search, filled(study.trials)
+    search, there = definition().search, filled_slots(study.trials)
     lost = {s: t for s, t in there.items() if s.cell != CANDIDATE or s.number < 20}
-    assert Slot(CANDIDATE, 20) in wanted(search, COUNT, lost)
+    assert Slot(CANDIDATE, 20) in planned_slots(search, COUNT, lost)
     running = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={SLOT: [CANDIDATE, 3, None]})
-    assert Slot(CANDIDATE, 20) not in wanted(search, COUNT, lost | {Slot(CANDIDATE, 3): running})
-    assert Slot(CANDIDATE, 20) in wanted(search, COUNT, lost | {Slot(CANDIDATE, 4): running})
+    assert Slot(CANDIDATE, 20) not in planned_slots(search, COUNT, lost | {Slot(CANDIDATE, 3): running})
+    assert Slot(CANDIDATE, 20) in planned_slots(search, COUNT, lost | {Slot(CANDIDATE, 4): running})
     del lost[Slot(CANDIDATE, 3)]
-    assert Slot(CANDIDATE, 3) in wanted(search, COUNT, lost)
+    assert Slot(CANDIDATE, 3) in planned_slots(search, COUNT, lost)
 
 
 def test_the_best_are_trained_again_with_fresh_seeds(study: optuna.Study) -> None:
@@ -122,12 +128,12 @@ def test_the_best_are_trained_again_with_fresh_seeds(study: optuna.Study) -> Non
 
 
 def test_the_progress_shows_the_best_ten(study: optuna.Study) -> None:
-    told = text(progress_of(study)).splitlines()
+    told = progress_text(study).splitlines()
     best = results_of(study).best
     assert [line.split()[:2] for line in told[1:11]] == [[str(k), best[k - 1].label] for k in range(1, 11)]
     assert {line.split()[1] for line in told[11:17]} == set(definition().search.published)
     assert told[-2].startswith(f"Of {COUNT} candidates ")
-    assert told[-1].startswith("101 of 101 cells and further trainings done, 0 under way, nothing left to do")
+    assert told[-1].startswith("101 of 101 cells and repeats done, 0 running, nothing left to do")
 
 
 # --- the report --------------------------------------------------------------------------------------------------
@@ -195,23 +201,23 @@ def test_a_search_without_cells_has_no_report(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_the_search_that_comes_along() -> None:
-    search = read_search("demo")
+    search = SearchDefinition.read("demo")
     assert search.search.published == ("lstm", "gru-cho", "mut1", "mut2", "mut3", "rnn")
-    assert find_search("demo").parent.name == "searches"
+    assert SearchDefinition.find("demo").parent.name == "searches"
 
 
 @pytest.mark.parametrize(
     ("tables", "says"),
     [
         (
-            "[search]\nseeds = 'lstm,peephole'",
-            "'peephole' can't be a seed or stand beside: known as a graph are lstm",
+            "[search]\nancestors = 'lstm,peephole'",
+            "'peephole' is not available as a graph; give lstm",
         ),
-        ("[search]\nseeds = ''", "seeds names no cell"),
-        ("[search]\nbaseline = 'cifg'", "baseline is 'cifg', which is neither among seeds nor beside"),
+        ("[search]\nancestors = ''", "ancestors names no cell"),
+        ("[search]\nbaseline = 'cifg'", "baseline is 'cifg', which neither ancestors nor beside names"),
         ("[search]\nmutation = 2.0", "mutation"),
         ("[search]\nmutations = 2.0", "mutations"),
-        ("[space]\nhidden = { low = 1, high = 9 }", "[space] searches hidden, which the search itself chooses"),
+        ("[space]\nhidden = { low = 1, high = 9 }", "[space] draws hidden, which the search itself chooses"),
         ("[cells]\nlstm = {}", "unknown table [cells]"),
         ("[space]\nlearning_rate = { low = 1.0, high = 0.5 }", "empty range"),
         ("search = 1", "search must be a table"),
@@ -222,7 +228,7 @@ def test_searches_that_can_not_be(tmp_path: Path, tables: str, says: str) -> Non
     path = tmp_path / "mine.toml"
     path.write_text(tables)
     with pytest.raises(ConfigError) as caught:
-        read_search(str(path))
+        SearchDefinition.read(str(path))
     assert str(caught.value).startswith(f"{path}: ")
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -230,5 +236,5 @@ def test_searches_that_can_not_be(tmp_path: Path, tables: str, says: str) -> Non
 
 @pytest.mark.parametrize("name", ["other", "none.toml"])
 def test_searches_that_are_nowhere(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"unknown search 'other'; give demo or a FILE.toml|can't be read"):
-        read_search(name)
+    with pytest.raises(ConfigError, match=r"unknown search 'other'; give demo or a FILE.toml|cannot be read"):
+        SearchDefinition.read(name)

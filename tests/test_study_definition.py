@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from speech_lstm.errors import ConfigError
 from speech_lstm.model.sizing import parameter_count
-from speech_lstm.study.definition import Definition, definition_of, read_study, shipped
-from speech_lstm.trials.slots import Slot, check_networks, proposal
+from speech_lstm.study.definition import StudyDefinition
+from speech_lstm.trials.slots import Slot
 
 LABELS = 10
 
@@ -33,25 +33,25 @@ def tables(**changes: Any) -> dict[str, Any]:
     return base | changes
 
 
-def small(**changes: Any) -> Definition:
-    return definition_of("small", tables(**changes))
+def small(**changes: Any) -> StudyDefinition:
+    return StudyDefinition.from_tables("small", tables(**changes))
 
 
 @pytest.mark.parametrize("name", ["quick", "greff", "jozefowicz", "lecture"])
 def test_the_studies_that_come_along_can_be_run(name: str) -> None:
-    assert name in shipped()
-    definition = read_study(name)
-    check_networks(definition, 1, LABELS)
+    assert name in StudyDefinition.shipped()
+    definition = StudyDefinition.read(name)
+    definition.check_networks({"trials": 1}, LABELS)
     assert definition.baseline in definition.cells
 
 
 def test_greff_has_the_papers_nine() -> None:
-    cells = set(read_study("greff").cells)
+    cells = set(StudyDefinition.read("greff").cells)
     assert cells == {"peephole", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "lstm", "fgr"}
 
 
 def test_jozefowicz_compares_forget_biases_at_one_budget() -> None:
-    definition = read_study("jozefowicz")
+    definition = StudyDefinition.read("jozefowicz")
     configs = {cell: definition.config(cell, {}, 1, LABELS) for cell in definition.cells}
     biases = [configs[f"lstm-bias-{b}"].network.forget_bias for b in range(3)]
     assert biases == [0, 1, 2]
@@ -64,20 +64,20 @@ def test_jozefowicz_compares_forget_biases_at_one_budget() -> None:
 @given(st.integers(0, 1000), st.sampled_from(["gru", "slow"]))
 def test_what_is_drawn_depends_on_seed_cell_and_number_alone(number: int, cell: str) -> None:
     definition = small()
-    drawn = proposal(definition, Slot(cell, number), {})
-    assert drawn == proposal(small(), Slot(cell, number), {})
+    drawn = definition.draw(Slot(cell, number), {})
+    assert drawn == small().draw(Slot(cell, number), {})
     assert 4 <= drawn["hidden"] <= 8
     assert 1e-3 <= drawn["learning_rate"] <= 1e-1
     assert drawn["pooling"] in ("mean", "last")
     others = [Slot(cell, number + 1), Slot("gru" if cell == "slow" else "slow", number)]
-    assert all(proposal(definition, slot, {})["learning_rate"] != drawn["learning_rate"] for slot in others)
-    reseeded = proposal(small(study={"seed": 2}), Slot(cell, number), {})
+    assert all(definition.draw(slot, {})["learning_rate"] != drawn["learning_rate"] for slot in others)
+    reseeded = small(study={"seed": 2}).draw(Slot(cell, number), {})
     assert reseeded["learning_rate"] != drawn["learning_rate"]
 
 
 def test_a_logarithmic_range_is_drawn_in_logarithms() -> None:
     definition = small()
-    drawn = [proposal(definition, Slot("gru", i), {})["learning_rate"] for i in range(200)]
+    drawn = [definition.draw(Slot("gru", i), {})["learning_rate"] for i in range(200)]
     assert 70 < sum(value < 1e-2 for value in drawn) < 130
 
 
@@ -86,10 +86,10 @@ def test_tpe_goes_where_the_best_trials_are() -> None:
     space = definition.space
     there = {}
     for i in range(40):
-        drawn = proposal(random, Slot("gru", i), {})
+        drawn = random.draw(Slot("gru", i), {})
         value = 1 - abs(drawn["learning_rate"] - 0.05)
         there[Slot("gru", i)] = optuna.trial.create_trial(params=drawn, distributions=space, value=value)
-    found = [proposal(definition, Slot("gru", 40 + i), there)["learning_rate"] for i in range(20)]
+    found = [definition.draw(Slot("gru", 40 + i), there)["learning_rate"] for i in range(20)]
     assert sum(rate > 0.02 for rate in found) > 14
 
 
@@ -110,9 +110,9 @@ WRONG = {
     "must be { low, high, log } or { choices }": {"space": {"hidden": {"low": 8}}},
     "hidden is 2.5; it must be a whole number": {"space": {"hidden": {"low": 2.5, "high": 8}}},
     "noise is 3": {"space": {"noise": {"low": 0, "high": 3}}},
-    "labels can't differ from trial to trial": {"space": {"labels": {"choices": ["12", "35"]}}},
+    "labels cannot differ between trainings": {"space": {"labels": {"choices": ["12", "35"]}}},
     "which is fixed for the cell gru": {"cells": {"gru": {"hidden": 5}}},
-    "hidden is searched and chosen": {"study": {"parameters": 9000}},
+    "hidden is both drawn and chosen": {"study": {"parameters": 9000}},
     "baseline is 'rnn', which [cells] does not name": {"study": {"baseline": "rnn"}},
     "sampler is 'grid'": {"study": {"sampler": "grid"}},
     "unknown table [spaces]": {"spaces": {}},
@@ -130,7 +130,7 @@ def test_studies_that_can_not_be(says: str) -> None:
 def test_a_cell_that_can_not_have_the_sizes_drawn() -> None:
     definition = small(cells={"clockwork": {}})  # whose four clocks must divide the hidden size
     with pytest.raises(ConfigError, match=r"cell clockwork, trial \d+"):
-        check_networks(definition, 20, LABELS)
+        definition.check_networks({"trials": 20}, LABELS)
 
 
 def test_files_that_are_no_study(tmp_path: Path) -> None:
@@ -141,4 +141,4 @@ def test_files_that_are_no_study(tmp_path: Path) -> None:
         str(tmp_path / "broken.toml"): "not a TOML file",
     }.items():
         with pytest.raises(ConfigError, match=says):
-            read_study(name)
+            StudyDefinition.read(name)

@@ -15,15 +15,15 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from speech_lstm.cli import main
-from speech_lstm.study.definition import Definition, definition_of
+from speech_lstm.study.definition import StudyDefinition
 from speech_lstm.study.figures import pareto
 from speech_lstm.study.findings import Findings, published
 from speech_lstm.study.importance import CELL, Forest, importance_of
-from speech_lstm.study.progress import progress_of, text
+from speech_lstm.study.progress import progress_of, progress_text
 from speech_lstm.study.report import write_report
 from speech_lstm.study.results import Results, results_of
 from speech_lstm.study.sections import summary
-from speech_lstm.trials.slots import ASKED, SLOT
+from speech_lstm.trials.slots import SLOT, TARGET
 from support.simulated_study import CLIPS, simulate
 
 SPACE = {
@@ -32,9 +32,9 @@ SPACE = {
 }
 
 
-def definition(*cells: str) -> Definition:
+def definition(*cells: str) -> StudyDefinition:
     tables = {"study": {"title": "A simulated study", "seed": 3}, "cells": {cell: {} for cell in cells}}
-    return definition_of("simulated", tables | {"space": SPACE})
+    return StudyDefinition.from_tables("simulated", tables | {"space": SPACE})
 
 
 def accuracy(cell: str, drawn: dict[str, Any]) -> float:
@@ -61,8 +61,8 @@ def test_best_is_by_the_validation_split(found: Findings) -> None:
         trials = study.trials(cell)
         assert [t.value for t in trials] == sorted((t.value for t in trials), reverse=True)
         assert study.best_tenth(cell) == trials[:3]
-        assert len(study.seeds(cell)) == 3
-        assert {t.drawn["learning_rate"] for t in study.seeds(cell)} == {study.best(cell).drawn["learning_rate"]}
+        assert len(study.repeats(cell)) == 3
+        assert {t.drawn["learning_rate"] for t in study.repeats(cell)} == {study.best(cell).drawn["learning_rate"]}
         assert study.best(cell).right(study.truth).mean() == study.best(cell).accuracy
 
 
@@ -93,14 +93,14 @@ def test_too_few_trials_are_called_that() -> None:
 
 def test_progress_tells_what_is_left() -> None:
     study = simulate(None, definition("lstm", "gru"), 4, 0, accuracy)  # trainings of ten seconds
-    study.set_user_attr(ASKED, {"trials": 13, "seeds": 2})
-    assert "8 of 30 trainings done, 0 under way, no worker at it" in text(progress_of(study))
+    study.set_user_attr(TARGET, {"trials": 13, "seeds": 2})
+    assert "8 of 30 trainings done, 0 running, time left not yet known" in progress_text(study)
     for number in (4, 5):
         attributes = {SLOT: ["lstm", number, None]}
         study.add_trial(optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs=attributes))
     # 20 are not begun and two are half done, two at a time
-    told = text(progress_of(study))
-    assert "8 of 30 trainings done, 2 under way, about 2 min left" in told
+    told = progress_text(study)
+    assert "8 of 30 trainings done, 2 running, about 2 min left" in told
     rows = [line.split() for line in told.splitlines()[1:3]]
     assert [row[:4] for row in rows] == [["lstm", "4", "of", "13"], ["gru", "4", "of", "13"]]
 
@@ -112,8 +112,8 @@ def test_seeds_of_a_best_that_was_outdone_do_not_count() -> None:
     best = max(study.get_trials(), key=lambda trial: trial.value * (trial.user_attrs[SLOT][0] == "lstm"))
     better = dict(best.user_attrs) | {SLOT: ["lstm", 4, None]}
     study.add_trial(optuna.trial.create_trial(value=1.0, user_attrs=better))
-    study.set_user_attr(ASKED, {"trials": 5, "seeds": 2})
-    told = text(progress_of(study))
+    study.set_user_attr(TARGET, {"trials": 5, "seeds": 2})
+    told = progress_text(study)
     assert "11 of 14 trainings done" in told
     assert [line.split()[4] for line in told.splitlines()[1:3]] == ["0", "2"]
 

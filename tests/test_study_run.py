@@ -20,11 +20,11 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
 
 from speech_lstm.cli import main
-from speech_lstm.study.definition import read_study
+from speech_lstm.study.definition import StudyDefinition
 from speech_lstm.study.results import results_of
 from speech_lstm.training.trainer import Diverged, Trainer
-from speech_lstm.trials.packing import pack, unpack
-from speech_lstm.trials.slots import Slot, filled, proposal, slot_of
+from speech_lstm.trials.recordings import pack, unpack
+from speech_lstm.trials.slots import Slot, filled_slots, slot_of
 from speech_lstm.trials.storage import StudyError, connected, find_stored, open_storage
 from support import postgresql_server
 from support.command_line import call, refusal
@@ -34,7 +34,7 @@ NAME = "tiny"
 STUDY = """
 [study]
 trials = {trials}
-seeds = 1
+repeats = 1
 [cells]
 gru = {{}}
 rnn = {{}}
@@ -79,7 +79,9 @@ def trials_of(url: str) -> list[FrozenTrial]:
 @cache
 def storage_of(url: str) -> optuna.storages.RDBStorage:
     """One connection for each storage."""
-    return open_storage(url, make=False)
+    if not Path(url.removeprefix("sqlite:///")).exists() and url.startswith("sqlite"):
+        raise StudyError("not yet")
+    return open_storage(url)
 
 
 def running(url: str, count: int) -> list[FrozenTrial]:
@@ -95,7 +97,7 @@ def running(url: str, count: int) -> list[FrozenTrial]:
 
 def check_whole(url: str, study: Path) -> list[FrozenTrial]:
     """Every place is filled once, and with what its seed draws; the finished trials."""
-    definition = read_study(str(study))
+    definition = StudyDefinition.read(str(study))
     done = [trial for trial in trials_of(url) if trial.state == TrialState.COMPLETE]
     slots = Counter(slot_of(trial) for trial in done)
     cells, count = list(definition.cells), definition.study.trials
@@ -107,7 +109,7 @@ def check_whole(url: str, study: Path) -> list[FrozenTrial]:
         slot = slot_of(trial)
         assert slot is not None
         source = slot if slot.of is None else Slot(slot.cell, slot.of)
-        assert trial.params == proposal(definition, source, {})
+        assert trial.params == definition.draw(source, {})
     return done
 
 
@@ -128,7 +130,7 @@ def finished(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 def test_every_training_is_kept_whole(finished: tuple[Path, str], demo: Path) -> None:
     study, url = finished
     check_whole(url, study)
-    results = results_of(find_stored(open_storage(url), NAME))
+    results = results_of(find_stored(StudyDefinition, NAME, url))
     for training in results.trainings:
         kept = training.kept
         assert kept["testing"]["accuracy"] == training.right(results.truth).mean()
@@ -145,7 +147,7 @@ def test_every_training_is_kept_whole(finished: tuple[Path, str], demo: Path) ->
     assert commands <= set(results.facts["testing"]["names"])
     assert len(results.truth) == len(results.facts["testing"]["names"])
     best = results.best("gru")
-    (seed,) = results.seeds("gru")
+    (seed,) = results.repeats("gru")
     assert seed.drawn == best.drawn
     assert seed.kept["config"]["training"]["seed"] != best.kept["config"]["training"]["seed"]
 
@@ -167,7 +169,7 @@ def test_a_finished_study_has_nothing_left_to_do(
     before = len(trials_of(url))
     status, out, err = call(capsys, *words(study, demo, url))
     assert (status, err) == (0, "")
-    assert "6 of 6 trainings done, 0 under way, nothing left to do" in out
+    assert "6 of 6 trainings done, 0 running, nothing left to do" in out
     assert len(trials_of(url)) == before
     assert call(capsys, "study", "status", study, "--storage", url)[1] == out
 
@@ -178,11 +180,11 @@ def test_more_trials_are_added(
     study, url = finished
     copy = tmp_path / "more.sqlite"
     copy.write_bytes(Path(url.removeprefix("sqlite:///")).read_bytes())
-    before = filled(trials_of(url))
+    before = filled_slots(trials_of(url))
     status, out, _ = call(capsys, *words(study, demo, f"sqlite:///{copy}"), "--trials", "3")
     assert status == 0
     assert "3 of 3" in out
-    after = filled(trials_of(f"sqlite:///{copy}"))
+    after = filled_slots(trials_of(f"sqlite:///{copy}"))
     assert {slot: after[slot].number for slot in before} == {slot: trial.number for slot, trial in before.items()}
 
 
@@ -197,7 +199,7 @@ def test_a_training_that_diverges_is_kept_as_one_that_knows_nothing(
     with pytest.raises(SystemExit) as caught:
         main([*words(finished[0], demo, url), "--trials", "1"])
     assert caught.value.code == 0
-    results = results_of(find_stored(open_storage(url), NAME))
+    results = results_of(find_stored(StudyDefinition, NAME, url))
     assert len(results.trainings) == 4
     for training in results.trainings:
         assert training.kept["diverged"]
@@ -296,11 +298,11 @@ def test_a_corpus_that_changed(
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("postgresql://me:secret@127.0.0.1:1/none", "can't be used as a storage"),
+        ("postgresql://me:secret@127.0.0.1:1/none", "cannot be used as a storage"),
         ("mysql://127.0.0.1/none", "must be sqlite:///FILE or postgresql://"),
         ("nonsense", "must be sqlite:///FILE or postgresql://"),
-        ("sqlite:////proc/none/study.sqlite", "can't be written"),
-        ("sqlite:////dev/null", "can't be used as a storage"),
+        ("sqlite:////proc/none/study.sqlite", "cannot be written"),
+        ("sqlite:////dev/null", "cannot be used as a storage"),
     ],
 )
 def test_storages_that_can_not_be_used(
@@ -320,7 +322,7 @@ def test_a_storage_that_goes_away_is_one_line() -> None:
         except StorageInternalError:
             raise UnboundLocalError("updated_state") from None
 
-    with pytest.raises(StudyError, match=r"can't be reached any more \(gone\)") as caught, connected():
+    with pytest.raises(StudyError, match=r"cannot be reached any more \(gone\)") as caught, connected():
         stumble()
     assert "\n" not in str(caught.value)
     with pytest.raises(UnboundLocalError), connected():

@@ -1,23 +1,22 @@
-"""A search as a TOML file says it: what it begins with, how cells change, and what they must reach."""
+"""A search as a TOML file defines it: the cells it starts from, how they are changed, and what they must reach."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from optuna.distributions import BaseDistribution, distribution_to_json
-
-from speech_lstm.config import Config, Settings, read_toml, setting, split_names
+from speech_lstm.config import Config, Settings, setting, split_names
 from speech_lstm.errors import ConfigError
-from speech_lstm.search.seeds import SEEDS
-from speech_lstm.study.definition import base_of, find_study, space_of, training_config
-from speech_lstm.trials.slots import drawn_seed, drawn_settings
+from speech_lstm.search.ancestors import PUBLISHED
+from speech_lstm.search.source import register
+from speech_lstm.trials.definition import Definition, read_base, training_config
+from speech_lstm.trials.space import draw_seed, draw_settings, read_space
 
-SHIPPED = Path(__file__).parent / "searches"
 TABLES = ("search", "space", *Config.GROUPS)
-CHOSEN = ("hidden", "cell", "epochs")  # settings that the search itself decides about
+CHOSEN = ("hidden", "cell", "epochs")  # settings that the search itself chooses
 
 
 @dataclass(frozen=True)
@@ -25,96 +24,98 @@ class SearchConfig(Settings):
     """How a search is run."""
 
     title: str = setting("", "what it is about")
-    data: str = setting("", "the corpus, where the command line names none")
+    data: str = setting("", "the corpus, unless the command line names one")
     candidates: int = setting(300, "cells to try", 1, 1_000_000)
-    seeds: str = setting("lstm,gru-cho", "cells that the search begins with")
-    beside: str = setting("mut1,mut2,mut3,rnn", "cells that are trained beside, and that no candidate comes from")
+    ancestors: str = setting("lstm,gru-cho", "cells that the search starts from")
+    beside: str = setting("mut1,mut2,mut3,rnn", "further cells to train for comparison; no candidate comes from them")
     baseline: str = setting("lstm", "the cell that the finalists are compared with")
-    parents: int = setting(20, "of how many of the best a candidate is a mutant", 1, 1000)
+    parents: int = setting(20, "number of the best cells that a candidate's parent is drawn from", 1, 1000)
     mutation: float = setting(0.2, "highest chance with which a node of the parent is changed", 0.001, 1)
-    memory: float = setting(0.9, "share of the symbols to be remembered in the memory test", 0, 1)
-    memory_steps: int = setting(250, "steps in which the memory test is learnt", 1, 1_000_000)
-    share: float = setting(0.9, "of the best seed's accuracy: a cell below it is dropped", 0, 1)
+    recall: float = setting(0.9, "share of the symbols to be recalled in the memory test", 0, 1)
+    recall_steps: int = setting(250, "training steps of the memory test", 1, 1_000_000)
+    share: float = setting(0.9, "share of the best ancestor's accuracy, below which a cell is dropped", 0, 1)
     first_epochs: int = setting(5, "epochs of the first, short training", 1, 10_000)
-    draws: int = setting(3, "settings that a cell is trained with, the same for all", 1, 1000)
+    draws: int = setting(3, "draws of settings that a cell is trained with, the same for all cells", 1, 1000)
     finalists: int = setting(5, "best cells that are trained again at the end", 1, 1000)
     repeats: int = setting(5, "further trainings of each finalist and published cell", 0, 1000)
-    seed: int = setting(1, "of what is drawn", 0, 2**31 - 1)
-    parameters: int = setting(25_000, "of every network", 100, 1_000_000_000)
+    seed: int = setting(1, "of all that is drawn", 0, 2**31 - 1)
+    parameters: int = setting(25_000, "parameters of every network", 100, 1_000_000_000)
 
     @property
-    def beginning(self) -> tuple[str, ...]:
-        """The cells that the search begins with."""
-        return tuple(split_names(self.seeds))
+    def ancestor_names(self) -> tuple[str, ...]:
+        """The cells that the search starts from."""
+        return split_names(self.ancestors)
 
     @property
     def published(self) -> tuple[str, ...]:
-        """Those, and the cells that are trained beside."""
-        return tuple(dict.fromkeys([*self.beginning, *split_names(self.beside)]))
+        """The ancestors, and the further cells that are trained for comparison."""
+        return tuple(dict.fromkeys([*self.ancestor_names, *split_names(self.beside)]))
 
 
 @dataclass(frozen=True)
-class SearchDefinition:
-    """A search. `base` has the settings that all trainings start from, `space` what is drawn for each."""
+class SearchDefinition(Definition):
+    """A search."""
 
-    name: str
     search: SearchConfig
-    space: dict[str, BaseDistribution]
-    base: Config
+
     KIND: ClassVar[str] = "search"
+    FOLDER: ClassVar[str] = "searches"
+    SHIPPED: ClassVar[Path] = Path(__file__).parent / "searches"
+    FIELDS: ClassVar[Mapping[str, str]] = {"seeds": "ancestors", "memory": "recall", "memory_steps": "recall_steps"}
+
+    @classmethod
+    def from_tables(cls, name: str, tables: dict[str, Any]) -> Self:
+        base = read_base(tables, TABLES)
+        search, space = SearchConfig.from_dict(tables.get("search", {})), read_space(tables)
+        for cell in search.published:
+            if cell not in PUBLISHED:
+                raise ConfigError(f"{cell!r} is not available as a graph; give {', '.join(PUBLISHED)}")
+        if not search.ancestor_names:
+            raise ConfigError("ancestors names no cell")
+        if search.baseline not in search.published:
+            raise ConfigError(f"baseline is {search.baseline!r}, which neither ancestors nor beside names")
+        for setting_name in CHOSEN:
+            if setting_name in space:
+                raise ConfigError(f"[space] draws {setting_name}, which the search itself chooses")
+        return cls(name, space, base, search)
+
+    @classmethod
+    def stored_name(cls, name: str) -> str:
+        return f"search {name}"
 
     @property
     def title(self) -> str:
-        """What it is about."""
         return self.search.title
 
+    @property
+    def data(self) -> Path:
+        return Path(self.search.data)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"candidates": self.search.candidates}
+
     @cached_property
-    def identity(self) -> dict[str, Any]:
-        """What makes it this search: everything but where the data lie and how many candidates there are."""
+    def identity(self) -> dict[str, dict[str, Any]]:
         search = self.search.to_dict()
-        for name in ("title", "data", "candidates"):
+        for name in ("title", "data", "candidates"):  # these may change
             del search[name]
-        space = {name: distribution_to_json(item) for name, item in self.space.items()}
-        return {"search": search, "space": space, **self.base.to_dict()}
+        return {"search": self.to_stored(search), **self.common_identity}
 
-    def drawn(self, number: int) -> dict[str, Any]:
+    def draw(self, number: int) -> dict[str, Any]:
         """The settings of a cell's training of that number, from 0: the same for all cells."""
-        return drawn_settings(self.space, drawn_seed("settings", self.search.seed, number))
+        return draw_settings(self.space, draw_seed("settings", self.search.seed, number))
 
-    def config(self, cell: str, drawn: dict[str, Any], seed: int, labels: int) -> Config:
-        """The settings of one training to the end, with the search's number of parameters; raises ConfigError."""
+    def config(self, cell: str, drawn: Mapping[str, Any], seed: int, labels: int) -> Config:
+        """The settings of one full training, with the search's number of parameters; raises ConfigError."""
         return training_config(self.base, {"cell": cell, **drawn, "seed": seed}, labels, self.search.parameters)
 
-    def first(self, config: Config) -> Config:
-        """A training's settings cut down to the first, short one."""
+    def shorten(self, config: Config) -> Config:
+        """The settings of a full training changed to those of the first, short one."""
         epochs = min(self.search.first_epochs, config.training.epochs)
         return replace(config, training=replace(config.training, epochs=epochs))
 
-
-def find_search(name: str) -> Path:
-    """The file of a search: one that comes with the program, or the user's FILE.toml. Raises ConfigError."""
-    return find_study(name, SHIPPED, "search")
-
-
-def read_search(name: str) -> SearchDefinition:
-    """The search of a name or file; raises ConfigError, with the file's name, for one that can't be."""
-    path = find_search(name)
-    return read_toml(path, lambda tables: search_of(path.stem, tables))
-
-
-def search_of(name: str, tables: dict[str, Any]) -> SearchDefinition:
-    """The search of a TOML file's tables; raises ConfigError."""
-    base = base_of(tables, TABLES)
-    search = SearchConfig.from_dict(tables.get("search", {}))
-    found = SearchDefinition(name, search, space_of(tables), base)
-    for cell in search.published:
-        if cell not in SEEDS:
-            raise ConfigError(f"{cell!r} can't be a seed or stand beside: known as a graph are {', '.join(SEEDS)}")
-    if not search.beginning:
-        raise ConfigError("seeds names no cell")
-    if search.baseline not in search.published:
-        raise ConfigError(f"baseline is {search.baseline!r}, which is neither among seeds nor beside")
-    for setting_name in CHOSEN:
-        if setting_name in found.space:
-            raise ConfigError(f"[space] searches {setting_name}, which the search itself chooses")
-    return found
+    def check_networks(self, counts: Mapping[str, int], labels: int) -> None:
+        for cell in self.search.published:
+            for number in range(self.search.draws):
+                self.config(register(PUBLISHED[cell]()), self.draw(number), 0, labels)

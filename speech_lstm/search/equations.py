@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
-from speech_lstm.search.graph import LEAVES, LINEAR, Graph, visited
+from speech_lstm.search.graph import LEAVES, LINEAR, CellGraph, topological_order
 
 SUMS = ("add", "one-plus")  # what is written as one sum
 SHARES = ("sigmoid",)  # activations whose value is a share from 0 to 1
@@ -16,7 +16,7 @@ SHARES = ("sigmoid",)  # activations whose value is a share from 0 to 1
 class Outline:
     """What is the same in every notation of a graph."""
 
-    graph: Graph
+    graph: CellGraph
 
     @cached_property
     def uses(self) -> list[int]:
@@ -36,7 +36,9 @@ class Outline:
         found: dict[int, str] = {}
         counts = dict.fromkeys("gns", 0)
         new = dict(zip(reversed(self.graph.outputs), reversed(self.graph.state), strict=True))
-        for index in visited(self.graph.nodes, reversed(self.graph.outputs)):  # h after the c that it may need
+        for index in topological_order(
+            self.graph.nodes, reversed(self.graph.outputs)
+        ):  # h after the c that it may need
             node = self.graph.nodes[index]
             kind = ""
             if index in new:
@@ -72,7 +74,7 @@ class Outline:
         for node in nodes:
             if node.op in SUMS:
                 inner |= {parent for parent in node.parents if parent not in self.names}
-        return [i for i in visited(nodes, self.names) if i not in inner and self.maps(i)]
+        return [i for i in topological_order(nodes, self.names) if i not in inner and self.maps(i)]
 
     def maps(self, index: int) -> list[int]:
         """The linear maps among the terms of a sum; one with a name of its own is a sum itself."""
@@ -148,15 +150,15 @@ class Notation:
         if node.op in self.functions:
             return f"{self.functions[node.op]}({self.text(node.parents[0])})"
         if node.op == "multiply":
-            return noted(self.products, f" {self.times} ".join(self.bound(parent) for parent in node.parents))
+            return add_to(self.products, f" {self.times} ".join(self.bound(parent) for parent in node.parents))
         first = "1" if node.op == "one-minus" else self.text(node.parents[0])
-        return noted(self.sums, f"{first} {self.minus} {self.bound(node.parents[-1])}")
+        return add_to(self.sums, f"{first} {self.minus} {self.bound(node.parents[-1])}")
 
     def sum(self, index: int) -> str:
         """A sum; one bias stands for those of all its linear maps."""
         plain, weighted = self.parts(index)
         maps = [self.map(term) for term in sorted(weighted, key=lambda term: not self.outline.of_x(term))]
-        return noted(self.sums, " + ".join(plain + maps + ["b"] * bool(maps)))
+        return add_to(self.sums, " + ".join(plain + maps + ["b"] * bool(maps)))
 
     def parts(self, index: int) -> tuple[list[str], list[int]]:
         """The terms of a sum that are no linear maps, written, and those that are."""
@@ -178,12 +180,12 @@ class Notation:
         return f"({text})" if text in self.sums else text
 
 
-def noted(texts: set[str], text: str) -> str:
+def add_to(texts: set[str], text: str) -> str:
     """A text that is remembered among others."""
     texts.add(text)
     return text
 
 
-def equations(graph: Graph) -> list[str]:
+def equations(graph: CellGraph) -> list[str]:
     """The equations, in the order in which they are computed."""
     return [f"{name} = {value}" for name, value in Notation(Outline(graph)).lines.items()]

@@ -8,10 +8,9 @@ import numpy as np
 
 from speech_lstm.report.plotting import BLUE, GREY, GRID, VERMILION, as_written, tidy
 from speech_lstm.report.statistics import Comparison
-from speech_lstm.search.population import CANDIDATE
 from speech_lstm.search.progress import fallen
 from speech_lstm.search.results import SearchResults
-from speech_lstm.search.stages import PASSED, STAGES, Tried
+from speech_lstm.search.stages import CANDIDATE, PASSED, STAGES, Tried
 from speech_lstm.study.figures import COLOURS, draw_boxes, mark
 
 if TYPE_CHECKING:

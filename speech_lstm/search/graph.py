@@ -30,7 +30,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Graph:
+class CellGraph:
     """A cell: nodes, each after its parents, and which of them are the new state: h, and c where there is a memory.
 
     `canonical` brings graphs of the same equations to the same nodes in the same order, so that they are equal.
@@ -50,7 +50,7 @@ class Graph:
         return f"cell-{hashlib.sha256(repr(self.stored()).encode()).hexdigest()[:7]}"
 
     def stored(self) -> list[Any]:
-        """The graph in the types that JSON has; `restored` reads it."""
+        """The graph in the types that JSON has; `restore_graph` reads it."""
         return [[[node.op, *node.parents] for node in self.nodes], list(self.outputs)]
 
     def children(self) -> list[list[int]]:
@@ -61,27 +61,27 @@ class Graph:
                 found[parent].append(index)
         return found
 
-    def ancestors(self, index: int) -> set[int]:
+    def dependencies(self, index: int) -> set[int]:
         """Everything that a node depends on, without itself."""
-        return set(visited(self.nodes, self.nodes[index].parents))
+        return set(topological_order(self.nodes, self.nodes[index].parents))
 
     def leaves(self, index: int) -> set[str]:
         """The leaves that a node depends on."""
-        return {self.nodes[i].op for i in visited(self.nodes, [index])} & set(LEAVES)
+        return {self.nodes[i].op for i in topological_order(self.nodes, [index])} & set(LEAVES)
 
 
-def restored(stored: Any) -> Graph:
-    """The graph of `Graph.stored`; raises GraphError for what is none."""
+def restore_graph(stored: Any) -> CellGraph:
+    """The graph of `CellGraph.stored`; raises GraphError for what is none."""
     try:
         nodes, outputs = stored
-        graph = Graph(tuple(Node(op, tuple(parents)) for op, *parents in nodes), tuple(outputs))
+        graph = CellGraph(tuple(Node(op, tuple(parents)) for op, *parents in nodes), tuple(outputs))
     except (TypeError, ValueError):
         raise GraphError("not a cell's graph") from None
     check(graph)
     return graph
 
 
-def visited(nodes: Sequence[Node], starts: Iterable[int]) -> list[int]:
+def topological_order(nodes: Sequence[Node], starts: Iterable[int]) -> list[int]:
     """The nodes that can be reached from some through their parents, each after its parents."""
     order: dict[int, None] = {}
     stack = [(start, False) for start in reversed(list(starts))]
@@ -98,7 +98,7 @@ def visited(nodes: Sequence[Node], starts: Iterable[int]) -> list[int]:
 # --- what a cell must be -----------------------------------------------------------------------------------------
 
 
-def check(graph: Graph) -> None:
+def check(graph: CellGraph) -> None:
     """Raise GraphError, saying why, for a graph that is no recurrent cell or too large a one."""
     for index, node in enumerate(graph.nodes):
         if node.op not in LEAVES + ACTIVATIONS + OPERATIONS:
@@ -116,7 +116,7 @@ def check(graph: Graph) -> None:
     check_dependence(graph)
 
 
-def check_dependence(graph: Graph) -> None:
+def check_dependence(graph: CellGraph) -> None:
     """Raise GraphError unless the new h depends on x and on all of the state, from step to step."""
     if any(graph.nodes[output].op in LEAVES for output in graph.outputs):
         raise GraphError("a part of the new state is what it was given")
@@ -139,23 +139,23 @@ def check_dependence(graph: Graph) -> None:
 # --- the same form for the same equations ------------------------------------------------------------------------
 
 
-def canonical(nodes: Sequence[Node], outputs: Sequence[int]) -> Graph:
+def canonical(nodes: Sequence[Node], outputs: Sequence[int]) -> CellGraph:
     """The graph that all ways to write the same equations share.
 
     The nodes may be in any order and some of no use. What is computed twice is computed once, but for linear maps,
     whose weights are their own; 1 − (1 − a) is a; operands of sums and products are in one order. No two forms stay
     apart: where nodes look alike every order is tried.
     """
-    nodes, outputs = merged(nodes, outputs)
-    return best_order(nodes, outputs, refined(nodes, outputs, [node.op for node in nodes]))
+    nodes, outputs = merge_equal(nodes, outputs)
+    return canonical_order(nodes, outputs, refine_colours(nodes, outputs, [node.op for node in nodes]))
 
 
-def merged(nodes: Sequence[Node], outputs: Sequence[int]) -> tuple[list[Node], list[int]]:
+def merge_equal(nodes: Sequence[Node], outputs: Sequence[int]) -> tuple[list[Node], list[int]]:
     """The nodes that the outputs need, each after its parents, equal ones once."""
     kept: list[Node] = []
     places: dict[int, int] = {}  # of the old nodes among the new
     known: dict[Node, int] = {}
-    for index in visited(nodes, outputs):
+    for index in topological_order(nodes, outputs):
         op, parents = nodes[index].op, tuple(places[parent] for parent in nodes[index].parents)
         if op == "one-minus" and kept[parents[0]].op == op:
             places[index] = kept[parents[0]].parents[0]
@@ -167,13 +167,13 @@ def merged(nodes: Sequence[Node], outputs: Sequence[int]) -> tuple[list[Node], l
             known[node] = len(kept)
             kept.append(node)
         places[index] = known[node]
-    needed = visited(kept, [places[output] for output in outputs])
+    needed = topological_order(kept, [places[output] for output in outputs])
     new = {old: place for place, old in enumerate(needed)}
     ordered = [Node(kept[old].op, tuple(new[parent] for parent in kept[old].parents)) for old in needed]
     return ordered, [new[places[output]] for output in outputs]
 
 
-def refined(nodes: Sequence[Node], outputs: Sequence[int], labels: Sequence[Any]) -> list[int]:
+def refine_colours(nodes: Sequence[Node], outputs: Sequence[int], labels: Sequence[Any]) -> list[int]:
     """A number for each node by its label and everything around it: colour refinement (Weisfeiler & Leman 1968)."""
     colours = ranks(
         [(label, [o for o, output in enumerate(outputs) if output == i]) for i, label in enumerate(labels)]
@@ -198,24 +198,24 @@ def ranks(keys: Sequence[Any]) -> list[int]:
     return [places[text] for text in texts]
 
 
-def best_order(nodes: Sequence[Node], outputs: Sequence[int], colours: list[int]) -> Graph:
+def canonical_order(nodes: Sequence[Node], outputs: Sequence[int], colours: list[int]) -> CellGraph:
     """The graph in the order of its colours; where several nodes share one, the least of what each choice gives."""
     shared = [colour for colour in colours if colours.count(colour) > 1]
     if not shared:
-        return in_order(nodes, outputs, colours)
+        return order_nodes(nodes, outputs, colours)
     choices = [i for i, colour in enumerate(colours) if colour == min(shared)]
     single = [[(colour, i == chosen) for i, colour in enumerate(colours)] for chosen in choices]
-    found = [best_order(nodes, outputs, refined(nodes, outputs, labels)) for labels in single]
+    found = [canonical_order(nodes, outputs, refine_colours(nodes, outputs, labels)) for labels in single]
     return min(found, key=lambda graph: repr(graph.stored()))
 
 
-def in_order(nodes: Sequence[Node], outputs: Sequence[int], colours: Sequence[int]) -> Graph:
+def order_nodes(nodes: Sequence[Node], outputs: Sequence[int], colours: Sequence[int]) -> CellGraph:
     """The graph with operands of sums and products, and then the nodes, in an order that the colours alone decide."""
     sides = []
     for node in nodes:
         parents = sorted(node.parents, key=lambda i: colours[i]) if node.op in COMMUTATIVE else node.parents
         sides.append(Node(node.op, tuple(parents)))
-    order = visited(sides, outputs)
+    order = topological_order(sides, outputs)
     new = {old: place for place, old in enumerate(order)}
     ordered = tuple(Node(sides[old].op, tuple(new[parent] for parent in sides[old].parents)) for old in order)
-    return Graph(ordered, tuple(new[output] for output in outputs))
+    return CellGraph(ordered, tuple(new[output] for output in outputs))

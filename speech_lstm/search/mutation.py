@@ -9,12 +9,12 @@ from speech_lstm.search.graph import (
     ACTIVATIONS,
     LEAVES,
     OPERATIONS,
-    Graph,
+    CellGraph,
     GraphError,
     Node,
     canonical,
     check,
-    visited,
+    topological_order,
 )
 
 TRIES = 1000  # at drawing a mutant that is a cell; some of a hundred draws are
@@ -23,7 +23,7 @@ TRIES = 1000  # at drawing a mutant that is a cell; some of a hundred draws are
 class Draft:
     """A graph that is being changed: its nodes in any order, never in a circle."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: CellGraph) -> None:
         self.nodes, self.outputs = list(graph.nodes), list(graph.outputs)
 
     def add(self, op: str, *parents: int) -> int:
@@ -37,16 +37,16 @@ class Draft:
                 self.nodes[place] = Node(node.op, tuple(by if parent == index else parent for parent in node.parents))
         self.outputs = [by if output == index else output for output in self.outputs]
 
-    def ancestors(self, index: int) -> list[int]:
+    def dependencies(self, index: int) -> list[int]:
         """What a node depends on, without itself."""
-        return visited(self.nodes, self.nodes[index].parents)
+        return topological_order(self.nodes, self.nodes[index].parents)
 
     def used(self) -> list[int]:
         """The nodes that the outputs need."""
-        return visited(self.nodes, self.outputs)
+        return topological_order(self.nodes, self.outputs)
 
 
-def mutated(graph: Graph, most: float, draw: random.Random) -> Graph:
+def mutate(graph: CellGraph, most: float, draw: random.Random) -> CellGraph:
     """A cell that differs: each node is changed with a chance that is itself drawn, up to `most`; at least one is.
 
     Raises GraphError where TRIES draws give none.
@@ -68,14 +68,14 @@ def mutated(graph: Graph, most: float, draw: random.Random) -> Graph:
     raise GraphError(f"no mutant of {graph.name} in {TRIES} draws")
 
 
-def another_activation(draft: Draft, index: int, draw: random.Random) -> None:
+def change_activation(draft: Draft, index: int, draw: random.Random) -> None:
     """An activation by another one."""
     node = draft.nodes[index]
     if node.op in ACTIVATIONS:
         draft.nodes[index] = Node(draw.choice([op for op in ACTIVATIONS if op != node.op]), node.parents)
 
 
-def another_operation(draft: Draft, index: int, draw: random.Random) -> None:
+def change_operation(draft: Draft, index: int, draw: random.Random) -> None:
     """Sum, difference or product by another one of them."""
     node = draft.nodes[index]
     if node.op in OPERATIONS:
@@ -98,24 +98,24 @@ def remove(draft: Draft, index: int, draw: random.Random) -> None:
         draft.put(index, node.parents[0])
 
 
-def by_ancestor(draft: Draft, index: int, draw: random.Random) -> None:
+def by_dependency(draft: Draft, index: int, draw: random.Random) -> None:
     """A node by something that it depends on: the graph becomes smaller."""
-    draft.put(index, draw.choice(draft.ancestors(index)))
+    draft.put(index, draw.choice(draft.dependencies(index)))
 
 
 def by_combination(draft: Draft, index: int, draw: random.Random) -> None:
     """A node by sum, difference or product of what it depends on and what another node depends on."""
     other = draw.choice([i for i in draft.used() if draft.nodes[i].parents])
-    first = draw.choice(draft.ancestors(index))
-    seconds = [i for i in draft.ancestors(other) if i != index and index not in draft.ancestors(i)]
+    first = draw.choice(draft.dependencies(index))
+    seconds = [i for i in draft.dependencies(other) if i != index and index not in draft.dependencies(i)]
     draft.nodes[index] = Node(draw.choice(OPERATIONS), (first, draw.choice(seconds)))
 
 
 TRANSFORMATIONS: tuple[Callable[[Draft, int, random.Random], None], ...] = (
-    another_activation,
-    another_operation,
+    change_activation,
+    change_operation,
     insert,
     remove,
-    by_ancestor,
+    by_dependency,
     by_combination,
 )

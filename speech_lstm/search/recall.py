@@ -1,4 +1,4 @@
-"""The memory test of Jozefowicz et al. 2015, section 3.1: read some symbols, then say them in the same order."""
+"""The memory test of Jozefowicz et al. 2015, section 3.1: read some symbols, then recall them in the same order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from speech_lstm.config import NetworkConfig
 from speech_lstm.recurrent.stack import Stack
 from speech_lstm.training.simple_loop import correct, learn
 
-SYMBOLS = 5  # to be remembered, as in the paper
+SYMBOLS = 5  # to be recalled, as in the paper
 ALPHABET = 8  # different ones; the paper has 26 and 4 minutes
 HIDDEN = 48
 BATCH = 64  # sequences
@@ -19,8 +19,8 @@ LEARNING_RATE = 0.02  # of Adam; it falls evenly to 0
 CLIP = 1.0
 
 
-class Recall(torch.nn.Module):
-    """One layer of the cell, forwards, and the symbol that each of its last steps says."""
+class RecallNetwork(torch.nn.Module):
+    """One layer of the cell, forwards; each of its last steps classifies a symbol."""
 
     def __init__(self, cell: str) -> None:
         super().__init__()
@@ -35,10 +35,9 @@ class Recall(torch.nn.Module):
 
 
 def sequences(count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """`count` sequences float32 [count, 2 · SYMBOLS, ALPHABET + 1] and what is to be said, int64 [count · SYMBOLS].
+    """`count` sequences float32 [count, 2 · SYMBOLS, ALPHABET + 1] and the symbols in them, int64 [count · SYMBOLS].
 
-    After the symbols comes a sign, and then, while they are said, each one that should have been said
-    (teacher forcing).
+    A sign follows the symbols. During recall each step reads the right symbol of the step before (teacher forcing).
     """
     symbols = torch.randint(ALPHABET, (count, SYMBOLS), generator=torch.Generator().manual_seed(seed))
     sign = torch.full((count, 1), ALPHABET)
@@ -46,10 +45,10 @@ def sequences(count: int, seed: int) -> tuple[Tensor, Tensor]:
     return one_hot(read, ALPHABET + 1).float(), symbols.flatten()
 
 
-def remembered(cell: str, steps: int, seed: int) -> float:
-    """The share of symbols that a network of the cell says right when it has learnt for some steps."""
+def recall_share(cell: str, steps: int, seed: int) -> float:
+    """The share of symbols that a network of the cell recalls after some steps of training."""
     torch.manual_seed(seed)
-    network = Recall(cell)
+    network = RecallNetwork(cell)
     optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
     learn(network, lambda step: sequences(BATCH, seed + 1 + step), steps, optimizer, CLIP)
     features, symbols = sequences(SCORED, seed)

@@ -203,14 +203,14 @@ def cell_row(rank: str, one: Tried) -> list[str]:
 def protocol(found: SearchFindings) -> Section:
     """How it was done, so that it can be done again."""
     results, search = found.results, found.results.search
-    asked, epochs = results.progress.asked["candidates"], results.identity["training"]["epochs"]
+    asked, epochs = results.progress.target["candidates"], results.identity["training"]["epochs"]
     facts = results.facts
     versions = {json.dumps(draw["versions"]) for one in results.tried for draw in one.kept["draws"]}
     text = [
         f"{asked:,} candidates (seed {search.seed}). Each is a mutant of one of the {search.parents} best, beginning "
-        f"with {' and '.join(search.beginning)}, every node of which is changed with a chance of at most "
-        f"{search.mutation}. It must remember {percent(search.memory)} of the symbols in the memory test after "
-        f"{search.memory_steps} steps, reach {percent(search.share)} of the best seed's accuracy after a short "
+        f"with {' and '.join(search.ancestor_names)}, every node of which is changed with a chance of at most "
+        f"{search.mutation}. It must remember {percent(search.recall)} of the symbols in the memory test after "
+        f"{search.recall_steps} steps, reach {percent(search.share)} of the best ancestor's accuracy after a short "
         f"training of {search.first_epochs} epochs, and then after each of {search.draws} trainings of {epochs} "
         "epochs, whose settings are the same for all cells. All networks have about "
         f"{search.parameters:,} parameters.",

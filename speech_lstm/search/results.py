@@ -1,4 +1,4 @@
-"""What a search has found so far, read from its storage."""
+"""The results of a search so far, read from its storage, and its cells as files."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
 
 from speech_lstm.errors import ConfigError
 from speech_lstm.files import write_text
 from speech_lstm.report.tables import percent
 from speech_lstm.search.definition import SearchConfig
-from speech_lstm.search.population import best_of, seeds_of, tried
+from speech_lstm.search.population import best_cells, published_cells, tried_cells
 from speech_lstm.search.progress import SearchProgress, progress_of
 from speech_lstm.search.source import source
 from speech_lstm.search.stages import Tried
-from speech_lstm.study.progress import kept
+from speech_lstm.trials.slots import finished, outcome_of
 
 
 @dataclass(frozen=True)
 class SearchResults:
-    """A search as far as it is done."""
+    """A search with its finished trainings."""
 
     name: str
     title: str
@@ -39,37 +38,37 @@ class SearchResults:
 
     @cached_property
     def tried(self) -> list[Tried]:
-        """All cells that are done."""
-        return tried(self.progress.there)
+        """All cells that have gone through their stages."""
+        return tried_cells(self.progress.slots)
 
     @cached_property
     def best(self) -> list[Tried]:
         """The best hundred candidates that passed all stages, the best first."""
-        return best_of(self.tried)
+        return best_cells(self.tried)
 
     @cached_property
     def published(self) -> list[Tried]:
         """The published cells, in the order of the search."""
-        found = {one.slot.cell: one for one in seeds_of(self.tried, self.search.published)}
-        return [found[name] for name in self.search.published if name in found]
+        cells = {cell.slot.cell: cell for cell in published_cells(self.tried, self.search.published)}
+        return [cells[name] for name in self.search.published if name in cells]
 
-    def repeats(self, one: Tried) -> list[dict[str, Any]]:
-        """The further trainings of a cell's best settings."""
-        there = self.progress.there.items()
-        places = [(s, t) for s, t in there if (s.cell, s.of) == (one.slot.cell, one.slot.number)]
-        return [kept(trial) for _, trial in sorted(places) if trial.state == TrialState.COMPLETE]
+    def repeats(self, cell: Tried) -> list[dict[str, Any]]:
+        """The outcomes of the further trainings of a cell's best settings."""
+        trials = finished(self.progress.slots).items()
+        repeats = {s.number: t for s, t in trials if (s.cell, s.of) == (cell.slot.cell, cell.slot.number)}
+        return [outcome_of(repeats[number]) for number in sorted(repeats)]
 
     @property
     def finalists(self) -> list[Tried]:
         """The published cells and candidates that were trained again."""
-        return [one for one in [*self.published, *self.best] if self.repeats(one)]
+        return [cell for cell in [*self.published, *self.best] if self.repeats(cell)]
 
 
 def results_of(study: optuna.Study) -> SearchResults:
-    """Read a search's storage."""
-    told, progress = study.user_attrs, progress_of(study)
+    """Read the results of a search."""
+    stored, progress = study.user_attrs, progress_of(study)
     name = study.study_name.removeprefix("search ")
-    return SearchResults(name, told["title"], told["identity"], told["facts"], told["corpus"], progress)
+    return SearchResults(name, stored["title"], stored["identity"], stored["facts"], stored["corpus"], progress)
 
 
 def write_cell(results: SearchResults, rank: int, path: Path | None) -> tuple[Path, str]:
@@ -78,25 +77,25 @@ def write_cell(results: SearchResults, rank: int, path: Path | None) -> tuple[Pa
     Raises ConfigError where there is none, and OutputError.
     """
     if rank > len(results.best):
-        have = f"{len(results.best)} cells that passed all stages" if results.best else "no such cell yet"
-        raise ConfigError(f"rank {rank}: the search {results.name!r} has {have}")
-    one = results.best[rank - 1]
-    path = path or Path(f"{one.label}.py")
+        count = f"{len(results.best)} cells that passed all stages" if results.best else "no such cell yet"
+        raise ConfigError(f"rank {rank}: the search {results.name!r} has {count}")
+    cell = results.best[rank - 1]
+    path = path or Path(f"{cell.label}.py")
     if path.suffix != ".py":
         raise ConfigError(f"{path} is not the name of a Python file; give --out FILE.py")
-    draw, title = one.best, f"rank {rank} of the search {results.name}"
+    draw, title = cell.best, f"rank {rank} of the search {results.name}"
     story = (
-        f"The cell of {title}, a descendant of {ancestor(results, one)}: "
+        f"The cell of {title}, a descendant of {ancestor(results, cell)}: "
         f"{percent(draw['validation']['accuracy'])} of the validation split, {percent(draw['testing']['accuracy'])} "
         f"of the testing split, {draw['parameters']:,} parameters."
     )
-    write_text(path, source(one.graph, title, story))
-    return path, one.label
+    write_text(path, source(cell.graph, title, story))
+    return path, cell.label
 
 
-def ancestor(results: SearchResults, one: Tried) -> str:
-    """The published cell that a candidate comes from."""
-    by_label = {other.label: other for other in results.tried}
-    while one.kept["parent"]:
-        one = by_label[one.kept["parent"]]
-    return one.label
+def ancestor(results: SearchResults, cell: Tried) -> str:
+    """The published cell that a candidate descends from."""
+    cells = {other.label: other for other in results.tried}
+    while cell.kept["parent"]:
+        cell = cells[cell.kept["parent"]]
+    return cell.label

@@ -12,8 +12,8 @@ from typing import ClassVar
 from speech_lstm.files import write_text
 from speech_lstm.recurrent.cell import CELLS
 from speech_lstm.recurrent.plugins import load_plugin
-from speech_lstm.search.equations import Notation, Outline, equations, noted
-from speech_lstm.search.graph import Graph
+from speech_lstm.search.equations import Notation, Outline, add_to, equations
+from speech_lstm.search.graph import CellGraph
 
 WIDTH = 110  # columns of what is generated
 
@@ -78,10 +78,10 @@ class Code(Notation):
             text = f"{outline.matrices[term]}({text}, {self.text(outline.graph.nodes[term].parents[0])})"
         ones = ["1"] * (plain.count("1") if matrices else 0)
         whole = " + ".join([*ones, text])
-        return noted(self.sums, whole) if " + " in whole and (ones or not matrices) else whole
+        return add_to(self.sums, whole) if " + " in whole and (ones or not matrices) else whole
 
 
-def source(graph: Graph, title: str, story: str) -> str:
+def source(graph: CellGraph, title: str, story: str) -> str:
     """The file of a cell that `--plugin` takes; `story`, a sentence, stands at its top."""
     outline = Outline(graph)
     lines = equations(graph)
@@ -94,33 +94,33 @@ def source(graph: Graph, title: str, story: str) -> str:
         class_name=f"Cell{graph.name.removeprefix('cell-')}",
         title=title,
         quoted="\n".join(f'        "{line}{"; " if line != lines[-1] else ""}"' for line in lines),
-        inputs=quoted(outline.inputs.values()),
-        gates=quoted(gates),
+        inputs=tuple_text(outline.inputs.values()),
+        gates=tuple_text(gates),
         roles="\n".join(f'        "{name}": "{role}",' for name, role in roles.items()),
-        state=quoted(graph.state),
+        state=tuple_text(graph.state),
         bare=outline.bare_input,
         weights=weights(outline),
         step=textwrap.indent("\n".join(body), " " * 8),
-        imported=imported(body),
+        imported=import_line(body),
     )
 
 
 ROLES = {"h": "hidden state", "c": "memory"}
 
 
-def imported(body: list[str]) -> str:
+def import_line(body: list[str]) -> str:
     """The imports from torch that the code needs; a cell of maps alone needs none."""
     functions = [name for name in Code.functions if f"{name}(" in "".join(body)]
     return f"from torch import {', '.join(functions)}\n\n" if functions else ""
 
 
-def quoted(names: Iterable[str]) -> str:
+def tuple_text(names: Iterable[str]) -> str:
     """Names as a tuple of Python."""
     listed = [f'"{name}"' for name in names]
     return f"({', '.join(listed)}{',' * (len(listed) == 1)})"
 
 
-def dictionary(items: Iterable[tuple[str, str]], value: str) -> str:
+def dictionary_text(items: Iterable[tuple[str, str]], value: str) -> str:
     """Names and values as a dictionary of Python."""
     return "{" + ", ".join(f'"{name}": {value.format(text)}' for name, text in items) + "}"
 
@@ -129,33 +129,33 @@ def weights(outline: Outline) -> str:
     """What `Cell.weights` returns."""
     identity = {i: outline.graph.nodes[i].op == "linear-identity" for i in outline.matrices}
     made = {name: f"Matrix({'identity=True' * identity[i]})" for i, name in outline.matrices.items()}
-    return dictionary([*made.items(), *((name, "Vector()") for name in outline.biases.values())], "{}")
+    return dictionary_text([*made.items(), *((name, "Vector()") for name in outline.biases.values())], "{}")
 
 
 def step(outline: Outline) -> list[str]:
     """The body of `Cell.step`."""
     graph, gates = outline.graph, outline.gates
-    lines = [f"{unpacked(f'{name}_old' for name in graph.state)} = state"]
+    lines = [f"{names_text(f'{name}_old' for name in graph.state)} = state"]
     blocks = [*outline.inputs.values(), *(["x"] if outline.bare_input else [])]
-    lines.append(f"{unpacked(blocks)} = frame.x.chunk({len(blocks)}, -1)  # x1 is W x + b")
+    lines.append(f"{names_text(blocks)} = frame.x.chunk({len(blocks)}, -1)  # x1 is W x + b")
     if outline.matrices:
-        lines.append(f"{unpacked(outline.matrices.values())} = weights.product.values()  # u1(a, v) is a + U v")
+        lines.append(f"{names_text(outline.matrices.values())} = weights.product.values()  # u1(a, v) is a + U v")
     if outline.biases:
-        lines.append(f"{unpacked(outline.biases.values())} = weights.vector.values()")
+        lines.append(f"{names_text(outline.biases.values())} = weights.vector.values()")
     for name, value in Code(outline).lines.items():
         lines.append(f'{name} = frame.tap("{name}", {value})' if name in gates else f"{name} = {value}")
     new = [outline.names[output] for output in graph.outputs]
-    lines.append(f"return {unpacked(new)}")
+    lines.append(f"return {names_text(new)}")
     return lines
 
 
-def unpacked(names: Iterable[str]) -> str:
+def names_text(names: Iterable[str]) -> str:
     """Names on the left of an assignment of a tuple."""
     listed = list(names)
     return f"({listed[0]},)" if len(listed) == 1 else ", ".join(listed)
 
 
-def register(graph: Graph) -> str:
+def register(graph: CellGraph) -> str:
     """Make the graph's cell known, through its file, as a user's cell is; its name."""
     if graph.name not in CELLS:
         with tempfile.TemporaryDirectory(prefix="speech-lstm-") as folder:

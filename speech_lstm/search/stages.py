@@ -1,4 +1,4 @@
-"""What a cell goes through: the memory test, a short training, then one training after the other."""
+"""The stages that a cell goes through: the memory test, a short training, then one full training after another."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any
 import torch
 
 from speech_lstm.search.definition import SearchDefinition
-from speech_lstm.search.graph import Graph, restored
-from speech_lstm.search.recall import remembered
+from speech_lstm.search.graph import CellGraph, restore_graph
+from speech_lstm.search.recall import recall_share
 from speech_lstm.search.source import register
-from speech_lstm.trials.recordings import StudyRecordings
-from speech_lstm.trials.slots import Slot, drawn_seed
-from speech_lstm.trials.training import trained
+from speech_lstm.trials.recordings import TrialRecordings
+from speech_lstm.trials.slots import Slot
+from speech_lstm.trials.space import draw_seed
+from speech_lstm.trials.training import train_and_score
 
+CANDIDATE = "candidate"  # the cell of a candidate's slot; that of a published cell is its name
 PASSED = "passed"  # the stage of a cell that was not dropped
-STAGES = {  # at which a cell can be dropped, and what it then had not reached
+STAGES = {  # where a cell can be dropped, and the reason
     "memory": "failed the memory test",
     "first": "behind after a short training",
     "full": "behind after trainings to the end",
@@ -27,19 +29,19 @@ STAGES = {  # at which a cell can be dropped, and what it then had not reached
 
 @dataclass(frozen=True)
 class Tried:
-    """A cell that has been through its stages. `kept` is as `Stages.run` gives it."""
+    """A cell that has gone through its stages. `kept` is the outcome of `Stages.run`."""
 
     slot: Slot
     kept: dict[str, Any]
 
     @property
-    def graph(self) -> Graph:
-        return restored(self.kept["graph"])
+    def graph(self) -> CellGraph:
+        return restore_graph(self.kept["graph"])
 
     @property
     def label(self) -> str:
-        """What it is called: a published cell by its name, a candidate by its graph's."""
-        return str(self.slot.cell if self.slot.cell != "candidate" else self.kept["name"])
+        """The name of a published cell, or that of a candidate's graph."""
+        return str(self.slot.cell if self.slot.cell != CANDIDATE else self.kept["name"])
 
     @property
     def stage(self) -> str:
@@ -48,74 +50,77 @@ class Tried:
 
     @property
     def best(self) -> dict[str, Any]:
-        """Its best training to the end, the first of equals; a cell that was kept has one."""
+        """Its best full training, the first of equals; only a cell that reached that stage has one."""
         return min(self.kept["draws"], key=order)
 
     @property
     def rank(self) -> tuple[float, float, int]:
-        """What cells are sorted by: accuracy on the validation split, then loss, then which came first."""
+        """The key that sorts cells, the best first: accuracy on the validation split, then loss, then number."""
         return (*order(self.best), self.slot.number)
 
 
 def order(draw: dict[str, Any]) -> tuple[float, float]:
-    """What trainings are sorted by, the best first."""
+    """The key that sorts trainings, the best first."""
     return -draw["validation"]["accuracy"], draw["validation"]["loss"]
 
 
-def best_so_far(draws: list[dict[str, Any]]) -> float:
-    """The best validation accuracy of some trainings of a cell, 0 of none."""
+def best_accuracy(draws: list[dict[str, Any]]) -> float:
+    """The best validation accuracy of some trainings of a cell; 0 if there are none."""
     return max((float(draw["validation"]["accuracy"]) for draw in draws), default=0.0)
 
 
 @dataclass(frozen=True)
 class Stages:
-    """The stages of a search on its recordings; `seeds` are the cells that set the bar, none while they are tried."""
+    """The stages of a search on its recordings.
+
+    `ancestors` are the cells that set the bar; without any, as long as these are tried themselves, all cells pass.
+    """
 
     definition: SearchDefinition
-    recordings: StudyRecordings
+    recordings: TrialRecordings
     device: torch.device
-    seeds: tuple[Tried, ...] = ()
+    ancestors: tuple[Tried, ...] = ()
 
-    def run(self, graph: Graph, parent: str) -> dict[str, Any]:
-        """Everything that is kept of a cell, in the types that JSON has; `parent` is the cell that it is a mutant of.
+    def run(self, graph: CellGraph, parent: str) -> dict[str, Any]:
+        """Put a cell through the stages: the outcome, in the types that JSON has. `parent` is its parent's label.
 
         Raises `trainer.Stopped` or KeyboardInterrupt when the user interrupts.
         """
         start = time.perf_counter()
-        found: dict[str, Any] = {"graph": graph.stored(), "name": graph.name, "parent": parent, "draws": []}
-        found["stage"] = self.dropped(graph, found) or PASSED
-        return found | {"seconds": time.perf_counter() - start}
+        outcome: dict[str, Any] = {"graph": graph.stored(), "name": graph.name, "parent": parent, "draws": []}
+        outcome["stage"] = self.measure(graph, outcome)
+        return outcome | {"seconds": time.perf_counter() - start}
 
-    def dropped(self, graph: Graph, found: dict[str, Any]) -> str | None:
-        """The stage that a cell does not pass, what was measured being put into `found`; seeds pass all."""
+    def measure(self, graph: CellGraph, outcome: dict[str, Any]) -> str:
+        """Add the measurements of each stage to `outcome`; the stage that the cell fails, or PASSED."""
         search, cell = self.definition.search, register(graph)
-        found["memory"] = remembered(cell, search.memory_steps, drawn_seed("memory", search.seed, cell))
-        if self.seeds and not found["memory"] >= search.memory:
+        outcome["memory"] = recall_share(cell, search.recall_steps, draw_seed("memory", search.seed, cell))
+        if self.ancestors and not outcome["memory"] >= search.recall:
             return "memory"
-        config = self.definition.config(cell, self.definition.drawn(0), self.seed(cell, 0), self.labels)
-        short = trained(self.definition.first(config), self.recordings, self.device)
-        found["first"] = short["validation"]["accuracy"]
-        if self.behind(found["first"], [tried.kept["first"] for tried in self.seeds]):
+        config = self.definition.config(cell, self.definition.draw(0), self.seed(cell, 0), self.labels)
+        short = train_and_score(self.definition.shorten(config), self.recordings, self.device)
+        outcome["first"] = short["validation"]["accuracy"]
+        if self.behind(outcome["first"], [ancestor.kept["first"] for ancestor in self.ancestors]):
             return "first"
         for number in range(search.draws):
-            found["draws"].append(self.training(cell, self.definition.drawn(number), self.seed(cell, number)))
-            bars = [best_so_far(tried.kept["draws"][: number + 1]) for tried in self.seeds]
-            if self.behind(best_so_far(found["draws"]), bars):
+            outcome["draws"].append(self.train(cell, self.definition.draw(number), self.seed(cell, number)))
+            bars = [best_accuracy(ancestor.kept["draws"][: number + 1]) for ancestor in self.ancestors]
+            if self.behind(best_accuracy(outcome["draws"]), bars):
                 return "full"
-        return None
+        return PASSED
 
-    def training(self, cell: str, drawn: dict[str, Any], seed: int) -> dict[str, Any]:
-        """One training to the end, with what was drawn for it."""
+    def train(self, cell: str, drawn: dict[str, Any], seed: int) -> dict[str, Any]:
+        """Do one full training with the settings drawn for it."""
         config = self.definition.config(cell, drawn, seed, self.labels)
-        return {"drawn": drawn, **trained(config, self.recordings, self.device)}
+        return {"drawn": drawn, **train_and_score(config, self.recordings, self.device)}
 
     def behind(self, accuracy: float, bars: list[float]) -> bool:
-        """Whether an accuracy is under the search's share of the best seed's."""
+        """Whether an accuracy is below the search's share of the best ancestor's."""
         return bool(bars) and accuracy < self.definition.search.share * max(bars)
 
     def seed(self, cell: str, number: int) -> int:
-        return drawn_seed("training", self.definition.search.seed, cell, number)
+        return draw_seed("training", self.definition.search.seed, cell, number)
 
     @property
     def labels(self) -> int:
-        return len(self.recordings.recordings.task.labels)
+        return len(self.recordings.task.labels)

@@ -1,31 +1,26 @@
-"""A study as a TOML file says it: cells, search space, how many trials, and the settings that stay the same."""
+"""A study as a TOML file defines it: the cells, the search space, and the settings that all trainings share."""
 
 from __future__ import annotations
 
-import typing
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields, replace
-from functools import cache, cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-    distribution_to_json,
-)
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial
 
-from speech_lstm.config import KINDS, Config, FeatureConfig, NetworkConfig, Settings, check, read_toml, setting
+from speech_lstm.config import Config, Settings, check, setting
 from speech_lstm.errors import ConfigError
-from speech_lstm.model.sizing import match_parameters, parameter_count
 from speech_lstm.recurrent.registry import find_cell
+from speech_lstm.trials.definition import Definition, read_base, training_config
+from speech_lstm.trials.slots import Slot, Slots, filled_slots, finished, slot_of
+from speech_lstm.trials.space import describe_setting, draw_seed, draw_settings, read_space
 
-SHIPPED = Path(__file__).parent / "studies"
 TABLES = ("study", "cells", "space", *Config.GROUPS)
-FIXED_GROUPS = ("corpus",)  # one corpus is loaded for all trials
-FIXED_NAMES = ("seed", "sizes", "layers", "device")  # seeds are drawn, the others would not be what they say
+CHECKED = 20  # trials of each cell whose networks are checked before the first is trained
 
 
 @dataclass(frozen=True)
@@ -33,183 +28,132 @@ class StudyConfig(Settings):
     """How a study is run."""
 
     title: str = setting("", "what it is about")
-    data: str = setting("", "the corpus, where the command line names none")
+    data: str = setting("", "the corpus, unless the command line names one")
     baseline: str = setting("", "the cell that the others are compared with; the first one")
     trials: int = setting(20, "trials of each cell", 1, 100_000)
-    seeds: int = setting(3, "trainings of each cell's best configuration", 0, 1000)
+    repeats: int = setting(3, "further trainings of each cell's best configuration", 0, 1000)
     sampler: Literal["random", "tpe"] = setting("random", "how the trials' settings are drawn")
-    seed: int = setting(1, "of what is drawn", 0, 2**31 - 1)
+    seed: int = setting(1, "of all that is drawn", 0, 2**31 - 1)
     objective: Literal["accuracy", "loss"] = setting("accuracy", "of the validation split: what is best")
-    parameters: int = setting(0, "budget of every network; 0 leaves the hidden size as it is", 0, 1_000_000_000)
+    parameters: int = setting(0, "budget of every network; 0 keeps the hidden size", 0, 1_000_000_000)
 
 
 @dataclass(frozen=True)
-class Definition:
-    """A study. `cells` has each cell's own settings, `base` the settings that all start from."""
+class StudyDefinition(Definition):
+    """A study. `cells` has the settings of each cell of its own."""
 
-    name: str
     study: StudyConfig
     cells: dict[str, dict[str, Any]]
-    space: dict[str, BaseDistribution]
-    base: Config = field(default_factory=Config)
+
     KIND: ClassVar[str] = "study"
+    FOLDER: ClassVar[str] = "studies"
+    SHIPPED: ClassVar[Path] = Path(__file__).parent / "studies"
+    FIELDS: ClassVar[Mapping[str, str]] = {"seeds": "repeats"}
+
+    @classmethod
+    def from_tables(cls, name: str, tables: dict[str, Any]) -> Self:
+        base = read_base(tables, TABLES)
+        study = StudyConfig.from_dict(tables.get("study", {}))
+        cells = {cell: read_cell(cell, own) for cell, own in tables.get("cells", {}).items()}
+        if not cells:
+            raise ConfigError("[cells] names no cell")
+        if study.baseline and study.baseline not in cells:
+            raise ConfigError(f"baseline is {study.baseline!r}, which [cells] does not name")
+        space = read_space(tables)
+        if study.parameters and "hidden" in space:
+            raise ConfigError("hidden is both drawn and chosen to match parameters: remove one of them")
+        for cell, own in cells.items():
+            if both := sorted(set(own) & set(space)):
+                raise ConfigError(f"[space] draws {both[0]}, which is fixed for the cell {cell}: remove one of them")
+        return cls(name, space, base, study, cells)
 
     @property
     def title(self) -> str:
-        """What it is about."""
         return self.study.title
+
+    @property
+    def data(self) -> Path:
+        return Path(self.study.data)
 
     @property
     def baseline(self) -> str:
         """The cell that the others are compared with."""
         return self.study.baseline or next(iter(self.cells))
 
-    @cached_property
-    def identity(self) -> dict[str, Any]:
-        """What makes it this study: everything but where the data lie and how many trials there are."""
-        study = self.study.to_dict() | {"baseline": self.baseline}
-        for name in ("title", "data", "trials", "seeds"):
-            del study[name]
-        space = {name: distribution_to_json(item) for name, item in self.space.items()}
-        base = self.base.to_dict()
-        return {"study": study, "cells": self.cells, "space": space, **base}
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"trials": self.study.trials, "repeats": self.study.repeats}
 
-    def config(self, cell: str, drawn: dict[str, Any], seed: int, labels: int) -> Config:
+    @cached_property
+    def identity(self) -> dict[str, dict[str, Any]]:
+        study = self.study.to_dict() | {"baseline": self.baseline}
+        for name in ("title", "data", "trials", "repeats"):  # these may change
+            del study[name]
+        return {"study": study, "cells": self.cells, **self.common_identity}
+
+    @property
+    def direction(self) -> optuna.study.StudyDirection:
+        directions = optuna.study.StudyDirection
+        return directions.MAXIMIZE if self.study.objective == "accuracy" else directions.MINIMIZE
+
+    @property
+    def sampler(self) -> optuna.samplers.BaseSampler:
+        return SlotSampler(self)
+
+    def config(self, cell: str, drawn: Mapping[str, Any], seed: int, labels: int) -> Config:
         """The settings of one training: the base, the cell's own and what was drawn.
 
-        Raises ConfigError for what can't be together, or can't have the budget's number of parameters.
+        Raises ConfigError for values that exclude each other, or that no network of the budget can have.
         """
         values = {"cell": cell, **self.cells[cell], **drawn, "seed": seed}
         return training_config(self.base, values, labels, self.study.parameters)
 
+    def draw(self, slot: Slot, slots: Slots) -> dict[str, Any]:
+        """The settings of a trial. They depend on its slot alone; with TPE also on the cell's finished trials."""
+        seed = draw_seed("settings", self.study.seed, slot.cell, slot.number)
+        if self.study.sampler == "random":
+            return draw_settings(self.space, seed)
+        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), direction=self.direction)
+        study.add_trials([t for s, t in finished(slots).items() if s.cell == slot.cell and s.of is None])
+        return study.ask(self.space).params
 
-def training_config(base: Config, values: Mapping[str, Any], labels: int, parameters: int) -> Config:
-    """The settings of one training: some values in place of the base's, and the hidden size that comes nearest to
-    a number of parameters, where that isn't 0.
-
-    Raises ConfigError for what can't be together, or can't have that number of parameters.
-    """
-    groups = base.to_dict()
-    for name, value in values.items():
-        groups[group_of(name)][name] = value
-    config = Config.from_dict(groups)
-    if parameters:
-        plain = replace(config.network, dropout=0.0)  # so that it is looked for once
-        hidden = matched(config.features, plain, labels, parameters).hidden
-        return replace(config, network=replace(config.network, hidden=hidden))
-    parameter_count(config.features, config.network, labels)  # raises for a network that can't be
-    return config
-
-
-@cache
-def matched(features: FeatureConfig, network: NetworkConfig, labels: int, budget: int) -> NetworkConfig:
-    """`match_parameters`, once for the same settings."""
-    return match_parameters(features, network, labels, budget)
+    def check_networks(self, counts: Mapping[str, int], labels: int) -> None:
+        for cell in self.cells:
+            for number in range(min(counts["trials"], CHECKED)):
+                try:
+                    self.config(cell, self.draw(Slot(cell, number), {}), 0, labels)
+                except ConfigError as error:
+                    raise ConfigError(f"study {self.name}, cell {cell}, trial {number + 1}: {error}") from None
 
 
-def group_of(name: str) -> str:
-    """The group of settings that a name belongs to: no two groups share one. Raises ConfigError for none."""
-    for group, kind in Config.GROUPS.items():
-        if name in typing.get_type_hints(kind):
-            return group
-    raise ConfigError(f"unknown setting {name!r}; `speech-lstm train --help` lists them")
-
-
-def shipped(folder: Path = SHIPPED) -> list[str]:
-    """The names of the studies that come with the program."""
-    return sorted(path.stem for path in folder.glob("*.toml"))
-
-
-def find_study(name: str, folder: Path = SHIPPED, kind: str = "study") -> Path:
-    """The file of a study: one that comes with the program, or the user's FILE.toml. Raises ConfigError."""
-    path = Path(name)
-    if path.suffix == ".toml":
-        return path
-    if name in shipped(folder):
-        return folder / f"{name}.toml"
-    raise ConfigError(f"unknown {kind} {name!r}; give {', '.join(shipped(folder))} or a FILE.toml")
-
-
-def read_study(name: str) -> Definition:
-    """The study of a name or file; raises ConfigError, with the file's name, for one that can't be."""
-    path = find_study(name)
-    return read_toml(path, lambda tables: definition_of(path.stem, tables))
-
-
-def definition_of(name: str, tables: dict[str, Any]) -> Definition:
-    """The study of a TOML file's tables; raises ConfigError."""
-    base = base_of(tables, TABLES)
-    study = StudyConfig.from_dict(tables.get("study", {}))
-    cells = {cell: cell_settings(cell, own) for cell, own in tables.get("cells", {}).items()}
-    if not cells:
-        raise ConfigError("[cells] names no cell")
-    if study.baseline and study.baseline not in cells:
-        raise ConfigError(f"baseline is {study.baseline!r}, which [cells] does not name")
-    space = space_of(tables)
-    if study.parameters and "hidden" in space:
-        raise ConfigError("hidden is searched and chosen to match parameters: leave one of them out")
-    for cell, own in cells.items():
-        if both := sorted(set(own) & set(space)):
-            raise ConfigError(f"[space] searches {both[0]}, which is fixed for the cell {cell}")
-    return Definition(name, study, cells, space, base)
-
-
-def base_of(tables: dict[str, Any], known: Collection[str]) -> Config:
-    """The settings that all trainings start from; raises ConfigError for tables that nobody knows."""
-    if strange := sorted(set(tables) - set(known)):
-        raise ConfigError(f"unknown table [{strange[0]}]; known are {', '.join(known)}")
-    for table, value in tables.items():
-        if not isinstance(value, dict):
-            raise ConfigError(f"{table} must be a table")
-    return Config.from_dict({group: tables[group] for group in Config.GROUPS if group in tables})
-
-
-def space_of(tables: dict[str, Any]) -> dict[str, BaseDistribution]:
-    """What is drawn for each training; raises ConfigError."""
-    return {item: distribution(item, value) for item, value in tables.get("space", {}).items()}
-
-
-def cell_settings(cell: str, own: Any) -> dict[str, Any]:
-    """The settings of a cell's table, `cell` among them where the name is only the study's own."""
+def read_cell(cell: str, own: Any) -> dict[str, Any]:
+    """The settings of a cell's table, with `cell` if its name is the study's own. Raises ConfigError."""
     if not isinstance(own, dict):
         raise ConfigError(f"[cells] {cell} must be a table of settings, such as {{}}")
     for name, value in own.items():
-        check(name, value, *kind_of(name))
+        check(name, value, *describe_setting(name))
     find_cell(own.get("cell", cell))
     return dict(own)
 
 
-def kind_of(name: str) -> tuple[Any, Mapping[str, Any]]:
-    """Type and metadata of a setting that may differ from trial to trial; raises ConfigError for another."""
-    group = group_of(name)
-    if group in FIXED_GROUPS or name in FIXED_NAMES:
-        raise ConfigError(f"{name} can't differ from trial to trial")
-    kind = Config.GROUPS[group]
-    metadata = {item.name: item.metadata for item in fields(kind)}  # type: ignore[arg-type]
-    return typing.get_type_hints(kind)[name], metadata[name]
+class SlotSampler(optuna.samplers.BaseSampler):
+    """Draws the settings of a trial for its slot: the same for the same slot, whichever worker asks."""
 
+    def __init__(self, definition: StudyDefinition) -> None:
+        self.definition = definition
 
-def distribution(name: str, table: Any) -> BaseDistribution:
-    """What a setting is drawn from: { low, high, log } or { choices }. Raises ConfigError."""
-    hint, metadata = kind_of(name)
-    if not isinstance(table, dict) or not (
-        set(table) == {"choices"} or {"low", "high"} <= set(table) <= {"low", "high", "log"}
-    ):
-        raise ConfigError(f"[space] {name} must be {{ low, high, log }} or {{ choices }}")
-    values = table.get("choices", [table.get("low"), table.get("high")])
-    if not isinstance(values, list) or not values:
-        raise ConfigError(f"[space] {name}: choices is empty")
-    for value in values:
-        check(name, value, hint, metadata)
-    if "choices" in table:
-        return CategoricalDistribution(values)
-    if hint not in (int, float):
-        raise ConfigError(f"[space] {name} is {KINDS.get(hint, 'one of a few names')}: give its choices")
-    log = table.get("log", False)
-    check(f"log of {name}", log, bool, {})
-    low, high = values
-    if low >= high:
-        raise ConfigError(f"[space] {name} from {low} to {high} is an empty range: low must be below high")
-    if log and low <= 0:
-        raise ConfigError(f"[space] {name} from {low}: a logarithmic range must begin above 0")
-    return IntDistribution(low, high, log=log) if hint is int else FloatDistribution(low, high, log=log)
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self.definition.space if slot_of(trial) else {}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        slot = slot_of(trial)
+        if slot is None or slot.of is not None:  # a repeat has its settings
+            return {}
+        return self.definition.draw(slot, filled_slots(study.get_trials(deepcopy=False)))
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        raise NotImplementedError("all settings of a trial are drawn together")

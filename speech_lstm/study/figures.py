@@ -264,12 +264,12 @@ def pareto_figure(results: Results) -> Figure:
 
 def best_accuracy(results: Results, cell: str) -> float:
     """Of the best configuration on the testing split: the seeds' mean, or the trial's own where there are none."""
-    return float(np.mean([t.accuracy for t in results.seeds(cell) or [results.best(cell)]]))
+    return float(np.mean([t.accuracy for t in results.repeats(cell) or [results.best(cell)]]))
 
 
 def typical(results: Results, cell: str, cost: Callable[[Training], float]) -> float:
     """What the best configuration costs: the median of its trainings."""
-    return float(np.nanmedian([cost(t) for t in [results.best(cell), *results.seeds(cell)]]))
+    return float(np.nanmedian([cost(t) for t in [results.best(cell), *results.repeats(cell)]]))
 
 
 def pareto(costs: np.ndarray, accuracy: np.ndarray) -> np.ndarray:

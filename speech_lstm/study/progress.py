@@ -1,4 +1,4 @@
-"""How far a study is: trials done, the best so far of each cell, the time left."""
+"""How far a study is: finished trials and the best of each cell."""
 
 from __future__ import annotations
 
@@ -6,100 +6,70 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
 
 from speech_lstm.report.tables import aligned, percent
-from speech_lstm.trials.slots import ASKED, KEPT, Slot, best_slots, current, filled
+from speech_lstm.study.definition import StudyDefinition
+from speech_lstm.trials.progress import TrialsProgress, progress_line
+from speech_lstm.trials.slots import TARGET, Slot, Slots, current_slots, filled_slots, finished, outcome_of
 
 
 @dataclass(frozen=True)
-class Progress:
-    """What a study's storage says at one moment."""
+class StudyProgress(TrialsProgress):
+    """The content of a study's storage at one moment."""
 
     cells: tuple[str, ...]
-    asked: dict[str, int]
-    there: dict[Slot, FrozenTrial]  # those that are current
 
     @property
     def total(self) -> int:
-        """Trainings there are to be, the seeds of the best configurations included."""
-        return len(self.cells) * (self.asked["trials"] + self.asked["seeds"])
-
-    def count(self, state: TrialState, search: bool | None = None) -> int:
-        """Trainings in a state; of the search or of the seeds, where that is said."""
-        return sum(t.state == state and search in (None, s.of is None) for s, t in self.there.items())
-
-    @property
-    def done(self) -> int:
-        return self.count(TrialState.COMPLETE)
-
-    @property
-    def seconds_left(self) -> float | None:
-        """At the mean time of a training and with the workers of now; None where that isn't known."""
-        spent = [kept(trial)["seconds"] for trial in self.there.values() if trial.state == TrialState.COMPLETE]
-        workers = self.count(TrialState.RUNNING)
-        if not spent or not workers:
-            return None
-        left = max(self.total - len(spent) - workers / 2, workers / 2)  # those under way are half done
-        return left * sum(spent) / len(spent) / workers
+        return len(self.cells) * (self.target["trials"] + self.target["repeats"])
 
 
-def kept(trial: FrozenTrial) -> dict[str, Any]:
-    """What is kept of a training that is done."""
-    found: dict[str, Any] = trial.user_attrs[KEPT]
-    return found
+def progress_of(study: optuna.Study) -> StudyProgress:
+    """Read the progress of a study."""
+    stored, slots = study.user_attrs, filled_slots(study.get_trials(deepcopy=False))
+    identity, target = stored["identity"], StudyDefinition.from_stored(stored[TARGET])
+    best = best_slots(identity["study"]["objective"], slots)
+    return StudyProgress(current_slots(slots, best.values()), target, tuple(identity["cells"]))
 
 
-def progress_of(study: optuna.Study) -> Progress:
-    """The progress of a study."""
-    told, there = study.user_attrs, filled(study.get_trials(deepcopy=False))
-    identity = told["identity"]
-    best = best_slots(identity["study"]["objective"], there)
-    return Progress(tuple(identity["cells"]), told[ASKED], current(there, best.values()))
+def best_slots(objective: str, slots: Slots) -> dict[str, Slot]:
+    """The slot of each cell's best finished trial, the first of equals."""
+    values = {slot: trial.value or 0.0 for slot, trial in finished(slots).items() if slot.of is None}
+    sign = -1 if objective == "accuracy" else 1
+    order = sorted(values, key=lambda slot: (sign * values[slot], slot.number), reverse=True)
+    return {slot.cell: slot for slot in order}  # the last of a cell is its best
 
 
-def trial_line(slot: Slot, found: dict[str, Any]) -> str:
-    """One training that is done, in one line."""
-    what = f"trial {slot.number + 1}" if slot.of is None else f"seed {slot.number + 1} of trial {slot.of + 1}"
-    end = "  the loss became infinite" if found["diverged"] else ""
+def trial_line(slot: Slot, outcome: dict[str, Any]) -> str:
+    """One line about a finished training."""
+    trial = f"trial {slot.number + 1}" if slot.of is None else f"repeat {slot.number + 1} of trial {slot.of + 1}"
+    end = "  the loss became infinite" if outcome["diverged"] else ""
     return (
-        f"{slot.cell}  {what}  validation {percent(found['validation']['accuracy'])}  "
-        f"{found['parameters']:,} parameters  {found['seconds']:.0f} s{end}"
+        f"{slot.cell}  {trial}  validation {percent(outcome['validation']['accuracy'])}  "
+        f"{outcome['parameters']:,} parameters  {outcome['seconds']:.0f} s{end}"
     )
 
 
-def text(progress: Progress) -> str:
-    """The progress for the terminal."""
-    asked = progress.asked
-    rows = [["cell", "trials", "seeds", "best validation accuracy", "of trial"]]
+def progress_text(study: optuna.Study) -> str:
+    """The progress of a study, for the terminal."""
+    progress = progress_of(study)
+    target = progress.target
+    rows = [["cell", "trials", "repeats", "best validation accuracy", "of trial"]]
     for cell in progress.cells:
-        done = {s: kept(t) for s, t in progress.there.items() if s.cell == cell and t.state == TrialState.COMPLETE}
-        trials = [slot for slot in done if slot.of is None]
-        best = max(trials, key=lambda slot: done[slot]["validation"]["accuracy"], default=None)
+        accuracy = {
+            slot: outcome_of(trial)["validation"]["accuracy"]
+            for slot, trial in finished(progress.slots).items()
+            if slot.cell == cell
+        }
+        trials = [slot for slot in accuracy if slot.of is None]
+        best = max(trials, key=lambda slot: accuracy[slot], default=None)
         rows.append(
             [
                 cell,
-                f"{len(trials)} of {asked['trials']}",
-                f"{len(done) - len(trials)} of {asked['seeds']}",
-                percent(done[best]["validation"]["accuracy"]) if best else "–",
+                f"{len(trials)} of {target['trials']}",
+                f"{len(accuracy) - len(trials)} of {target['repeats']}",
+                percent(accuracy[best]) if best else "–",
                 str(best.number + 1) if best else "–",
             ]
         )
-    running = progress.count(TrialState.RUNNING)
-    lines = [*aligned(rows, "lrrrr"), ""]
-    lines.append(f"{progress.done:,} of {progress.total:,} trainings done, {running} under way, {left(progress)}")
-    return "\n".join(lines)
-
-
-def left(progress: Progress) -> str:
-    """The time left, in words."""
-    if progress.done >= progress.total:
-        return "nothing left to do"
-    seconds = progress.seconds_left
-    if seconds is None:
-        return "no worker at it" if not progress.count(TrialState.RUNNING) else "time left not yet known"
-    if seconds < 90:
-        return f"about {seconds:.0f} s left"
-    if seconds < 5400:
-        return f"about {seconds / 60:.0f} min left"
-    return f"about {seconds / 3600:.1f} h left"
+    return "\n".join([*aligned(rows, "lrrrr"), "", progress_line(progress, "trainings")])

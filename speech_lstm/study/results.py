@@ -1,4 +1,4 @@
-"""What a study has found so far, read from its storage."""
+"""The results of a study so far, read from its storage."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, json_to_distribution
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from speech_lstm.study.progress import Progress, kept, progress_of
-from speech_lstm.trials.packing import unpack
-from speech_lstm.trials.slots import Slot
+from speech_lstm.study.progress import StudyProgress, progress_of
+from speech_lstm.trials.recordings import unpack
+from speech_lstm.trials.slots import Slot, finished, outcome_of
 
 BEST_SHARE = 0.1  # of the trials, as in Greff et al. 2015
 
 
 @dataclass(frozen=True)
 class Training:
-    """One training that is done. `kept` is as `trial.trained` gives it."""
+    """A finished training. `kept` is the outcome of `train_and_score`."""
 
     slot: Slot
     drawn: dict[str, Any]
@@ -36,29 +36,29 @@ class Training:
 
     @property
     def seconds(self) -> float:
-        """Of computing: on the CPU the process's own time, on a GPU the clock's."""
+        """The time of the training: on the CPU that of the process, on a GPU that of the clock."""
         return float(self.kept["own_seconds" if self.kept["device"] == "cpu" else "seconds"])
 
     def right(self, truth: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which clips of the testing split it had right."""
+        """Which clips of the testing split are classified correctly."""
         return unpack(self.kept["testing"]["answers"]) == truth
 
 
 @dataclass(frozen=True)
 class Results:
-    """A study as far as it is done."""
+    """A study with its finished trainings."""
 
     name: str
     title: str
     identity: dict[str, Any]
     facts: dict[str, Any]
     corpus: str
-    progress: Progress
+    progress: StudyProgress
     trainings: tuple[Training, ...]
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """The cells of which a trial is done, in the study's order."""
+        """The cells with a finished trial, in the study's order."""
         return tuple(cell for cell in self.identity["cells"] if self.trials(cell))
 
     @property
@@ -68,19 +68,19 @@ class Results:
 
     @cached_property
     def space(self) -> dict[str, BaseDistribution]:
-        """What the settings were drawn from."""
+        """The distributions of the settings."""
         return {name: json_to_distribution(text) for name, text in self.identity["space"].items()}
 
     @cached_property
     def truth(self) -> NDArray[np.int64]:
-        """The right answers of the testing split."""
+        """The right labels of the testing split."""
         return unpack(self.facts["testing"]["truth"])
 
     def trials(self, cell: str) -> list[Training]:
-        """A cell's trials, the best first: by the validation split."""
+        """A cell's trials, the best on the validation split first."""
         sign = -1 if self.identity["study"]["objective"] == "accuracy" else 1
-        found = [t for t in self.trainings if t.slot.cell == cell and t.slot.of is None]
-        return sorted(found, key=lambda training: (sign * training.value, training.slot.number))
+        trials = [t for t in self.trainings if t.slot.cell == cell and t.slot.of is None]
+        return sorted(trials, key=lambda training: (sign * training.value, training.slot.number))
 
     def best(self, cell: str) -> Training:
         """A cell's best trial."""
@@ -91,27 +91,26 @@ class Results:
         trials = self.trials(cell)
         return trials[: math.ceil(BEST_SHARE * len(trials))]
 
-    def seeds(self, cell: str) -> list[Training]:
-        """The further seeds of a cell's best configuration."""
+    def repeats(self, cell: str) -> list[Training]:
+        """The further trainings of a cell's best configuration, each with another seed."""
         best = self.best(cell).slot
         return [t for t in self.trainings if t.slot.cell == cell and t.slot.of == best.number]
 
 
 def results_of(study: optuna.Study) -> Results:
-    """Read a study's storage."""
-    told, progress = study.user_attrs, progress_of(study)
-    done = [(s, t) for s, t in progress.there.items() if t.state == TrialState.COMPLETE]
+    """Read the results of a study."""
+    stored, progress = study.user_attrs, progress_of(study)
     return Results(
         study.study_name,
-        told["title"],
-        told["identity"],
-        told["facts"],
-        told["corpus"],
+        stored["title"],
+        stored["identity"],
+        stored["facts"],
+        stored["corpus"],
         progress,
-        tuple(training_of(slot, trial) for slot, trial in done),
+        tuple(training_of(slot, trial) for slot, trial in finished(progress.slots).items()),
     )
 
 
 def training_of(slot: Slot, trial: FrozenTrial) -> Training:
     assert trial.value is not None
-    return Training(slot, trial.params, trial.value, kept(trial))
+    return Training(slot, trial.params, trial.value, outcome_of(trial))

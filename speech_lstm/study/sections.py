@@ -116,7 +116,7 @@ def best(study: Findings) -> Section:
     head = ["cell", *map(figures.spoken, names), "parameters", "validation", "testing", "seeds", "mean ± deviation"]
     rows = [[*head, "95 % interval", "training, s", "one recording, ms"]]
     for cell in sorted(results.cells, key=lambda cell: -figures.best_accuracy(results, cell)):
-        training, seeds = results.best(cell), results.seeds(cell)
+        training, seeds = results.best(cell), results.repeats(cell)
         seen = mean_of([t.accuracy for t in seeds]) if seeds else None
         rows.append(
             [
@@ -254,11 +254,11 @@ def protocol(study: Findings) -> Section:
     how, facts = results.identity["study"], results.facts
     budget = f"about {how['parameters']:,} parameters" if how["parameters"] else "the same range of hidden sizes"
     versions = {json.dumps(t.kept["versions"]) for t in results.trainings}
-    asked = results.progress.asked
+    target = results.progress.target
     sampler = "at random" if how["sampler"] == "random" else "by TPE"
     text = [
-        f"{asked['trials']} trials of each cell, drawn {sampler} (seed {how['seed']}), with {budget} for all; then "
-        f"{asked['seeds']} further seeds of each best configuration. Best is what has the best {how['objective']} "
+        f"{target['trials']} trials of each cell, drawn {sampler} (seed {how['seed']}), with {budget} for all; then "
+        f"{target['repeats']} further seeds of each best configuration. Best is what has the best {how['objective']} "
         f"on the validation split, of {len(facts['validation']['names']):,} clips; accuracy is of the testing split, "
         f"of {len(results.truth):,} clips, by the weights of the best epoch.",
         f"Labels: {', '.join(facts['labels'])}. Corpus: {results.corpus[:16]}.",

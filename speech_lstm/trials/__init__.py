@@ -1,8 +1,8 @@
-"""Many trainings, drawn, queued, run by any number of workers and stored: what study and search stand on.
+"""Many trainings that any number of workers share through a storage: the base of study and search.
 
-Read `storage` first, then `slots` and `worker`.
+Read `definition` first, then `slots` and `worker`.
 """
 
 import optuna
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)  # it would report every step of its own on standard error
+optuna.logging.set_verbosity(optuna.logging.ERROR)  # it would print every step on standard error

@@ -1,4 +1,4 @@
-"""Where a study is kept: an SQLite file, or a PostgreSQL that workers on many machines share."""
+"""The storage of a study or search: an SQLite file, or a PostgreSQL that workers on many machines share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
@@ -18,61 +18,36 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from speech_lstm.errors import SpeechLSTMError, first_line, require
 from speech_lstm.files import reason
-from speech_lstm.trials.recordings import StudyRecordings
-from speech_lstm.trials.slots import ASKED
+from speech_lstm.trials.definition import Definition
+from speech_lstm.trials.recordings import TrialRecordings
+from speech_lstm.trials.slots import TARGET
 
-FORMAT = 1  # of what is stored; raise it when an older program could not read a newer study
+FORMAT = 1  # of the stored data; raise it when an older program could not read a newer study
 HEARTBEAT = 20  # seconds from one sign of life of a worker to the next
-PATIENCE = 4  # signs of life that may be missing before a worker is taken for dead
-BUSY = 60  # seconds that SQLite waits for another process's writing
-CONNECT = 10  # seconds that PostgreSQL is given to answer
+PATIENCE = 4  # signs of life that may be missing before a worker counts as dead
+BUSY = 60  # seconds that SQLite waits while another process writes
+CONNECT = 10  # seconds that PostgreSQL has to answer
 TRIES = 3  # at making the tables, which another worker may be making
-FOLDERS = {"study": "studies", "search": "searches"}  # of the SQLite files, by what is kept
 
 
 class StudyError(SpeechLSTMError):
-    """A storage that can't be used, or a study in it that isn't the one asked for."""
+    """A storage that cannot be used, or that holds another study or search of the same name."""
 
 
-class Kept(Protocol):
-    """What makes a study this one, or a search: its KIND."""
-
-    KIND: ClassVar[str]
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def identity(self) -> dict[str, Any]: ...
-
-
-def default_url(name: str, kind: str = "study") -> str:
-    """The SQLite file of a study whose storage is not named."""
-    return f"sqlite:///runs/{FOLDERS[kind]}/{name}.sqlite"
-
-
-def stored_name(name: str, kind: str) -> str:
-    """What the storage calls it: a study and a search may have one name."""
-    return name if kind == "study" else f"{kind} {name}"
-
-
-def open_storage(
-    text: str, heartbeat: int = HEARTBEAT, make: bool = True, kind: str = "study"
-) -> optuna.storages.RDBStorage:
-    """The storage of a URL; an SQLite file that isn't there is made only if `make`. Raises StudyError."""
+def open_storage(text: str, heartbeat: int = HEARTBEAT) -> optuna.storages.RDBStorage:
+    """The storage at a URL; a missing SQLite file is made. Raises StudyError."""
     url = parse_url(text)
-    shown = url.render_as_string(hide_password=True)
     options: dict[str, Any] = {"connect_timeout": CONNECT}
-    if url.get_backend_name() == "sqlite":
-        check_file(Path(url.database or ""), make, kind)
+    if file := sqlite_file(url):
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StudyError(f"{file}: cannot be written: {reason(error)}") from None
         options = {"timeout": BUSY}
     else:
         require("psycopg")
     engine = {"connect_args": options, "pool_pre_ping": True}
-    said: Exception = RuntimeError()
+    failure: Exception = RuntimeError()
     for _ in range(TRIES):
         try:
             with warnings.catch_warnings():
@@ -83,12 +58,11 @@ def open_storage(
                     heartbeat_interval=heartbeat,
                     grace_period=PATIENCE * heartbeat,
                 )
-        except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:  # RuntimeError: another Optuna's
-            said = error
+        except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:  # RuntimeError: of another Optuna
+            failure = error
             time.sleep(0.5)
-    raise StudyError(
-        f"{shown}: can't be used as a storage ({first_line(first_cause(said))}); check the address and the server"
-    )
+    shown, message = url.render_as_string(hide_password=True), first_line(first_cause(failure))
+    raise StudyError(f"{shown} cannot be used as a storage ({message}); check the address and the server")
 
 
 def parse_url(text: str) -> URL:
@@ -99,20 +73,13 @@ def parse_url(text: str) -> URL:
     except (ArgumentError, NoSuchModuleError, ValueError):
         backend = ""
     if backend not in ("sqlite", "postgresql"):
-        raise StudyError(
-            "--storage must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE; what was given is neither"
-        )
+        raise StudyError("--storage must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
     return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else url
 
 
-def check_file(path: Path, make: bool, kind: str) -> None:
-    """Raise StudyError for an SQLite file that can't be opened; its folder is made if it may be."""
-    if not path.exists() and not make:
-        raise StudyError(f"{path}: there is no such {kind}; begin it with `speech-lstm {kind} run`")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StudyError(f"{path}: can't be written: {reason(error)}") from None
+def sqlite_file(url: URL) -> Path | None:
+    """The file of an SQLite storage; None for a server."""
+    return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
 
 
 def first_cause(error: BaseException) -> BaseException:
@@ -124,100 +91,99 @@ def first_cause(error: BaseException) -> BaseException:
 
 @contextmanager
 def connected() -> Iterator[None]:
-    """A block that talks to the storage: a connection that breaks is one line, also that of the signs of life."""
-    before, threading.excepthook = threading.excepthook, tell_nothing
+    """A block that uses the storage: a lost connection is a StudyError, and silent in the heartbeat's thread."""
+    before, threading.excepthook = threading.excepthook, hide_lost_storage
     try:
         yield
     except Exception as error:
         if (fault := storage_fault(error)) is None:
             raise
         raise StudyError(
-            f"the storage can't be reached any more ({first_line(first_cause(fault))}); what was finished is kept: "
-            "run the same command when it can"
+            f"the storage cannot be reached any more ({first_line(first_cause(fault))}); finished trainings are saved: "
+            "run the same command again when it can be reached"
         ) from None
     finally:
         threading.excepthook = before
 
 
-def tell_nothing(found: threading.ExceptHookArgs) -> None:
-    """What a thread that lost the storage says: nothing, the worker will; others say what they always do."""
-    if found.exc_value is None or storage_fault(found.exc_value) is None:
-        threading.__excepthook__(found)
+def hide_lost_storage(arguments: threading.ExceptHookArgs) -> None:
+    """Print the traceback of a thread, unless it has lost the storage: the worker will report that."""
+    if arguments.exc_value is None or storage_fault(arguments.exc_value) is None:
+        threading.__excepthook__(arguments)
 
 
 def storage_fault(error: BaseException) -> BaseException | None:
-    """The storage's own error behind another: Optuna stumbles over a connection that is gone."""
-    found: BaseException | None = error
-    while found is not None and not isinstance(found, (StorageInternalError, SQLAlchemyError, sqlite3.Error)):
-        found = found.__cause__ or found.__context__
-    return found
+    """The storage's own error behind another: Optuna fails in other ways once a connection is lost."""
+    fault: BaseException | None = error
+    while fault is not None and not isinstance(fault, (StorageInternalError, SQLAlchemyError, sqlite3.Error)):
+        fault = fault.__cause__ or fault.__context__
+    return fault
 
 
 def join_study(
-    storage: optuna.storages.RDBStorage,
-    definition: Kept,
-    recordings: StudyRecordings,
-    direction: optuna.study.StudyDirection,
-    sampler: optuna.samplers.BaseSampler,
+    storage: optuna.storages.RDBStorage, definition: Definition, recordings: TrialRecordings
 ) -> optuna.Study:
-    """The study in the storage, begun if it isn't there; nothing is written where it is another one.
+    """The study in the storage; it is begun if it is missing. Nothing is written to a different one.
 
     Raises StudyError for a study of the same name with another definition or another corpus.
     """
     study = optuna.create_study(
         storage=storage,
-        study_name=stored_name(definition.name, definition.KIND),
-        direction=direction,
-        sampler=sampler,
+        study_name=definition.stored_name(definition.name),
+        direction=definition.direction,
+        sampler=definition.sampler,
         load_if_exists=True,
     )
-    told = study.user_attrs
-    if not told and study.get_trials(deepcopy=False):
-        raise StudyError(f"the storage has an Optuna study {definition.name!r} not of this program; rename it")
-    if "identity" in told:
-        check_same(definition, told["identity"])
-        if told.get("corpus") not in (None, recordings.fingerprint):
+    stored = study.user_attrs
+    if not stored and study.get_trials(deepcopy=False):
+        raise StudyError(f"the storage has an Optuna study {definition.name!r} of another program; rename the file")
+    if "identity" in stored:
+        check_same(definition, stored["identity"])
+        if stored.get("corpus") not in (None, recordings.fingerprint):
             raise StudyError(
-                f"the {definition.KIND} {definition.name!r} was begun with other recordings than there are now: "
-                "bring them back, or begin a new one with another --storage"
+                f"the {definition.KIND} {definition.name!r} was begun with other recordings: restore them, or begin "
+                "a new one with another --storage"
             )
-    new = {
+    attributes = {
         "format": FORMAT,
         "identity": definition.identity,
         "title": definition.title,
         "facts": recordings.facts(),
-        "corpus": recordings.fingerprint,  # the last: a study that has it is whole
+        "corpus": recordings.fingerprint,  # the last: a study that has it is complete
     }
-    for name, value in new.items():
-        if "corpus" not in told:
+    for name, value in attributes.items():
+        if "corpus" not in stored:
             study.set_user_attr(name, value)
     return study
 
 
-def check_same(definition: Kept, stored: dict[str, Any]) -> None:
-    """Raise StudyError, naming the first difference, unless the stored study has this definition."""
-    for table, own in definition.identity.items():
+def check_same(definition: Definition, stored: dict[str, Any]) -> None:
+    """Raise StudyError, with the first difference, unless the stored study has this definition."""
+    for table, settings in definition.identity.items():
         before = stored.get(table, {})
-        for name in (*own, *before):
-            if own.get(name) != before.get(name):
+        for name in (*settings, *before):
+            if settings.get(name) != before.get(name):
                 raise StudyError(
-                    f"the storage has a {definition.KIND} {definition.name!r} of another definition: {name} in "
-                    f"[{table}] was {before.get(name)!r} and is {own.get(name)!r} now; rename the file or use "
-                    "another --storage"
+                    f"the storage has a {definition.KIND} {definition.name!r} of another definition: "
+                    f"{definition.FIELDS.get(name, name)} in [{table}] was {before.get(name)!r} and is "
+                    f"{settings.get(name)!r} now; rename the file or use another --storage"
                 )
 
 
-def find_stored(storage: optuna.storages.RDBStorage, name: str, kind: str = "study") -> optuna.Study:
-    """The study of this name in the storage, to look at; raises StudyError."""
+def find_stored(kind: type[Definition], name: str, url: str | None = None) -> optuna.Study:
+    """The study or search of this name in its storage, to read; raises StudyError."""
+    url = url or kind.default_url(name)
+    begin = f"begin it with `speech-lstm {kind.KIND} run {name}`"
+    file = sqlite_file(parse_url(url))
+    if file and not file.exists():
+        raise StudyError(f"{file}: there is no such {kind.KIND}; {begin}")
     try:
-        study = optuna.load_study(storage=storage, study_name=stored_name(name, kind))
+        study = optuna.load_study(storage=open_storage(url), study_name=kind.stored_name(name))
     except KeyError:
-        raise StudyError(
-            f"the storage has no {kind} {name!r}; begin it with `speech-lstm {kind} run {name}`"
-        ) from None
-    found = study.user_attrs
-    if not {"corpus", ASKED} <= set(found):
-        raise StudyError(f"the {kind} {name!r} in the storage is not of this program, or only just begun")
-    if found["format"] > FORMAT:
-        raise StudyError(f"the {kind} {name!r} is of a newer program; update speech-lstm")
+        raise StudyError(f"the storage has no {kind.KIND} {name!r}; {begin}") from None
+    stored = study.user_attrs
+    if not {"corpus", TARGET} <= set(stored):
+        raise StudyError(f"the {kind.KIND} {name!r} in the storage is of another program, or was only just begun")
+    if stored["format"] > FORMAT:
+        raise StudyError(f"the {kind.KIND} {name!r} is of a newer program; update speech-lstm")
     return study

@@ -1,4 +1,4 @@
-"""Studies whose trainings were not made: a formula says how accurate they are, and an index draws the clips."""
+"""Studies without trainings: a formula decides how accurate each is, and an index draws the clips."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ import numpy as np
 import optuna
 
 from speech_lstm.config import Config
-from speech_lstm.study.definition import Definition
-from speech_lstm.trials.packing import pack
-from speech_lstm.trials.slots import ASKED, KEPT, SLOT, Slot, drawn_seed, filled, proposal, wanted
+from speech_lstm.study.definition import StudyDefinition
+from speech_lstm.study.worker import planned_slots
+from speech_lstm.trials.recordings import pack
+from speech_lstm.trials.slots import KEPT, SLOT, TARGET, Slot, filled_slots
+from speech_lstm.trials.space import draw_seed
 
 CLIPS = 400
 LABELS = ["yes", "no", "_unknown_", "_silence_"]
 Accuracy = Callable[[str, dict[str, Any]], float]  # of a cell with settings: 0..1
 
 
-def simulate(storage: Any, definition: Definition, trials: int, seeds: int, accuracy: Accuracy) -> optuna.Study:
+def simulate(
+    storage: Any, definition: StudyDefinition, trials: int, repeats: int, accuracy: Accuracy
+) -> optuna.Study:
     """A finished study."""
     random = np.random.default_rng(0)
     truth = random.integers(len(LABELS), size=CLIPS)
@@ -29,30 +33,36 @@ def simulate(storage: Any, definition: Definition, trials: int, seeds: int, accu
     study.set_user_attr("title", definition.study.title)
     study.set_user_attr("facts", {"labels": LABELS, "validation": clips, "testing": clips})
     study.set_user_attr("corpus", "0" * 64)
-    study.set_user_attr(ASKED, {"trials": trials, "seeds": seeds})
+    target = {"trials": trials, "repeats": repeats}
+    study.set_user_attr(TARGET, definition.to_stored(target))
     while True:
-        there = filled(study.trials)
-        missing = [slot for slot in wanted(definition, trials, seeds, there) if slot not in there]
+        slots = filled_slots(study.trials)
+        missing = [slot for slot in planned_slots(definition, target, slots) if slot not in slots]
         for slot in missing:
             source = Slot(slot.cell, slot.number if slot.of is None else slot.of)
-            drawn = proposal(definition, source, {})
+            drawn = definition.draw(source, {})
             add(study, definition, slot, drawn, truth, accuracy(slot.cell, drawn))
         if not missing:
             return study
 
 
 def add(
-    study: optuna.Study, definition: Definition, slot: Slot, drawn: dict[str, Any], truth: np.ndarray, accuracy: float
+    study: optuna.Study,
+    definition: StudyDefinition,
+    slot: Slot,
+    drawn: dict[str, Any],
+    truth: np.ndarray,
+    accuracy: float,
 ) -> None:
-    """One training, with what is kept of it."""
-    random = np.random.default_rng(drawn_seed("simulated", *slot))
+    """One training with its outcome."""
+    random = np.random.default_rng(draw_seed("simulated", *slot))
     hard = np.random.default_rng(1).uniform(size=len(truth))  # the same clips are hard for all
     scores = {}
     for split in ("validation", "testing"):
         right = 0.85 * hard + 0.15 * random.uniform(size=len(truth)) < accuracy
         answers = np.where(right, truth, (truth + 1) % len(LABELS))
         scores[split] = {"accuracy": float(right.mean()), "loss": 1 - accuracy, "answers": pack(answers)}
-    kept = {
+    outcome = {
         "config": Config().to_dict(),
         "parameters": 1000 + 100 * int(drawn.get("hidden", 50)) + 500 * len(slot.cell),
         "curve": [],
@@ -71,6 +81,6 @@ def add(
             params=drawn,
             distributions=definition.space,
             value=scores["validation"]["accuracy"],
-            user_attrs={SLOT: list(slot), KEPT: kept},
+            user_attrs={SLOT: list(slot), KEPT: outcome},
         )
     )

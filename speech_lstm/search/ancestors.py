@@ -1,14 +1,14 @@
-"""The published cells as graphs: what a search begins with, and what its cells are held against."""
+"""The published cells as graphs: a search starts from some of them, and its cells are compared with them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from speech_lstm.search.graph import Graph, Node, canonical
+from speech_lstm.search.graph import CellGraph, Node, canonical
 
 
 class Sketch:
-    """Nodes that are written down one after the other; each is given as its place."""
+    """A graph under construction: each call adds a node and returns its index."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
@@ -37,17 +37,17 @@ class Sketch:
         """share ⊙ first + (1 − share) ⊙ second."""
         return self.sum(self.times(share, first), self.times(self("one-minus", share), second))
 
-    def graph(self, *outputs: int) -> Graph:
+    def graph(self, *outputs: int) -> CellGraph:
         return canonical(self.nodes, outputs)
 
 
-def rnn() -> Graph:
+def rnn() -> CellGraph:
     """Elman 1990."""
     a = Sketch()
     return a.graph(a("tanh", a.weighted(a.x, a.h)))
 
 
-def lstm() -> Graph:
+def lstm() -> CellGraph:
     """Hochreiter & Schmidhuber 1997 with the forget gate of Gers et al. 2000, whose bias is 1 at first."""
     a = Sketch()
     i, o = a.gate(a.x, a.h), a.gate(a.x, a.h)
@@ -56,7 +56,7 @@ def lstm() -> Graph:
     return a.graph(a.times(o, a("tanh", c)), c)
 
 
-def gru() -> Graph:
+def gru() -> CellGraph:
     """Cho et al. 2014."""
     a = Sketch()
     r, z = a.gate(a.x, a.h), a.gate(a.x, a.h)
@@ -64,7 +64,7 @@ def gru() -> Graph:
     return a.graph(a.blend(z, a.h, n))
 
 
-def mut1() -> Graph:
+def mut1() -> CellGraph:
     """Jozefowicz et al. 2015, as are the next two."""
     a = Sketch()
     z, r = a.gate(a.x), a.gate(a.x, a.h)
@@ -72,22 +72,22 @@ def mut1() -> Graph:
     return a.graph(a.blend(z, n, a.h))
 
 
-def mut2() -> Graph:
+def mut2() -> CellGraph:
     a = Sketch()
     z, r = a.gate(a.x, a.h), a("sigmoid", a.sum(a.x, a("linear", a.h)))
     n = a("tanh", a.weighted(a.times(r, a.h), a.x))
     return a.graph(a.blend(z, n, a.h))
 
 
-def mut3() -> Graph:
+def mut3() -> CellGraph:
     a = Sketch()
     z, r = a.gate(a.x, a("tanh", a.h)), a.gate(a.x, a.h)
     n = a("tanh", a.weighted(a.times(r, a.h), a.x))
     return a.graph(a.blend(z, n, a.h))
 
 
-# By the names that the program knows these cells by.
-SEEDS: dict[str, Callable[[], Graph]] = {
+# By the names of the program's own cells.
+PUBLISHED: dict[str, Callable[[], CellGraph]] = {
     "lstm": lstm,
     "gru-cho": gru,
     "mut1": mut1,
