@@ -98,8 +98,9 @@ def connected() -> Iterator[None]:
     except Exception as error:
         if (fault := storage_fault(error)) is None:
             raise
+        message = first_line(first_cause(fault))
         raise StudyError(
-            f"the storage cannot be reached any more ({first_line(first_cause(fault))}); finished trainings are saved: "
+            f"the storage cannot be reached any more ({message}); finished trainings are saved: "
             "run the same command again when it can be reached"
         ) from None
     finally:
