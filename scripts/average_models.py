@@ -22,9 +22,8 @@ from speech_lstm.config import UNKNOWN
 from speech_lstm.corpus.scored_set import read_scored_set
 from speech_lstm.errors import ConfigError, SpeechLSTMError
 from speech_lstm.model.checkpoint import Model, load_model, save_model
-from speech_lstm.training.scoring import logits
+from speech_lstm.training.scoring import logits, loss_and_accuracy
 from speech_lstm.training.temperature import calibrated
-from speech_lstm.training.trainer import loss_and_accuracy
 
 
 def main(arguments: list[str] | None = None) -> int:

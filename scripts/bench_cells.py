@@ -30,8 +30,7 @@ from speech_lstm.recurrent.cells.lstm_layer import LSTMLayer
 from speech_lstm.recurrent.layer import Layer
 from speech_lstm.recurrent.stack import Stack
 from speech_lstm.training import replay
-from speech_lstm.training.allocator import keep_freed_memory
-from speech_lstm.training.distributed import choose_device
+from speech_lstm.training.hardware import choose_device, keep_freed_memory
 
 Run = Callable[[], Tensor]
 LSTM_PEER = "OriginalLSTM"  # has no forget gate: a quarter less to do than ours; there is none with one

@@ -28,10 +28,10 @@ from speech_lstm.audio.clips import fit_clip
 from speech_lstm.config import CLIP_SAMPLES, COMMANDS_8, SAMPLE_RATE, Config
 from speech_lstm.corpus.recordings import Recordings, read_recordings
 from speech_lstm.model.network import Network
-from speech_lstm.training.allocator import keep_freed_memory
 from speech_lstm.training.batches import Batch
 from speech_lstm.training.console import Console
-from speech_lstm.training.distributed import Processes, choose_device
+from speech_lstm.training.distributed import Processes
+from speech_lstm.training.hardware import choose_device, keep_freed_memory
 from speech_lstm.training.run_folder import RunFolder
 from speech_lstm.training.trainer import Trainer
 

@@ -34,9 +34,9 @@ from speech_lstm.files import write_json
 from speech_lstm.model.checkpoint import load_model
 from speech_lstm.model.sizing import match_parameters
 from speech_lstm.recurrent.cell import CELLS
-from speech_lstm.training.allocator import keep_freed_memory
 from speech_lstm.training.console import Console
 from speech_lstm.training.distributed import Processes
+from speech_lstm.training.hardware import keep_freed_memory
 from speech_lstm.training.run import train
 from speech_lstm.training.run_folder import RunFolder
 from speech_lstm.training.scoring import evaluate_model

@@ -19,7 +19,7 @@ from speech_lstm.recurrent.cell import CELLS
 from speech_lstm.recurrent.engine import Recurrent
 from speech_lstm.recurrent.layer import Layer
 from speech_lstm.recurrent.stack import Stack
-from speech_lstm.training.distributed import choose_device
+from speech_lstm.training.hardware import choose_device
 from support import naive_cells
 from support.cell_networks import (
     DEVICES,

@@ -30,7 +30,8 @@ from speech_lstm.config import (
 )
 from speech_lstm.errors import ConfigError, CorpusError, ModelError
 from speech_lstm.model.checkpoint import load_model
-from speech_lstm.training.distributed import Processes, choose_device
+from speech_lstm.training.distributed import Processes
+from speech_lstm.training.hardware import choose_device
 from speech_lstm.training.run import train
 from speech_lstm.training.trainer import learning_rate
 from support.full_disk import files_of_at_most, needs_limits

@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     load_plugins(arguments)
     from speech_lstm.files import write_json
     from speech_lstm.model.checkpoint import load_model
-    from speech_lstm.training.distributed import choose_device
+    from speech_lstm.training.hardware import choose_device
     from speech_lstm.training.scoring import evaluate_model
 
     device = choose_device(arguments.device)

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.insight.gradient_report import PAGE, text, write_study
     from speech_lstm.insight.gradient_study import PARTS, Choice
     from speech_lstm.recognition.recognizer import one_thread
-    from speech_lstm.training.allocator import keep_freed_memory
+    from speech_lstm.training.hardware import keep_freed_memory
 
     one_thread()  # the matrices of these networks are too small for two
     keep_freed_memory()

@@ -1,4 +1,4 @@
-"""Several processes that train one network, as `torchrun` starts them; one process is the plain case."""
+"""Several processes that train one network, as `torchrun` starts them, or a single one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import torch.distributed as dist
 from torch import Tensor
 
 from speech_lstm.errors import ConfigError
+from speech_lstm.training.hardware import choose_device
 
 
 @dataclass(frozen=True)
 class Processes:
-    """How many processes share each batch, which one this is, and the device it computes on."""
+    """The number of processes that share each batch, the rank of this one and its device."""
 
     rank: int
     count: int
@@ -48,7 +49,7 @@ class Processes:
 
     @contextmanager
     def in_turn(self) -> Iterator[None]:
-        """A block that the first process goes through before the others, also where it fails: so will they."""
+        """A block that the first process runs before the others, even if it fails: then they fail too."""
         if self.count > 1 and not self.first:
             dist.barrier()
         try:
@@ -58,36 +59,9 @@ class Processes:
                 dist.barrier()
 
 
-def choose_device(name: str, local_rank: int = 0) -> torch.device:
-    """The device of a setting auto, cpu, cuda or cuda:N; raises ConfigError where it isn't there.
-
-    A GPU is the current one from then on, and float32 is float32 there: cuDNN would shorten it to TF32, 10 bits of
-    mantissa, in the cells that it computes, and only there.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"unknown device {name!r}; use auto, cpu, cuda or cuda:N") from None
-    if device.type == "cpu":
-        return torch.device("cpu")
-    if device.type != "cuda":
-        raise ConfigError(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:N")
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    index = local_rank if device.index is None else device.index
-    if device.index is None and index >= found > 0:
-        raise ConfigError(f"process {index + 1} has no GPU, torch sees {found}; start {found}, or use --device cpu")
-    if index >= found:
-        raise ConfigError(f"device {name} asked for, but torch sees {found} GPU(s); use --device cpu or auto")
-    torch.cuda.set_device(index)  # NCCL and recordings take the first GPU otherwise
-    torch.backends.cudnn.allow_tf32 = False
-    return torch.device("cuda", index)
-
-
 @contextmanager
 def processes(device: str) -> Iterator[Processes]:
-    """The processes of this run, joined while the block lasts; read from torchrun's environment."""
+    """The processes of this run, connected while the block lasts; read from torchrun's environment."""
     count, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     chosen = choose_device(device, int(os.environ.get("LOCAL_RANK", "0")))
     if count == 1:

@@ -11,9 +11,9 @@ from speech_lstm.corpus.recordings import Recordings, read_recordings
 from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.corpus.task import task_of
 from speech_lstm.model.sizing import match_parameters, parameter_count
-from speech_lstm.training.allocator import keep_freed_memory
 from speech_lstm.training.console import Console
 from speech_lstm.training.distributed import processes
+from speech_lstm.training.hardware import keep_freed_memory
 from speech_lstm.training.run_folder import STATE, RunFolder
 from speech_lstm.training.scoring import label_counts
 from speech_lstm.training.trainer import Trainer

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 
 from speech_lstm.config import UNKNOWN, split_names
 from speech_lstm.corpus.clip_cache import load_clips
@@ -44,6 +44,12 @@ def logits(
             for start in tqdm(starts, desc="scoring", unit="batch", disable=not progress, delay=2)
         ]
     )
+
+
+def loss_and_accuracy(logits: NDArray[Any], truth: NDArray[np.int64]) -> tuple[float, float]:
+    """Mean cross-entropy, in nats, and accuracy of logits [n, labels] with the right labels `truth` [n]."""
+    logs = log_softmax(logits.astype(np.float64), axis=1)
+    return float(-logs[np.arange(len(truth)), truth].mean()), float((logits.argmax(axis=1) == truth).mean())
 
 
 def label_counts(labels: tuple[str, ...], truth: NDArray[np.int64]) -> str:

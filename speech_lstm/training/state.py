@@ -1,4 +1,4 @@
-"""Everything a run needs to go on as if it had not been stopped, in one safetensors file."""
+"""What a run starts from: its saved state in one safetensors file, or the weights of another model."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from speech_lstm.errors import ModelError
-from speech_lstm.model.checkpoint import check_tensors, read_tensors, write_tensors
+from speech_lstm.config import Config
+from speech_lstm.errors import ConfigError, ModelError
+from speech_lstm.model.checkpoint import check_tensors, load_model, read_tensors, write_tensors
+from speech_lstm.model.network import Network
 
 KIND, VERSION = "speech-lstm training state", 2
 
 
 @dataclass
-class Progress:
-    """How far a run has come. The random numbers of a step follow from the seed and `step`, so they aren't kept."""
+class RunProgress:
+    """How far a run has come. The random numbers of a step follow from the seed and `step`, so they are not saved."""
 
     step: int = 0
-    loss_sum: float = 0.0  # over the steps of the epoch under way
-    seconds: float = 0.0  # spent on the epoch under way
+    loss_sum: float = 0.0  # over the steps of the current epoch
+    seconds: float = 0.0  # spent on the current epoch
     history: list[dict[str, float]] = field(default_factory=list)  # one entry for each epoch
     best_epoch: int = 0
     best: tuple[float, float] = (-1.0, 0.0)  # validation accuracy, then −loss: larger is better
@@ -29,31 +31,31 @@ class Progress:
 
 @dataclass
 class State:
-    """What changes while a run goes on, and what it was started with."""
+    """Everything that a run needs to continue as if it had not stopped."""
 
     network: torch.nn.Module
     average: torch.nn.Module
     optimizer: torch.optim.Optimizer
-    progress: Progress
+    progress: RunProgress
     config: dict[str, Any]
     corpus: str  # digest of what is trained on and scored
 
     def save(self, path: Path) -> None:
-        """Write everything, whole or not at all; raises OutputError where it can't be written."""
-        tensors = named("network", self.network.state_dict()) | named("average", self.average.state_dict())
+        """Write the state atomically; raises OutputError."""
+        tensors = with_group("network", self.network.state_dict()) | with_group("average", self.average.state_dict())
         for index, values in self.optimizer.state_dict()["state"].items():
-            tensors |= named(f"optimizer/{index}", values)
+            tensors |= with_group(f"optimizer/{index}", values)
         header = {"progress": asdict(self.progress), "config": self.config, "corpus": self.corpus}
         write_tensors(path, tensors, KIND, VERSION, header)
 
     def load(self, path: Path) -> None:
-        """Put everything back; raises ModelError where the file is damaged, or of other settings or recordings."""
+        """Restore the state; raises ModelError if the file is damaged, or of other settings or recordings."""
         tensors, header = read_tensors(path, KIND, VERSION)
         try:
             self.check_same(path, header["config"], header["corpus"])
-            progress = Progress(**header["progress"])
+            progress = RunProgress(**header["progress"])
         except (KeyError, TypeError, AttributeError) as error:
-            raise ModelError(f"{path}: the training state is damaged ({error}); start the run anew") from None
+            raise ModelError(f"{path}: the training state is damaged ({error}); start the run again") from None
         check_tensors(path, tensors, self.expected())
         self.progress = replace(progress, best=(progress.best[0], progress.best[1]))
         self.network.load_state_dict(group_of("network", tensors))
@@ -72,29 +74,44 @@ class State:
                     )
         if corpus != self.corpus:
             raise ModelError(
-                f"{path}: the run was started with other recordings than there are now; "
-                "resume with the same, or start a new run in another folder"
+                f"{path}: the recordings have changed since the run was started; "
+                "restore them, or start a new run in another folder"
             )
 
     def parameters(self) -> list[Tensor]:
-        """What is optimised, in the optimiser's order."""
+        """The optimised parameters, in the optimiser's order."""
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     def expected(self) -> dict[str, Tensor]:
-        """Tensors of the names, shapes and dtypes that `save` writes after any step."""
-        tensors = named("network", self.network.state_dict()) | named("average", self.average.state_dict())
+        """Tensors of the names, shapes and dtypes that `save` writes."""
+        tensors = with_group("network", self.network.state_dict()) | with_group("average", self.average.state_dict())
         for index, parameter in enumerate(self.parameters()):
             values = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}  # AdamW's
-            tensors |= named(f"optimizer/{index}", values)
+            tensors |= with_group(f"optimizer/{index}", values)
         return tensors
 
 
-def named(group: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def with_group(group: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors under the name of their group."""
     return {f"{group}/{name}": tensor for name, tensor in tensors.items()}
 
 
 def group_of(group: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Copies of the tensors of a group, under their own names; see `named`."""
+    """Copies of the tensors of a group, under their own names; see `with_group`."""
     start = f"{group}/"
     return {name.removeprefix(start): tensor.clone() for name, tensor in tensors.items() if name.startswith(start)}
+
+
+def start_from(path: Path, network: Network, config: Config, labels: tuple[str, ...]) -> None:
+    """Load the weights of a model file into a network; raises ModelError, and ConfigError for another network."""
+    model = load_model(path)
+    network_config = replace(model.config, dropout=config.network.dropout)  # no weight depends on the dropout
+    if (model.features, network_config) != (config.features, config.network):
+        raise ConfigError(
+            f"start: {path} has other features or another network than this run; pass the config.toml of its "
+            "run with --config"
+        )
+    weights = model.network.state_dict()
+    if model.labels != labels:
+        weights = {name: weight for name, weight in weights.items() if not name.startswith("head.")}
+    network.load_state_dict(weights, strict=False)

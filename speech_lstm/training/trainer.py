@@ -14,9 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import numpy as np
 import torch
-from scipy.special import log_softmax
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
@@ -31,10 +29,10 @@ from speech_lstm.training import replay
 from speech_lstm.training.batches import Batch, Batches
 from speech_lstm.training.console import Console
 from speech_lstm.training.distributed import Processes
+from speech_lstm.training.hardware import choose_precision
 from speech_lstm.training.run_folder import STATE, RunFolder
-from speech_lstm.training.scoring import logits
-from speech_lstm.training.start import start_from
-from speech_lstm.training.state import Progress, State
+from speech_lstm.training.scoring import logits, loss_and_accuracy
+from speech_lstm.training.state import RunProgress, State, start_from
 from speech_lstm.training.teachers import Teachers
 from speech_lstm.training.temperature import calibrated
 
@@ -79,7 +77,7 @@ class Trainer:
         noise = torch.from_numpy(recordings.noise).to(self.device)
         self.augment = Augment(config.augment, noise, CLIP_SAMPLES, config.features)
         self.teachers = Teachers(split_names(settings.teachers), labels, self.device)
-        self.state = State(self.network, averaged, self.optimizer, Progress(), config.to_dict(), recordings.digest)
+        self.state = State(self.network, averaged, self.optimizer, RunProgress(), config.to_dict(), recordings.digest)
 
     @property
     def steps(self) -> int:
@@ -87,7 +85,7 @@ class Trainer:
         return self.config.training.epochs * self.batches.steps
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> RunProgress:
         """How far the run has come."""
         return self.state.progress
 
@@ -210,12 +208,6 @@ class Trainer:
         return bool(self.processes.total(torch.tensor(float(interrupted.is_set()), device=self.device)))
 
 
-def loss_and_accuracy(answers: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
-    """Mean cross-entropy, in nats, and accuracy of logits [n, labels] whose right labels are `truth` [n]."""
-    logs = log_softmax(answers.astype(np.float64), axis=1)
-    return float(-logs[np.arange(len(truth)), truth].mean()), float((answers.argmax(axis=1) == truth).mean())
-
-
 def finite(loss: float, epoch: int) -> float:
     """The loss; raises Diverged if it is not a number any more."""
     if not math.isfinite(loss):
@@ -245,17 +237,6 @@ def learning_rate(step: int, steps: int, settings: TrainingConfig) -> float:
     if step < warm:
         return settings.learning_rate * (step + 1) / warm
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-
-
-def choose_precision(precision: str, device: torch.device) -> torch.dtype:
-    """bfloat16 where it was asked for, or where the processor computes it in hardware; otherwise float32."""
-    if precision != "auto":
-        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    abilities = torch.cpu.get_capabilities()
-    fast = abilities.get("avx512_bf16") or abilities.get("amx_bf16") or abilities.get("bf16")
-    return torch.bfloat16 if fast else torch.float32
 
 
 @contextmanager

@@ -19,9 +19,8 @@ from speech_lstm.config import CLIP_SAMPLES, CorpusConfig
 from speech_lstm.corpus.recordings import Recordings, read_recordings
 from speech_lstm.errors import ConfigError
 from speech_lstm.recognition.recognizer import one_thread
-from speech_lstm.training.allocator import keep_freed_memory
 from speech_lstm.training.console import Console
-from speech_lstm.training.distributed import choose_device
+from speech_lstm.training.hardware import choose_device, keep_freed_memory
 
 # The fingerprint reads an eighth of a second in the middle of each recording: reading all of the archive's 105,000
 # recordings would take half a minute at every start.

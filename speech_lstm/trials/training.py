@@ -22,8 +22,8 @@ from speech_lstm.recognition.recognizer import Recognizer
 from speech_lstm.training.console import Console
 from speech_lstm.training.distributed import Processes
 from speech_lstm.training.run_folder import RunFolder
-from speech_lstm.training.scoring import logits
-from speech_lstm.training.trainer import Diverged, Trainer, loss_and_accuracy
+from speech_lstm.training.scoring import logits, loss_and_accuracy
+from speech_lstm.training.trainer import Diverged, Trainer
 from speech_lstm.trials.recordings import NO_ANSWER, TrialRecordings, pack
 
 WORST_LOSS = 100.0  # nats, of a network that never answered: more than that of any other
