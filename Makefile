@@ -1,25 +1,25 @@
-# `make demo` and `make test` set up everything they need in .venv; both work without root.
+# `make demo` and `make test` set up everything that they need in .venv; both work without root.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 DEMO := runs/demo
 
 .PHONY: demo test clean
 
-# Made anew when the dependencies change, used as it is while they don't.
+# Rebuilt only when the dependencies change.
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 demo: .venv/installed
-	@echo; echo "== The model that the repository carries hears recordings that the repository carries"
+	@echo; echo "== The bundled model recognises recordings of the synthetic corpus in data/demo"
 	$(BIN)/speech-lstm classify data/demo/*/25128209_nohash_*.wav
-	@echo; echo "== A small network learns the same words from the synthetic corpus in data/demo"
+	@echo; echo "== A small network learns the same words from that corpus"
 	rm -rf $(DEMO)
 	$(BIN)/speech-lstm train --data data/demo --out $(DEMO) --config scripts/demo.toml
-	@echo; echo "== How good it is on voices that it has not heard"
+	@echo; echo "== Its accuracy on voices that it was not trained on"
 	$(BIN)/speech-lstm evaluate $(DEMO)/best.safetensors --data data/demo --plots $(DEMO)
-	@echo; echo "Look at $(DEMO)/confusion.png and $(DEMO)/curve.png"
+	@echo; echo "The figures are $(DEMO)/confusion.png and $(DEMO)/curve.png"
 
 test: .venv/installed
 	$(BIN)/ruff check .
