@@ -35,7 +35,7 @@ from speech_lstm.model.network import Network
 from speech_lstm.recognition.activity import FLOOR_SECONDS
 from speech_lstm.recognition.detector import Detector
 from speech_lstm.recognition.posteriors import Rows, Stream, WaveformScorer
-from speech_lstm.recognition.recognizer import Recognizer, carried_model, load
+from speech_lstm.recognition.recognizer import Recognizer, bundled_model, load
 from speech_lstm.streams.replay import StreamPosteriors
 from speech_lstm.streams.scenes import Plan, SyntheticStream
 from speech_lstm.streams.score import StreamScore
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    model = load(options.model or carried_model(".safetensors"))
+    model = load(options.model or bundled_model(".safetensors"))
     cost(model, options.rounds)
     if options.data:
         gate(model, options.data, options.minutes, options.seed)

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from speech_lstm.insight import influence
-from speech_lstm.recognition.recognizer import carried_model, load
+from speech_lstm.recognition.recognizer import bundled_model, load
 
 RECORDING = Path(__file__).parents[1] / "data" / "demo" / "stop" / "7a254b5f_nohash_0.wav"
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    recognizer = load(options.model or carried_model(".safetensors"))
+    recognizer = load(options.model or bundled_model(".safetensors"))
     model = recognizer.torch_model
     inside = recognizer.look_inside(options.recording)
     trace = inside.trace()

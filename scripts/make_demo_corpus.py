@@ -1,4 +1,4 @@
-"""Make the small corpus that the repository carries: words spoken by espeak-ng, in the layout of Speech Commands.
+"""Make the synthetic corpus in data/demo: words spoken by espeak-ng, in the layout of Speech Commands.
 
     rm -r data/demo && python scripts/make_demo_corpus.py
 
@@ -29,44 +29,44 @@ from voices import (
 
 from speech_lstm.corpus.speech_commands import NOISE_FOLDER, SPLITS, hashed_split
 
-MARGIN = RATE * 5 // 100  # samples left and right of a word; the files stay shorter than a second, so small
+MARGIN = RATE * 5 // 100  # samples left and right of a word; the files are shorter than a second to be small
 README = """\
 # Demo corpus
 
 Synthetic speech: {clips} recordings of {words} words by {speakers} voices of espeak-ng, and {noises} recordings of
-generated noise, in the layout of Speech Commands. It serves the demo and the tests. It is no measure of how well a
+generated noise, in the layout of Speech Commands. It is for the demo and the tests, and does not measure how well a
 model understands people.
 
 - `<word>/<speaker>_nohash_0.wav`: 16 kHz, mono, 16 bit, at most a second long.
-- Commands: {commands}. Other words, to be taken for unknown: {others}.
+- Commands: {commands}. Other words, labelled as unknown: {others}.
 - `validation_list.txt`, `testing_list.txt`: split by speaker; the archive's hash rule gives the same split.
 - `{noise_folder}/`: made with NumPy.
 
-It is remade by `rm -r data/demo && python scripts/make_demo_corpus.py` (seed {seed}; espeak-ng 1.51
-spoke these files, another version may speak differently).
+`rm -r data/demo && python scripts/make_demo_corpus.py` makes it again (seed {seed}, espeak-ng 1.51; another version
+may speak differently).
 
 Licence: CC0 1.0, <https://creativecommons.org/publicdomain/zero/1.0/>. No person was recorded.
 """
 
 
 def choose_speakers(count: int, rng: np.random.Generator) -> list[Speaker]:
-    """count espeak-ng speakers with different voice variants, at least one of each split, training first."""
-    scored = max(1, round(0.15 * count))
-    wanted = {"training": count - 2 * scored, "validation": scored, "testing": scored}
-    chosen: dict[str, Speaker] = {}  # by variant: no two speakers share one, as long as there are others
+    """`count` espeak-ng speakers with different voice variants, at least one for each split, training first."""
+    held_out = max(1, round(0.15 * count))
+    missing = {"training": count - 2 * held_out, "validation": held_out, "testing": held_out}
+    chosen: dict[str, Speaker] = {}  # by variant: no two speakers share one while there are others
     engines = {"espeak-ng": find_engines()["espeak-ng"]}
     for speaker in draw_speakers(40 * count, engines, rng):
         split, variant = hashed_split(speaker.id), speaker.voice.split("+")[1]
-        if wanted[split] and variant not in chosen:
+        if missing[split] and variant not in chosen:
             chosen[variant] = speaker
-            wanted[split] -= 1
-    if any(wanted.values()):
-        raise SpeechError(f"espeak-ng has not enough voices for {count} different speakers: ask for fewer")
+            missing[split] -= 1
+    if any(missing.values()):
+        raise SpeechError(f"espeak-ng does not have voices for {count} different speakers; lower --speakers")
     return sorted(chosen.values(), key=lambda speaker: SPLITS.index(hashed_split(speaker.id)))
 
 
-def spread(speakers: list[Speaker], count: int) -> list[Speaker]:
-    """count of the speakers, evenly from first to last, so that every split keeps some."""
+def choose_evenly(speakers: list[Speaker], count: int) -> list[Speaker]:
+    """`count` of the speakers, evenly from first to last, so that every split has some."""
     return [speakers[i] for i in np.linspace(0, len(speakers) - 1, min(count, len(speakers))).round().astype(int)]
 
 
@@ -80,23 +80,23 @@ def noises(seconds: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
         return np.fft.irfft(np.fft.rfft(rng.standard_normal(size)) * gain, size)
 
     def envelope(rate: float) -> np.ndarray:
-        """Between 0 and 2, wandering about `rate` times a second."""
+        """Between 0 and 2, with frequencies up to `rate` Hz."""
         return 1 + np.tanh(_unit(shaped(frequency < rate)))
 
     pitch = np.maximum(frequency, 20)  # Hz; never zero
     hum = np.sum([np.sin(2 * np.pi * 50 * k * time + rng.uniform(0, 6)) / k for k in (1, 2, 3, 5, 7, 9)], 0)
     clicks = np.where(rng.random(size) < 6 / RATE, rng.uniform(-1, 1, size), 0.0)  # about six a second
     ring = np.exp(-time[:400] * 300) * np.sin(2 * np.pi * 2500 * time[:400])
-    bands = [(200, 800), (700, 1800), (1500, 3800)]  # Hz; where the formants of several talkers would lie
+    bands = [(200, 800), (700, 1800), (1500, 3800)]  # Hz; the formants of several talkers
     babble = np.sum([shaped(1 / ((low / pitch) ** 4 + (pitch / high) ** 4)) * envelope(5) for low, high in bands], 0)
-    made = {
+    waves = {
         "white_noise": rng.standard_normal(size),
         "pink_noise": shaped(pitch**-0.5),
         "brown_noise": shaped(pitch**-1.0),
         "mains_hum_and_clicks": _unit(hum) + 0.3 * _unit(np.convolve(clicks, ring)[:size]) + shaped(pitch**-0.5),
         "babble": babble + 0.02 * babble.std() * rng.standard_normal(size),
     }
-    return {name: np.clip(0.1 * _unit(noise), -1, 1).astype(np.float32) for name, noise in made.items()}
+    return {name: np.clip(0.1 * _unit(wave), -1, 1).astype(np.float32) for name, wave in waves.items()}
 
 
 def _unit(wave: np.ndarray) -> np.ndarray:
@@ -104,10 +104,10 @@ def _unit(wave: np.ndarray) -> np.ndarray:
 
 
 def make_clips(options: argparse.Namespace, speakers: list[Speaker]) -> list[str]:
-    """Speak every word by its speakers; the written names, as `word/file`."""
+    """Speak every word with each of its speakers; returns the names of the files, as `word/file`."""
     jobs = [(word, speaker) for word in options.commands for speaker in speakers]
-    some = spread(speakers, options.other_speakers)
-    jobs += [(word, speaker) for word in options.others for speaker in some]
+    others = choose_evenly(speakers, options.other_speakers)
+    jobs += [(word, speaker) for word in options.others for speaker in others]
     names = []
     for number, (word, speaker) in enumerate(tqdm(jobs, unit=" clips")):
         rng = np.random.default_rng([options.seed, number])
@@ -130,7 +130,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=whole_number, default=1)
     options = parser.parse_args(arguments)
     if options.speakers < 3 or options.noise_seconds < 1:
-        parser.error("three speakers, one for each split, and a second of noise are the least")
+        parser.error("at least three speakers, one for each split, and a second of noise are needed")
     return options
 
 
@@ -144,9 +144,9 @@ def main(arguments: list[str] | None = None) -> int:
     except SpeechError as error:
         return fail(error)
     for split in SPLITS[1:]:
-        listed = [name for name in names if hashed_split(name) == split]
-        (options.out / f"{split}_list.txt").write_text("".join(f"{name}\n" for name in listed))
-        print(f"{split}: {len(listed)} of {len(names)} clips")
+        members = [name for name in names if hashed_split(name) == split]
+        (options.out / f"{split}_list.txt").write_text("".join(f"{name}\n" for name in members))
+        print(f"{split}: {len(members)} of {len(names)} clips")
     background = noises(options.noise_seconds, rng)
     for name, noise in background.items():
         write_clip(options.out / NOISE_FOLDER / f"{name}.wav", noise)

@@ -1,10 +1,10 @@
-"""Make short noises that are no speech, into a folder that training takes as further `_silence_`.
+"""Make short noises without speech, in a folder that training takes as extra `_silence_`.
 
     python scripts/make_noise.py --out data/noises --count 2000
 
-The background noise of Speech Commands is six recordings. A microphone hears more: knocks, dishes, clicks, puffs of
-breath, rustling, hums and beeps. Each clip of a second is one of these, at a drawn level, in a faint hiss and in half
-of the cases in a room. The same seed gives the same files.
+The background noise of Speech Commands is six recordings. A microphone picks up more: knocks, dishes, clicks, puffs
+of breath, rustling, hums and beeps. Each clip of a second is one of these at a random level in faint hiss, half of
+them in a room. The same seed gives the same files.
 """
 
 import argparse
@@ -26,19 +26,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Make all clips."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--out", type=new_folder, required=True, help="folder to fill")
-    parser.add_argument("--count", type=whole_number, default=2000, help="clips")
+    parser.add_argument("--count", type=whole_number, default=2000, help="number of clips")
     parser.add_argument("--seed", type=whole_number, default=1)
     options = parser.parse_args(arguments)
     for number in tqdm(range(options.count), unit=" clips", delay=2):
         rng = np.random.default_rng((options.seed, number))
         name, noise = list(KINDS.items())[number % len(KINDS)]
-        write_clip(options.out / SILENCE / f"{name}_{number:05d}.wav", heard(noise(rng), rng))
+        write_clip(options.out / SILENCE / f"{name}_{number:05d}.wav", through_microphone(noise(rng), rng))
     print(f"{options.count} clips in {options.out}")
     return 0
 
 
-def heard(noise: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A noise as a microphone hears it: in half of the cases in a room, in hiss, with a peak of 0.003 to 0.9."""
+def through_microphone(noise: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The noise as a microphone records it: half of the time in a room, in hiss, with a peak of 0.003 to 0.9."""
     if rng.random() < 0.5:
         noise = np.fft.irfft(np.fft.rfft(noise, 2 * CLIP) * np.fft.rfft(room(rng), 2 * CLIP))[:CLIP]
     noise = noise / max(np.abs(noise).max(), 1e-9)
@@ -49,18 +49,18 @@ def heard(noise: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def coloured(rng: np.random.Generator, slope: float, low: float = 30, high: float = 8000) -> np.ndarray:
-    """Noise of a second whose amplitude goes with frequency to the `slope`, between two frequencies in Hz."""
+    """A second of noise with amplitude proportional to frequency ** slope between two frequencies in Hz."""
     gain = np.maximum(FREQUENCY, 20) ** slope * (low <= FREQUENCY) * (high >= FREQUENCY)
     return np.fft.irfft(np.fft.rfft(rng.standard_normal(CLIP)) * gain)
 
 
 def after(start: float) -> np.ndarray:
-    """Seconds since `start`, and very many before it, so that what decays is nothing there."""
+    """Seconds since `start`; infinite before it, so that what decays is zero there."""
     return np.where(start <= TIME, TIME - start, np.inf)
 
 
 def hits(rng: np.random.Generator, low: float, high: float, shortest: float, longest: float) -> np.ndarray:
-    """One to four bodies are hit: each rings with a few modes that die away within the times in seconds."""
+    """One to four bodies are hit. Each rings with a few modes that decay within `shortest` to `longest` seconds."""
     wave = np.zeros(CLIP)
     for start in rng.uniform(0, 0.95, rng.integers(1, 5)):
         since, strength = after(start), rng.uniform(0.2, 1)
@@ -81,13 +81,13 @@ def dishes(rng: np.random.Generator) -> np.ndarray:
 
 
 def bursts(rng: np.random.Generator, shortest: float, longest: float, most: int) -> np.ndarray:
-    """Up to `most` bursts of noise of drawn colour and of some seconds each."""
+    """Up to `most` bursts of noise of random colour, `shortest` to `longest` seconds each."""
     wave = np.zeros(CLIP)
     for start in rng.uniform(0, 0.95, rng.integers(1, most + 1)):
         length = np.exp(rng.uniform(np.log(shortest), np.log(longest)))
         since = after(start)
         rise = np.clip(since / (length * rng.uniform(0.02, 0.5)), 0, 1)
-        shape = rise * np.exp(-since / length)  # before the start, where `since` is infinite, nothing
+        shape = rise * np.exp(-since / length)  # zero before the start, where `since` is infinite
         low = np.exp(rng.uniform(np.log(30), np.log(3000)))
         noise = coloured(rng, rng.uniform(-1, 0.3), low, low * rng.uniform(2, 20))
         wave += rng.uniform(0.2, 1) * shape * noise / max(noise.std(), 1e-9)
@@ -103,20 +103,20 @@ def puffs(rng: np.random.Generator) -> np.ndarray:
 
 
 def rustling(rng: np.random.Generator) -> np.ndarray:
-    """Noise whose level wanders quickly."""
+    """Noise with a quickly varying level."""
     wander = np.fft.irfft(np.fft.rfft(rng.standard_normal(CLIP)) * (rng.uniform(3, 40) > FREQUENCY))
     return coloured(rng, rng.uniform(-1, 0.3)) * np.exp(rng.uniform(0.5, 2) * wander / wander.std())
 
 
 def hums(rng: np.random.Generator) -> np.ndarray:
-    """A motor or the mains: harmonics of a low tone that hardly moves."""
+    """A motor or the mains: harmonics of a low tone that hardly varies."""
     base = rng.uniform(40, 250) * (1 + 0.02 * np.sin(2 * np.pi * rng.uniform(0.1, 3) * TIME))
     phase = 2 * np.pi * np.cumsum(base) / RATE
     return sum(np.sin(k * phase + rng.uniform(0, 6)) * rng.uniform(0, 1) / k for k in range(1, 15))
 
 
 def beeps(rng: np.random.Generator) -> np.ndarray:
-    """One to three tones that stand or glide."""
+    """One to three constant or gliding tones."""
     wave = np.zeros(CLIP)
     for start in rng.uniform(0, 0.8, rng.integers(1, 4)):
         length, first = rng.uniform(0.03, 0.5), rng.uniform(200, 4000)

@@ -1,9 +1,9 @@
-"""Speak words by text-to-speech programs into a folder of the layout of Speech Commands.
+"""Speak words with text-to-speech programs, in a folder with the layout of Speech Commands.
 
     python scripts/make_speech.py --out data/synthetic --unknown 6000 --each 250
 
-Made for training: commands in many voices, and unknown words of which many sound like a command. It needs espeak-ng
-and uses flite and festival where they are installed. The same seed and the same programs give the same files.
+For training: commands in many voices, and unknown words, many of which sound like a command. It needs espeak-ng and
+uses flite and festival if they are installed. The same seed and the same programs give the same files.
 """
 
 import argparse
@@ -33,18 +33,18 @@ from voices import (
 )
 
 COMMANDS = "yes,no,up,down,left,right,stop,go"
-# The words by which the refusal of unseen words is measured; their homophones neither.
+# The words with which the rejection of unseen words is measured. Their homophones are excluded too.
 EXCLUDED = (
     "backward,bird,dog,eight,five,follow,forward,four,house,learn,marvin,nine,off,on,one,seven,sheila,six,three,"
     "tree,two,visual,wow,zero"
 )
-# Homophones are found by pronunciation; these stand here should a voice say them differently.
+# Homophones are found by pronunciation. These are listed in case a voice pronounces them differently.
 HOMOPHONES = ("to", "too", "won", "ate", "for", "fore", "know", "write", "wright", "rite")
 WORD_FILE = Path(__file__).with_name("spoken_words.txt")
 KIND_SHARE = {"common": 0.4, "near": 0.35, "pseudo": 0.25}
-SHORTEST = 1_280  # samples; 80 ms: less is no word
+SHORTEST = 1_280  # samples, 80 ms; anything shorter is not a word
 
-# Spellings of pseudo-words; "." stands for nothing and is repeated to be drawn more often.
+# Spellings of pseudo-words; "." means nothing and is repeated to be drawn more often.
 ONSETS = """b bl br ch cl cr d dr dw f fl fr g gl gr h j k l m n p pl pr qu r s sc sh sk sl sm sn sp spl spr st str sw
     t th tr tw v w y z . . . . . ."""
 NUCLEI = "a e i o u ai ay ee ea ie oa oo ou ow oi ar er or ir au"
@@ -54,7 +54,7 @@ CODAS = """b ck d f ft g k l ld lf lk lm lp lt m mp n nd ng nk nt p pt r s sh sk
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording to make: what, by whom, and the file inside the output folder."""
+    """One recording to make: the word, its kind, the speaker, and the file in the output folder."""
 
     number: int
     word: str
@@ -74,7 +74,7 @@ def read_words(path: Path = WORD_FILE) -> dict[str, list[str]]:
 
 
 def pseudo_words(count: int, rng: np.random.Generator) -> list[str]:
-    """Different spelled-out words that mean nothing, of one to three syllables."""
+    """`count` different spellings without a meaning, of one to three syllables."""
     words: dict[str, None] = {}
     syllable = [
         np.array([*spellings.replace(".", "").split(), *[""] * spellings.count(".")])
@@ -90,7 +90,8 @@ def pseudo_words(count: int, rng: np.random.Generator) -> list[str]:
 def unknown_words(
     count: int, commands: list[str], exclude: list[str], rng: np.random.Generator
 ) -> list[tuple[str, str]]:
-    """count pairs of kind and word: none sounds like a command or an excluded word; within a kind each as often."""
+    """`count` pairs of kind and word. None sounds like a command or an excluded word; within a kind, each occurs
+    equally often."""
     groups = read_words()
     candidates = {
         "common": groups.pop("common"),
@@ -103,30 +104,30 @@ def unknown_words(
     for kind, words in candidates.items():
         allowed = [
             word
-            for word, said in zip(words, pronunciations(words), strict=True)
-            if word not in forbidden and not sounds.intersection(said)
+            for word, spoken in zip(words, pronunciations(words), strict=True)
+            if word not in forbidden and not sounds.intersection(spoken)
         ]
         if not allowed:
-            continue  # nothing sounds like these commands: the pseudo-words make up for it
-        wanted = round(count * KIND_SHARE[kind]) if kind != "pseudo" else count - len(chosen)
-        turns = -(-wanted // len(allowed))
+            continue  # no word sounds like these commands: pseudo-words take their place
+        number = round(count * KIND_SHARE[kind]) if kind != "pseudo" else count - len(chosen)
+        turns = -(-number // len(allowed))
         order = [i for _ in range(turns) for i in rng.permutation(len(allowed))]
-        chosen += [(kind, allowed[i]) for i in order[:wanted]]
+        chosen += [(kind, allowed[i]) for i in order[:number]]
     return chosen
 
 
 def plan(options: argparse.Namespace, speakers: list[Speaker], rng: np.random.Generator) -> list[Clip]:
-    """Every clip to make; the speakers of one command differ as long as there are enough."""
-    said: list[tuple[str, str, Speaker]] = []
+    """Every clip to make. The speakers of one command differ while there are enough."""
+    words: list[tuple[str, str, Speaker]] = []
     for word in options.commands:
         turns = -(-options.each // len(speakers))
         order = np.concatenate([rng.permutation(len(speakers)) for _ in range(turns)])
-        said += [("command", word, speakers[i]) for i in order[: options.each]]
+        words += [("command", word, speakers[i]) for i in order[: options.each]]
     for kind, word in unknown_words(options.unknown, options.commands, options.exclude, rng):
-        said.append((kind, word, speakers[rng.integers(len(speakers))]))
+        words.append((kind, word, speakers[rng.integers(len(speakers))]))
     takes: Counter[tuple[str, str]] = Counter()
     clips = []
-    for number, (kind, word, speaker) in enumerate(said):
+    for number, (kind, word, speaker) in enumerate(words):
         take = takes[word, speaker.id]
         takes[word, speaker.id] += 1
         clips.append(Clip(number, word, kind, speaker, f"{word}/{speaker.id}_nohash_{take}.wav"))
@@ -134,7 +135,7 @@ def plan(options: argparse.Namespace, speakers: list[Speaker], rng: np.random.Ge
 
 
 def make(job: tuple[Clip, Path, int]) -> str | None:
-    """Write one clip; what was wrong where nothing came of it."""
+    """Write one clip; returns the reason if it cannot be made."""
     clip, out, seed = job
     rng = np.random.default_rng([seed, clip.number])
     try:
@@ -142,13 +143,13 @@ def make(job: tuple[Clip, Path, int]) -> str | None:
     except SpeechError as error:
         return str(error)
     if len(word) < SHORTEST:
-        return f"{clip.file}: next to nothing was said"
+        return f"{clip.file}: the word is too short"
     write_clip(out / clip.file, colour(place(word, rng), clip.speaker, rng))
     return None
 
 
 def write_manifest(out: Path, clips: list[Clip], options: argparse.Namespace) -> None:
-    """manifest.csv with a line for each clip, and a README.md that says what the folder is."""
+    """Write manifest.csv with a line for each clip, and a README.md that describes the folder."""
     with (out / "manifest.csv").open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["file", "word", "kind", "engine", "voice", "speed", "pitch", "tract"])
@@ -166,7 +167,7 @@ def write_manifest(out: Path, clips: list[Clip], options: argparse.Namespace) ->
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--out", type=new_folder, required=True, help="folder to fill")
     parser.add_argument("--commands", type=word_list, default=word_list(COMMANDS), help="words that are commands")
@@ -182,7 +183,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Speak everything; 0 when at least one clip was made."""
+    """Make all clips; returns 0 if at least one was made."""
     options = parse(arguments)
     rng = np.random.default_rng(options.seed)
     try:
@@ -196,11 +197,11 @@ def main(arguments: list[str] | None = None) -> int:
         jobs = ((clip, options.out, options.seed) for clip in clips)
         faults = list(tqdm(pool.imap(make, jobs, chunksize=8), total=len(clips), unit=" clips"))
     for fault in [fault for fault in faults if fault][:10]:
-        print(f"left out: {fault}", file=sys.stderr)
-    made = [clip for clip, fault in zip(clips, faults, strict=True) if not fault]
-    write_manifest(options.out, made, options)
-    print(f"{len(made)} of {len(clips)} clips in {options.out}")
-    return 0 if made else fail("no clip was made")
+        print(f"skipped: {fault}", file=sys.stderr)
+    written = [clip for clip, fault in zip(clips, faults, strict=True) if not fault]
+    write_manifest(options.out, written, options)
+    print(f"{len(written)} of {len(clips)} clips in {options.out}")
+    return 0 if written else fail("no clip was made")
 
 
 if __name__ == "__main__":

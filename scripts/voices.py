@@ -1,7 +1,7 @@
 """Voices of text-to-speech programs, for the scripts that make spoken words.
 
-A `Speaker` is one voice of one engine with a pitch, a vocal tract and a microphone of its own; `speak` lets it
-say a word. espeak-ng is needed; flite and festival are used where they are installed.
+A `Speaker` is a voice of an engine with its own pitch, vocal tract and microphone; `speak` speaks a word with it.
+espeak-ng is required; flite and festival are used if they are installed.
 """
 
 import argparse
@@ -28,7 +28,7 @@ ESPEAK_LANGUAGES = (
     *("en-us-nyc", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029"),
 )
 
-# Every variant of espeak-ng 1.51 but whispers, robots, monsters and those for fast reading.
+# Every variant of espeak-ng 1.51 except whispers, robots, monsters and those for fast reading.
 ESPEAK_VARIANTS = """Alex Alicia Andrea Andy Annie AnxiousAndy Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco
     Mario Michael Mike Nguyen RicishayMax RicishayMax2 RicishayMax3 adam anika antonio aunty belinda benjamin boris
     caleb croak david ed edward edward2 f1 f2 f3 f4 f5 grandma grandpa gustave iven iven2 iven3 iven4 john
@@ -40,15 +40,16 @@ ENGINE_SHARE = {"espeak-ng": 0.7, "flite": 0.2, "festival": 0.1}  # festival tak
 
 
 class SpeechError(RuntimeError):
-    """A synthesiser is missing, failed or said nothing."""
+    """A synthesiser is missing, failed or produced no sound."""
 
 
 @dataclass(frozen=True)
 class Speaker:
     """One voice with its habits.
 
-    pitch is espeak-ng's 0..99 with 50 the voice's own; speed is in words a minute; tract scales every frequency
-    (below 1: a longer vocal tract, lower formants); tilt in dB per octave and the band in Hz are the microphone.
+    `pitch` is espeak-ng's 0 to 99, where 50 is the voice's own; `speed` is in words per minute. `tract` scales every
+    frequency (below 1: a longer vocal tract, lower formants). `tilt` in dB per octave and `band` in Hz are the
+    microphone's.
     """
 
     engine: str
@@ -66,21 +67,21 @@ class Speaker:
 
 
 def find_engines() -> dict[str, tuple[str, ...]]:
-    """The installed engines and their voices; SpeechError without espeak-ng."""
+    """The installed engines and their voices; raises SpeechError without espeak-ng."""
     if shutil.which("espeak-ng") is None:
         raise SpeechError("espeak-ng is missing: install it (apt install espeak-ng, brew install espeak-ng)")
     engines = {"espeak-ng": tuple(f"{lang}+{v}" for lang in ESPEAK_LANGUAGES for v in ESPEAK_VARIANTS.split())}
     if shutil.which("flite"):
-        listed = _run(["flite", "-lv"]).decode()
-        engines["flite"] = tuple(name for name in FLITE_PITCH if name in listed.split())
+        voices = _run(["flite", "-lv"]).decode().split()
+        engines["flite"] = tuple(name for name in FLITE_PITCH if name in voices)
     if shutil.which("festival"):
-        listed = _run(["festival", "-b", "(print (voice.list))"]).decode()
-        engines["festival"] = tuple(v for v in FESTIVAL_PITCH if re.search(rf"\b{v}\b", listed))
-    return {engine: voices for engine, voices in engines.items() if voices}
+        voice_list = _run(["festival", "-b", "(print (voice.list))"]).decode()
+        engines["festival"] = tuple(v for v in FESTIVAL_PITCH if re.search(rf"\b{v}\b", voice_list))
+    return {engine: names for engine, names in engines.items() if names}
 
 
 def draw_speakers(count: int, engines: dict[str, tuple[str, ...]], rng: np.random.Generator) -> list[Speaker]:
-    """count different speakers, the engines in the proportions of ENGINE_SHARE."""
+    """`count` different speakers, with the engines in the proportions of ENGINE_SHARE."""
     names = list(engines)
     share = np.array([ENGINE_SHARE[name] for name in names])
     speakers: dict[str, Speaker] = {}
@@ -103,17 +104,17 @@ def draw_speakers(count: int, engines: dict[str, tuple[str, ...]], rng: np.rando
 
 
 def speak(text: str, speaker: Speaker, speed: float = 1.0) -> np.ndarray:
-    """The spoken text, speed times as fast as the speaker's habit: float32 [samples] at 16 kHz, |x| <= 1."""
+    """The spoken text at `speed` times the speaker's rate: float32 [samples] at 16 kHz, |x| <= 1."""
     words_per_minute = speaker.speed * speed / speaker.tract  # the resampling below makes it tract times as fast
     engine = {"espeak-ng": _espeak, "flite": _flite, "festival": _festival}[speaker.engine]
     samples, rate = engine(text, speaker.voice, speaker.pitch, words_per_minute)
     if len(samples) == 0:
-        raise SpeechError(f"{speaker.engine} said nothing for {text!r}")
+        raise SpeechError(f"{speaker.engine} produced no sound for {text!r}")
     return soxr.resample(samples, rate * speaker.tract, RATE).astype(np.float32)
 
 
 def speak_clip(text: str, speaker: Speaker, rng: np.random.Generator) -> np.ndarray:
-    """The word alone, trimmed, at most a second: a long one is said faster, then cut to its loudest second."""
+    """The word alone, trimmed, at most a second. A long word is spoken faster, then cut to its loudest second."""
     speed = float(rng.uniform(0.85, 1.15))
     word = trim(speak(text, speaker, speed))
     if len(word) > CLIP:
@@ -126,7 +127,8 @@ def speak_clip(text: str, speaker: Speaker, rng: np.random.Generator) -> np.ndar
 
 
 def trim(samples: np.ndarray, floor_db: float = -45.0, margin: int = RATE // 50) -> np.ndarray:
-    """samples without the silence around: frames of 10 ms below floor_db of the loudest one; a margin stays."""
+    """`samples` without the silence before and after: frames of 10 ms that are `floor_db` below the loudest one. A
+    margin stays."""
     hop = RATE // 100
     frames = np.pad(samples, (0, -len(samples) % hop)).reshape(-1, hop)
     power = (frames.astype(np.float64) ** 2).mean(1)
@@ -137,7 +139,7 @@ def trim(samples: np.ndarray, floor_db: float = -45.0, margin: int = RATE // 50)
 
 
 def place(word: np.ndarray, rng: np.random.Generator, length: int = CLIP) -> np.ndarray:
-    """word at a random offset in length samples, more often near the middle."""
+    """`word` at a random offset in `length` samples, more often near the middle."""
     clip = np.zeros(length, np.float32)
     start = int((length - len(word)) * rng.beta(2, 2))
     clip[start : start + len(word)] = word
@@ -145,29 +147,29 @@ def place(word: np.ndarray, rng: np.random.Generator, length: int = CLIP) -> np.
 
 
 def colour(clip: np.ndarray, speaker: Speaker, rng: np.random.Generator, rooms: float = 0.5) -> np.ndarray:
-    """clip as the speaker's microphone hears it: tilt, band, in `rooms` of all clips reverberation (RT60
-    0.1..0.4 s), a faint noise floor and a peak of 0.05..0.9."""
+    """`clip` as the speaker's microphone records it: tilt, band, reverberation in a proportion `rooms` of all clips
+    (RT60 of 0.1 to 0.4 s), a faint noise floor and a peak of 0.05 to 0.9."""
     size = 2 * CLIP  # of the transform: a clip and the longest echo
     spectrum = np.fft.rfft(clip, size) * _equaliser(speaker, size)
     if rng.random() < rooms:
         spectrum *= np.fft.rfft(room(rng), size)
-    heard = np.fft.irfft(spectrum, size)[: len(clip)]
+    speech = np.fft.irfft(spectrum, size)[: len(clip)]
     noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(size)) * _equaliser(speaker, size), size)[: len(clip)]
-    loudest = np.sqrt(np.max(np.convolve(heard**2, np.ones(400) / 400, "same")))  # in 25 ms
-    heard += noise / noise.std() * loudest * 10 ** (-rng.uniform(30, 70) / 20)
+    loudest = np.sqrt(np.max(np.convolve(speech**2, np.ones(400) / 400, "same")))  # in 25 ms
+    speech += noise / noise.std() * loudest * 10 ** (-rng.uniform(30, 70) / 20)
     peak = np.exp(rng.uniform(np.log(0.05), np.log(0.9)))
-    return (heard * peak / np.abs(heard).max()).astype(np.float32)
+    return (speech * peak / np.abs(speech).max()).astype(np.float32)
 
 
 def write_clip(path: Path, clip: np.ndarray) -> None:
-    """clip as 16-bit WAV at 16 kHz; the folder is made."""
+    """Write `clip` as 16-bit WAV at 16 kHz; makes the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sf.write(path, clip, RATE, subtype="PCM_16")
 
 
 def pronunciations(words: Sequence[str]) -> list[tuple[str, str]]:
     """espeak-ng's phonemes of each word in American and British English, without stress marks."""
-    text = "\n\n".join(words).encode()  # an empty line between: each word is a sentence, one line each comes out
+    text = "\n\n".join(words).encode()  # the empty line makes each word a sentence, with a line of phonemes each
     spoken = []
     for language in ("en-us", "en-gb"):
         lines = _run(["espeak-ng", "-q", "-x", "-v", language, "--stdin"], text).decode().splitlines()
@@ -181,7 +183,7 @@ def pronunciations(words: Sequence[str]) -> list[tuple[str, str]]:
 def _espeak(text: str, voice: str, pitch: float, speed: float) -> tuple[np.ndarray, float]:
     flags = ["-v", voice, "-p", f"{pitch:.0f}", "-s", f"{min(max(speed, 80), 450):.0f}"]
     wav = _run(["espeak-ng", *flags, "--stdout", "--", text])
-    rate = int.from_bytes(wav[24:28], "little")  # the header of a stream: its lengths are not known, so not soundfile
+    rate = int.from_bytes(wav[24:28], "little")  # a stream's header states no lengths, so soundfile cannot read it
     return np.frombuffer(wav[44 : len(wav) - len(wav) % 2], "<i2").astype(np.float32) / 32768, rate
 
 
@@ -211,7 +213,7 @@ def _festival(text: str, voice: str, pitch: float, speed: float) -> tuple[np.nda
 
 
 def _octaves(pitch: float) -> float:
-    """espeak-ng's 0..99 as a factor on a voice's mean pitch: a third of an octave up or down at 20 and 80."""
+    """espeak-ng's 0 to 99 as a factor of a voice's mean pitch: a third of an octave down at 20, up at 80."""
     return float(2 ** ((pitch - 50) / 90))
 
 
@@ -235,36 +237,36 @@ def room(rng: np.random.Generator) -> np.ndarray:
 
 
 def _run(command: list[str], stdin: bytes | None = None) -> bytes:
-    done = subprocess.run(command, input=stdin, capture_output=True)
-    if done.returncode:
-        raise SpeechError(f"{command[0]} failed: {done.stderr.decode(errors='replace').strip()[:200]}")
-    return done.stdout
+    process = subprocess.run(command, input=stdin, capture_output=True)
+    if process.returncode:
+        raise SpeechError(f"{command[0]} failed: {process.stderr.decode(errors='replace').strip()[:200]}")
+    return process.stdout
 
 
 def fail(message: object) -> int:
-    """One line to standard error; the exit status of a script that was used wrongly."""
+    """Print one line on standard error; returns the exit status of a script that was used wrongly."""
     print(f"error: {message}", file=sys.stderr)
     return 2
 
 
 def new_folder(text: str) -> Path:
-    """A command line's folder to fill, which may not hold recordings yet."""
+    """`text` as a folder to fill, which must not contain recordings."""
     folder = Path(text)
     if next(folder.glob("*/*.wav"), None):
-        raise argparse.ArgumentTypeError(f"{folder} holds recordings already: remove it or name another folder")
+        raise argparse.ArgumentTypeError(f"{folder} already contains recordings; remove it or name another folder")
     return folder
 
 
 def word_list(text: str) -> list[str]:
-    """A command line's `yes,no,up`."""
+    """`text`, such as yes,no,up, as a list of words."""
     words = [word for word in text.lower().split(",") if word]
     if not all(word.isascii() and word.isalpha() for word in words):
-        raise argparse.ArgumentTypeError(f"words of letters, with commas between, not {text!r}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of words of letters, separated by commas")
     return words
 
 
 def whole_number(text: str) -> int:
-    """A command line's number from 0 on."""
+    """`text` as a whole number, 0 or more."""
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"a whole number from 0 on, not {text!r}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")
     return int(text)

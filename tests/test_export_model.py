@@ -298,5 +298,5 @@ def test_bad_input(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert sorted(path.name for path in tmp_path.iterdir()) == ["both.safetensors", "f.onnx"]
 
 
-def test_the_carried_model_is_small_enough() -> None:
+def test_the_bundled_model_is_small_enough() -> None:
     assert len(recording_model(load_model(CARRIED), int8=True)) < 800_000

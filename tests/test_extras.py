@@ -12,7 +12,7 @@ import pytest
 
 import speech_lstm
 from speech_lstm.errors import EXTRAS, MissingPackageError, require
-from speech_lstm.recognition.recognizer import carried_model
+from speech_lstm.recognition.recognizer import bundled_model
 from support.command_line import call, refusal
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
@@ -46,7 +46,7 @@ def test_the_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     model, recording = speech_lstm.load(), Path(__file__).parents[1] / "data/demo/stop/7a254b5f_nohash_0.wav"
     monkeypatch.setitem(sys.modules, "torch", None)
     assert model.classify(recording).label == "stop"
-    for ask in (lambda: model.look_inside(recording), lambda: speech_lstm.load(carried_model(".safetensors"))):
+    for ask in (lambda: model.look_inside(recording), lambda: speech_lstm.load(bundled_model(".safetensors"))):
         with pytest.raises(MissingPackageError, match=r"speech-lstm\[train\]"):
             ask()
 
@@ -57,7 +57,7 @@ def test_an_import_that_fails_names_the_extra(
     """Wherever it fails: of a package that isn't looked for beforehand too."""
     monkeypatch.delitem(sys.modules, "speech_lstm.streams.score", raising=False)
     monkeypatch.setitem(sys.modules, "scipy.special", None)
-    said = refusal(capsys, "stream-test", carried_model(".onnx"), "none.wav")
+    said = refusal(capsys, "stream-test", bundled_model(".onnx"), "none.wav")
     assert said == "speech-lstm: the package scipy is missing: pip install 'speech-lstm[train]'\n"
 
 

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and a refusal is one line."""
+"""Files are written whole or not at all, and an error is one line."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def test_a_failed_block_leaves_the_old_content_and_nothing_else(tmp_path: Path, 
 
 
 def test_new_files_get_the_usual_permissions(tmp_path: Path) -> None:
-    plainly = tmp_path / "plainly"
-    plainly.touch()
+    usual = tmp_path / "usual"
+    usual.touch()
     write_json(tmp_path / "out.json", {})
-    assert stat.S_IMODE((tmp_path / "out.json").stat().st_mode) == stat.S_IMODE(plainly.stat().st_mode)
+    assert stat.S_IMODE((tmp_path / "out.json").stat().st_mode) == stat.S_IMODE(usual.stat().st_mode)
 
 
 def test_a_link_is_followed_and_a_pipe_is_written_in_place(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from speech_lstm.insight import influence
 from speech_lstm.insight.inside import Inside, LayerTrace, look_inside
 from speech_lstm.insight.summary import summarise
 from speech_lstm.model.torch_model import TorchModel
-from speech_lstm.recognition.recognizer import carried_model, load
+from speech_lstm.recognition.recognizer import bundled_model, load
 from speech_lstm.recurrent.cell import CELLS
 from support.insight_models import CLIP, LABELS, random_model, seen
 
@@ -254,7 +254,7 @@ def test_there_is_nothing_after_the_end() -> None:
 
 
 def test_the_model_that_comes_along_shows_the_recording_that_it_classifies(demo: Path) -> None:
-    model, path = load(carried_model(".safetensors")), sorted((demo / "go").iterdir())[0]
+    model, path = load(bundled_model(".safetensors")), sorted((demo / "go").iterdir())[0]
     inside = model.look_inside(path)
     prediction = model.classify(path)
     assert inside.answer.label == prediction.label == "go"

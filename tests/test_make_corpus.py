@@ -135,7 +135,7 @@ def test_a_folder_with_recordings_is_left_alone(script: str, tmp_path: Path) -> 
     sf.write(tmp_path / "yes" / "1_nohash_0.wav", np.zeros(100), 16_000)
     refused = run(script, "--out", tmp_path)
     assert refused.returncode == 2
-    assert "holds recordings already" in refused.stderr
+    assert "already contains recordings" in refused.stderr
     assert len(contents(tmp_path)) == 1
 
 

@@ -12,7 +12,7 @@ from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import CLIP_SAMPLES, FeatureConfig, NetworkConfig
 from speech_lstm.model.checkpoint import Model, load_model, save_model
 from speech_lstm.model.network import Network
-from speech_lstm.recognition.recognizer import Recognizer, carried_model
+from speech_lstm.recognition.recognizer import Recognizer, bundled_model
 from speech_lstm.training.run import train
 from speech_lstm.training.teachers import Teachers
 from support.training_runs import TINY, command_line, history, with_training
@@ -29,8 +29,8 @@ def other_teacher(path: Path, labels: tuple[str, ...]) -> Path:
 
 
 def test_they_answer_what_each_would_have_answered(tmp_path: Path, demo: Path) -> None:
-    carried = load_model(carried_model(".safetensors"))
-    paths = (str(carried_model(".safetensors")), str(other_teacher(tmp_path / "other.safetensors", carried.labels)))
+    carried = load_model(bundled_model(".safetensors"))
+    paths = (str(bundled_model(".safetensors")), str(other_teacher(tmp_path / "other.safetensors", carried.labels)))
     clips = [read_recording(path) for path in sorted((demo / "yes").iterdir())[:3]]
     waveforms = np.stack([np.resize(clip, CLIP_SAMPLES) for clip in clips])
     answers = Teachers(paths, carried.labels, CPU)(torch.from_numpy(waveforms), torch.float32)
@@ -41,7 +41,7 @@ def test_they_answer_what_each_would_have_answered(tmp_path: Path, demo: Path) -
 def test_the_share_of_the_teachers_decides_what_is_learnt(tmp_path: Path, demo: Path) -> None:
     runs = {"alone": TINY}
     for share in (0.0, 1.0):
-        runs[f"taught {share}"] = with_training(teachers=str(carried_model(".safetensors")), teaching=share)
+        runs[f"taught {share}"] = with_training(teachers=str(bundled_model(".safetensors")), teaching=share)
     for name, config in runs.items():
         train(config, demo, tmp_path / name, progress=False)
     alone, none, whole = (history(tmp_path / name) for name in runs)

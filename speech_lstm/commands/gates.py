@@ -70,10 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not only_equations:
         check_recordings(arguments.recordings)
     load_plugins(arguments)
-    from speech_lstm.recognition.recognizer import carried_model, load, one_thread
+    from speech_lstm.recognition.recognizer import bundled_model, load, one_thread
 
     one_thread()
-    model = load(arguments.model or carried_model(".safetensors")).torch_model
+    model = load(arguments.model or bundled_model(".safetensors")).torch_model
     if arguments.cell_equation:
         from speech_lstm.model.catalogue import legend
 

@@ -95,7 +95,7 @@ def compare(pairs: Iterator[tuple[Floats, Floats]], described: str) -> Parity:
 def compare_recordings(model: Model, answer: Answer) -> Parity:
     """Over the carried recordings, where they are, and noise of several levels, batches and lengths."""
     torch_answer = answer_of(model)
-    carried = carried_recordings()
+    carried = demo_recordings()
 
     def pairs() -> Iterator[tuple[Floats, Floats]]:
         for start in range(0, len(carried), BATCH):
@@ -112,7 +112,7 @@ def compare_stream(model: Model, stream: Answer) -> Parity:
     """Over one stream of recordings or noise in pieces of several sizes. `stream` gives the logits after samples
     [1, n] that follow those of the call before."""
     front_end, network = FrontEnd(model.features), model.network
-    carried, hop = carried_recordings()[::8], model.features.hop
+    carried, hop = demo_recordings()[::8], model.features.hop
     samples = carried.reshape(1, -1) if len(carried) else next(noise(8 * CLIP_SAMPLES))
     with torch.inference_mode():
         hidden = network.stack(network.normalise(front_end(torch.from_numpy(samples))))[0]
@@ -184,7 +184,7 @@ def noise(shortest: int) -> Iterator[Floats]:
             yield (waveforms * np.resize(LEVELS, batch)[:, None]).astype(np.float32)
 
 
-def carried_recordings() -> Floats:
+def demo_recordings() -> Floats:
     """The recordings of the repository, a second of each: float32 [n, CLIP_SAMPLES]; none in an installed package."""
     from speech_lstm.audio.clips import fit_clip
     from speech_lstm.audio.recording import read_recording

@@ -170,7 +170,7 @@ def load(path: str | os.PathLike[str] | None = None, device: str | torch.device 
     A name that ends in .onnx is that of an exported one, which needs no torch and runs on the processor; so does the
     one that comes with the package, but on another device. Raises MissingPackageError for others without torch.
     """
-    file = Path(path) if path is not None else carried_model(".onnx" if str(device) == "cpu" else ".safetensors")
+    file = Path(path) if path is not None else bundled_model(".onnx" if str(device) == "cpu" else ".safetensors")
     if file.suffix == ".onnx":
         return Recognizer(OnnxModel(file))
     require("torch")
@@ -179,7 +179,7 @@ def load(path: str | os.PathLike[str] | None = None, device: str | torch.device 
     return Recognizer(load_model(file, device), device)
 
 
-def carried_model(suffix: str) -> Path:
+def bundled_model(suffix: str) -> Path:
     """The model that comes with the package, ".safetensors" or its form ".onnx": inside the package once installed,
     under checkpoints/ in the repository."""
     package, name = Path(__file__).parents[1], MODEL_NAME + suffix

@@ -1,10 +1,10 @@
-"""Make the two forms of the model that the package carries: checkpoints/commands8.safetensors and commands8.onnx.
+"""Make the two forms of the bundled model: checkpoints/commands8.safetensors and commands8.onnx.
 
-    python scripts/make_carried_model.py [--model FILE] [--data DIR]
+    python scripts/make_bundled_model.py [--model FILE] [--data DIR]
 
-The ONNX form is the export in 8 bits, which `speech_lstm.load()` takes. Run it whenever the model, its thresholds
-or what the export writes changes. With --model, that file becomes the one that is carried. With --data, the export
-must not lose accuracy on the testing split of the corpus there.
+The ONNX form is the export in 8 bits, which `speech_lstm.load()` uses. Run this whenever the model, its thresholds
+or the export changes. With --model, that file becomes the bundled model. With --data, the export must not lose
+accuracy on the testing split of that corpus.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FILE = Path(__file__).parents[1] / "checkpoints" / f"{MODEL_NAME}.safetensors"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=FILE, help="what is to be carried (the model that is)")
+    parser.add_argument("--model", type=Path, default=FILE, help="the model to bundle (the present one)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="a corpus to compare the accuracy on")
     options = parser.parse_args()
     one_thread()

@@ -17,7 +17,7 @@ from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.errors import ModelError
 from speech_lstm.model.checkpoint import load_model
 from speech_lstm.recognition.onnx_model import OnnxModel
-from speech_lstm.recognition.recognizer import Recognizer, carried_model, load
+from speech_lstm.recognition.recognizer import Recognizer, bundled_model, load
 
 DEMO = Path(__file__).parents[1] / "data" / "demo"
 MOST_BYTES = {".safetensors": 2_500_000, ".onnx": 800_000}
@@ -26,7 +26,7 @@ STOP = DEMO / "stop" / "7a254b5f_nohash_0.wav"
 
 @pytest.fixture(scope="module", params=MOST_BYTES)
 def model(request: pytest.FixtureRequest) -> Recognizer:
-    return load(carried_model(request.param))
+    return load(bundled_model(request.param))
 
 
 def test_knows_the_eight_commands(model: Recognizer) -> None:
@@ -35,7 +35,7 @@ def test_knows_the_eight_commands(model: Recognizer) -> None:
 
 @pytest.mark.parametrize(("suffix", "most"), MOST_BYTES.items())
 def test_the_files_are_small(suffix: str, most: int) -> None:
-    assert carried_model(suffix).stat().st_size <= most
+    assert bundled_model(suffix).stat().st_size <= most
 
 
 def test_understands_synthetic_voices(model: Recognizer) -> None:
@@ -52,7 +52,7 @@ def test_takes_background_noise_for_silence(model: Recognizer) -> None:
 
 
 def test_card_tells_what_the_file_is() -> None:
-    card = carried_model(".safetensors").with_suffix(".md").read_text()
+    card = bundled_model(".safetensors").with_suffix(".md").read_text()
     for fact in ("CC BY 4.0", "speech-lstm train", "95 %", "arXiv:1804.03209"):
         assert fact in card
 
@@ -61,13 +61,13 @@ def test_card_tells_what_the_file_is() -> None:
 
 
 def test_the_forms_are_of_one_model() -> None:
-    made_of, carried = OnnxModel(carried_model(".onnx")).source, load_model(carried_model(".safetensors")).digest
-    assert made_of == carried, "run scripts/make_carried_model.py"
+    made_of, carried = OnnxModel(bundled_model(".onnx")).source, load_model(bundled_model(".safetensors")).digest
+    assert made_of == carried, "run scripts/make_bundled_model.py"
 
 
 def test_the_forms_answer_alike() -> None:
     paths = sorted(DEMO.rglob("*_nohash_*.wav"))[::3]
-    ours, want = (load(carried_model(suffix)).classify(paths) for suffix in (".onnx", ".safetensors"))
+    ours, want = (load(bundled_model(suffix)).classify(paths) for suffix in (".onnx", ".safetensors"))
     same = [found.label == expected.label for found, expected in zip(ours, want, strict=True)]
     assert np.mean(same) >= 0.98
     errors = [
@@ -86,22 +86,22 @@ def test_what_else_is_heard_changes_no_answer() -> None:
 def test_load_takes_the_onnx_form_and_looks_into_the_other() -> None:
     model = speech_lstm.load()
     assert isinstance(model.backend, OnnxModel)
-    assert model.backend.path == carried_model(".onnx")
+    assert model.backend.path == bundled_model(".onnx")
     inside = model.look_inside(STOP)
-    want = load(carried_model(".safetensors")).classify(STOP)
+    want = load(bundled_model(".safetensors")).classify(STOP)
     assert inside.answer.scores == pytest.approx(want.scores, abs=1e-5)
     assert not isinstance(load(device="meta").backend, OnnxModel)  # which runs on the processor alone
 
 
 def test_what_it_was_made_of_must_lie_beside_it(tmp_path: Path, model_file: Path) -> None:
     onnx = tmp_path / "words.int8.onnx"
-    shutil.copy(carried_model(".onnx"), onnx)
+    shutil.copy(bundled_model(".onnx"), onnx)
     with pytest.raises(ModelError, match=r"words\.safetensors is not the model that it was made of"):
         load(onnx).look_inside(STOP)
     shutil.copy(model_file, tmp_path / "words.safetensors")
     with pytest.raises(ModelError, match=r"words\.safetensors is not the model that it was made of"):
         load(onnx).look_inside(STOP)
-    shutil.copy(carried_model(".safetensors"), tmp_path / "words.safetensors")
+    shutil.copy(bundled_model(".safetensors"), tmp_path / "words.safetensors")
     assert load(onnx).look_inside(STOP).answer.label == "stop"
 
 
