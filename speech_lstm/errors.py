@@ -22,6 +22,7 @@ EXTRAS = {  # import name of a package → the extra of pyproject.toml that inst
     "onnx": "export",
     "optuna": "study",
     "sklearn": "study",
+    "statsmodels": "study",
     "psycopg": "postgresql",
 }
 

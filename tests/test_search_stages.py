@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -177,12 +178,22 @@ def test_a_candidate_that_is_not_better_is_called_that(monkeypatch: pytest.Monke
 
 def test_too_few_trainings_are_called_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     none = results_of(simulate(monkeypatch, definition(repeats=0), 3))
-    assert "can't be said" in " ".join(verdicts(SearchFindings(none)))
+    assert "No candidate has been trained again" in " ".join(verdicts(SearchFindings(none)))
     write_report(none, tmp_path)
     few = results_of(simulate(monkeypatch, definition(repeats=2), 3))
     told = " ".join(verdicts(SearchFindings(few)))
-    assert "Too few trainings to say anything, the test wants 3 of each" in told
+    assert "Too few trainings to compare, the test needs 3 of each" in told
     assert "ignificant" not in told
+
+
+def test_a_new_best_candidate_that_was_not_trained_again_yet(study: optuna.Study) -> None:
+    results = results_of(study)
+    best = results.best[0].slot
+    rest = {s: t for s, t in results.progress.slots.items() if (s.cell, s.of) != (best.cell, best.number)}
+    text = " ".join(verdicts(SearchFindings(replace(results, progress=replace(results.progress, slots=rest)))))
+    assert "Significantly better than lstm" in text
+    assert results.best[0].label not in text
+    assert "nan" not in text
 
 
 def test_a_search_without_cells_has_no_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from speech_lstm.insight.recurrent_weight import EXPLODING, STEPS, TRAINED_SECON
 from speech_lstm.insight.sequences import FRAMES
 from speech_lstm.insight.small_network import BATCH, HIDDEN, MEASURED, network_config
 from speech_lstm.report.document import Document, Rows, Section
-from speech_lstm.report.tables import aligned, counted
+from speech_lstm.report.tables import align, quantity
 from speech_lstm.training.simple_loop import CLIP, LEARNING_RATE
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Part(ABC, Generic[R]):
     def text(self) -> str:
         """Table, findings and notes for the terminal."""
         rows = self.table()
-        lines = aligned(rows, "l" + "r" * (len(rows[0]) - 1)) if rows else []
+        lines = align(rows, "l" + "r" * (len(rows[0]) - 1)) if rows else []
         return "\n".join([self.table_title or self.title, *lines, *self.findings(), *self.notes()])
 
 
@@ -297,7 +297,7 @@ def budget(choice: Choice) -> str:
         f"Every cell has the same budget: one layer of {HIDDEN} units in one direction, {FRAMES} log-mel frames a "
         f"second, Adam from a learning rate of {LEARNING_RATE:g} down to 0, batches of {BATCH}, gradients clipped to "
         f"{CLIP:g}, {choice.first_steps} steps for the shortest length and {choice.steps} for each longer one, "
-        f"forget-gate bias {network_config('').forget_bias:g} at the start, {counted(choice.seeds, 'seed')} in the "
+        f"forget-gate bias {network_config('').forget_bias:g} at the start, {quantity(choice.seeds, 'seed')} in the "
         "memory task and seed 1 elsewhere. Gradients are measured in float64."
     )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from speech_lstm.errors import ConfigError
 from speech_lstm.insight.influence import OCCLUDED_SECONDS, ablation, occlusion, saliency
 from speech_lstm.insight.inside import Floats, Inside, LayerTrace
-from speech_lstm.report.tables import aligned
+from speech_lstm.report.tables import align
 
 if TYPE_CHECKING:
     from speech_lstm.model.torch_model import TorchModel
@@ -149,7 +149,7 @@ class Summary:
             shares = (gate["near_low"], gate["near_high"])
             cells = ["–" if share is None else f"{100 * share:.0f} %" for share in shares]
             rows.append([gate["name"], gate["role"], f"{gate['mean']:.2f}", *cells])
-        lines = ["", *aligned(rows, "llrrr")]
+        lines = ["", *align(rows, "llrrr")]
         if any(gate["name"] not in self.trace.gates and gate["near_low"] is not None for gate in gates):
             lines.append(f"(of a candidate: below −{1 - EDGE:g} and above {1 - EDGE:g})")
         return lines
@@ -172,7 +172,7 @@ class Summary:
         for unit in self.order("decision")[:SHOWN]:
             life = [] if lives is None else [ms(lives[unit]) if unit < len(lives) else "–"]
             rows.append([str(unit), points(self.drops[unit]), *life, f"{self.active[unit]:.2f} s"])
-        return aligned(rows, "r" * len(rows[0]))
+        return align(rows, "r" * len(rows[0]))
 
     def frame_lines(self) -> list[str]:
         """The stretches that the answer depends on most; no two of them overlap."""
@@ -184,7 +184,7 @@ class Summary:
             time = self.inside.times[frame]
             rows.append([f"{time:.2f} s", points(self.occlusion[frame]), f"{100 * relative:.0f} %"])
             left &= np.abs(self.inside.times - time) >= OCCLUDED_SECONDS
-        return aligned(rows, "rrr")
+        return align(rows, "rrr")
 
 
 def summarise(model: TorchModel, inside: Inside, trace: LayerTrace) -> Summary:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from speech_lstm.recognition.prediction import Prediction
-from speech_lstm.report.tables import counted
+from speech_lstm.report.tables import quantity
 
 MOST_COMMANDS = 200  # kept; more than any terminal has lines
 
@@ -47,6 +47,6 @@ class CommandLog:
     def summary(self, seconds: float, overruns: int) -> str:
         """One line for the end, such as `20.0 s of audio, 3 commands: yes 2, no 1; 3 blocks lost`."""
         counts = ", ".join(f"{label} {count}" for label, count in self.counts.most_common())
-        line = f"{seconds:.1f} s of audio, {counted(self.counts.total(), 'command')}"
+        line = f"{seconds:.1f} s of audio, {quantity(self.counts.total(), 'command')}"
         line += f": {counts}" if counts else ""
-        return line + (f"; {counted(overruns, 'block')} lost" if overruns else "")
+        return line + (f"; {quantity(overruns, 'block')} lost" if overruns else "")

@@ -12,7 +12,7 @@ import numpy as np
 from speech_lstm.audio.inputs import Input
 from speech_lstm.live.command_log import Command, CommandLog
 from speech_lstm.live.listening import DetectorLike
-from speech_lstm.report.tables import counted
+from speech_lstm.report.tables import quantity
 
 
 class Lines:
@@ -49,7 +49,7 @@ class Lines:
     def update(self, block: np.ndarray) -> None:
         if self.source.overruns > self.overruns:
             self.overruns = self.source.overruns
-            self.note(f"{counted(self.overruns, 'block')} lost so far: this machine is too slow")
+            self.note(f"{quantity(self.overruns, 'block')} lost so far: this machine is too slow")
         if self.source.hint != self.hint:
             self.hint = self.source.hint
             self.note(self.hint or "the input is fine again")

@@ -23,7 +23,7 @@ from speech_lstm.live.command_log import Command, CommandLog
 from speech_lstm.live.listening import DetectorLike
 from speech_lstm.live.meter import Meter, draw_bar
 from speech_lstm.live.spectrogram import TerminalSpectrogram
-from speech_lstm.report.tables import counted
+from speech_lstm.report.tables import quantity
 
 FLASH_SECONDS = 1.0  # of audio in which a new command is shown in reverse
 NOTE_SECONDS = 8.0  # of audio for which a note is shown
@@ -205,8 +205,8 @@ class LiveView:
         seconds = int(self._detector.seconds)
         clock = f" {seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
         overruns = self._source.overruns
-        line = Text(f"{clock} of audio, {counted(self.log.counts.total(), 'command')}, ")
-        line.append(f"{counted(overruns, 'block')} lost", "bold red" if overruns else "")
+        line = Text(f"{clock} of audio, {quantity(self.log.counts.total(), 'command')}, ")
+        line.append(f"{quantity(overruns, 'block')} lost", "bold red" if overruns else "")
         end = "Ctrl-C ends "
         line.append(" " * max(1, width - line.cell_len - len(end)) + end, "dim")
         return line

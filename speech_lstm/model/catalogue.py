@@ -12,7 +12,7 @@ from speech_lstm.errors import ConfigError
 from speech_lstm.model.sizing import match_parameters, shapes
 from speech_lstm.recurrent.cell import CELLS, Cell
 from speech_lstm.recurrent.registry import find_cell
-from speech_lstm.report.tables import aligned, counted
+from speech_lstm.report.tables import align, quantity
 
 LABELS = len(COMMANDS_10) + 2  # with _unknown_ and _silence_: the standard task
 SYMBOLS = "σ logistic function, ⊙ element-wise product, ⁻ of the step before; each gate has its own weights W, U, b"
@@ -82,7 +82,7 @@ def table(cells: list[Entry], features: FeatureConfig, network: NetworkConfig, b
         count = "–" if item.parameters is None else f"{item.parameters:,}"
         hidden = "–" if item.parameters is None else str(item.config.hidden)
         rows.append([item.cell.name, count] if budget is None else [item.cell.name, hidden, count])
-    first, *left = aligned(rows, "l" + "r" * (len(head) - 1))
+    first, *left = align(rows, "l" + "r" * (len(head) - 1))
     lines = [
         *textwrap.wrap("networks of " + describe(features, network, budget), width),
         "",
@@ -116,14 +116,14 @@ def detail(item: Entry, features: FeatureConfig, width: int) -> str:
             count *= size
         rows.append([name, " × ".join(map(str, shape)), f"{count:,}"])
     rows.append(["total", "", f"{item.parameters:,}"])
-    return "\n".join([*lines, "", *aligned(rows, "llr"), "", *textwrap.wrap(SYMBOLS, width)])
+    return "\n".join([*lines, "", *align(rows, "llr"), "", *textwrap.wrap(SYMBOLS, width)])
 
 
 def legend(name: str) -> str:
     """The equations of a cell and the meaning of their names; raises ConfigError for an unknown cell."""
     cell = find_cell(name)
     names = {"x": "input of the layer", **{key: cell.roles.get(key, "") for key in (*cell.gates, *cell.state)}}
-    rows = aligned([[key, role] for key, role in names.items()], "ll")
+    rows = align([[key, role] for key, role in names.items()], "ll")
     return "\n".join(
         [f"{cell.title} ({cell.paper})", "", *cell.equations.split("; "), "", *map(str.rstrip, rows), "", SYMBOLS, ""]
     )
@@ -138,7 +138,7 @@ def describe(features: FeatureConfig, network: NetworkConfig, budget: int | None
         units = f"for about {budget:,} parameters"
     kind = "MFCC" if features.kind == "mfcc" else "log-mel bands"
     ways = "in both directions" if network.bidirectional else "in one direction"
-    layers = counted(len(sizes), "layer")
+    layers = quantity(len(sizes), "layer")
     return f"{features.size} {kind}, {layers}, hidden units {units}, {ways}, {LABELS} labels"
 
 

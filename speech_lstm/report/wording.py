@@ -1,91 +1,47 @@
-"""The numbers of a report as text: the cells of its tables."""
+"""Sentences that the reports of studies and searches share."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from typing import Any
 
-from speech_lstm.report.statistics import LEVEL, Comparison, Mean, Paired, detectable
-from speech_lstm.report.tables import percent
+from speech_lstm.report.proportion import wilson
+from speech_lstm.report.statistics import LEVEL, POWER, Agreement, Comparison, detectable
+from speech_lstm.report.tables import signed
 
-# How a table with `difference_cells` is to be read.
-SIGNIFICANCE = (
-    f"p is after Holm's correction, and below {LEVEL} a difference is called significant; the interval of a "
-    "difference is without that correction. g is Hedges' g: the difference in deviations (0.2 is small, 0.8 large)."
+SIGNIFICANCE = (  # how to read a table with `comparison_cells`
+    f"p is adjusted by Holm's correction, and a difference is called significant where p is below {LEVEL}; the "
+    "interval of a difference is not adjusted. g is Hedges' g, the difference in standard deviations (0.2 is small, "
+    "0.8 large)."
 )
 
 
 def power_sentences(tests: Iterable[Comparison], trainings: str) -> list[str]:
-    """How large a difference must be to be found, in at most one sentence; `trainings` is what is counted."""
-    asked = [test for test in tests if test.p is not None]
-    if not asked:
+    """How large a difference the tests can find, in at most one sentence; `trainings` names what they count."""
+    valid = [test for test in tests if test.p is not None]
+    if not valid:
         return []
-    count = min(min(test.counts) for test in asked)
+    count = min(min(test.counts) for test in valid)
     return [
-        f"With {count} against {count} {trainings}, a difference is found with a chance of 80 % only from "
-        f"{detectable(count, len(asked)):.1f} deviations up; a smaller one may be there and stay unseen."
+        f"With {count} against {count} {trainings}, the test finds a difference of "
+        f"{detectable(count, len(valid)):.1f} standard deviations with a probability of {100 * POWER:.0f} %; it may "
+        "miss a smaller one."
     ]
 
 
-def difference_cells(test: Comparison) -> list[str]:
-    """Difference with its interval, effect, p, verdict."""
-    interval = "" if test.low is None or test.high is None else f" ({points(test.low)} to {points(test.high)})"
-    effect = "–" if test.effect is None else signed(test.effect)
-    return [points(test.difference) + interval, effect, probability(test.adjusted), test.verdict]
+def clips_sentence(cell: str, accuracy: float, clips: int) -> str:
+    """How exactly the clips of the testing split determine an accuracy such as this cell's."""
+    low, high = wilson(round(accuracy * clips), clips) or (0.0, 1.0)
+    return (
+        f"The test takes the clips as given. The testing split has {clips:,} clips, on which an accuracy such as "
+        f"{cell}'s is known to ± {50 * (high - low):.1f} points (95 %): on other clips all cells may shift together, "
+        "and a much smaller difference may hold on these clips only."
+    )
 
 
-def seed_cells(seen: Mean | None) -> list[str]:
-    """How many seeds, their mean and deviation, the interval of the mean."""
-    if seen is None:
-        return ["0", "–", "–"]
-    if seen.deviation is None or seen.low is None or seen.high is None:
-        return [str(seen.count), percent(seen.mean), "–"]
-    middle = f"{100 * seen.mean:.1f} ± {100 * seen.deviation:.1f} %"
-    return [str(seen.count), middle, f"{100 * seen.low:.1f} to {100 * seen.high:.1f} %"]
-
-
-def paired_cells(test: Paired) -> list[str]:
-    """Clips that one of the two had right, difference, p, verdict."""
-    counts = [f"{test.only_own:,}", f"{test.only_baseline:,}"]
-    return [*counts, points(test.difference), probability(test.adjusted), test.verdict]
-
-
-def agreement_sentence(paper: str, tau: float, p: float) -> str:
-    """Kendall's τ in words."""
-    strength = "does not differ significantly from chance" if p >= LEVEL else "is more than chance gives"
-    return f"The order found and that of {paper}: Kendall's τ-b = {signed(tau)}, which {strength} (p = {p:.3f})."
-
-
-def points(share: float) -> str:
-    """`+1.2`, in percentage points."""
-    return signed(100 * share, 1)
-
-
-def signed(value: float, digits: int = 2) -> str:
-    """A number with its sign, a minus as wide as the plus."""
-    return f"{value:+.{digits}f}".replace("-", "−")
-
-
-def probability(p: float | None) -> str:
-    """A p, a dash where no test was made."""
-    if p is None:
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def number(value: Any) -> str:
-    """A setting's value, to three digits."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def drawn_from(identity: dict[str, Any]) -> dict[str, str]:
-    """The search space in words."""
-    told = {}
-    for name, text in identity["space"].items():
-        item: dict[str, Any] = json.loads(text)["attributes"]
-        if "choices" in item:
-            told[name] = ", ".join(map(str, item["choices"]))
-        else:
-            told[name] = f"{number(item['low'])} to {number(item['high'])}{', logarithmic' * item['log']}"
-    return told
+def agreement_sentence(rankings: str, agreement: Agreement) -> str:
+    """Kendall's τ between two rankings."""
+    significance = "not significantly" if agreement.p >= LEVEL else "significantly"
+    return (
+        f"Agreement of {rankings}: Kendall's τ-b = {signed(agreement.tau)}, {significance} different from chance "
+        f"(p = {agreement.p:.3f})."
+    )

@@ -1,4 +1,4 @@
-"""The figures of a search's report; drawn as in `report.plotting`."""
+"""The figures of a search's report."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from speech_lstm.report.boxes import cell_colours, draw_baseline, draw_boxes, draw_legend
 from speech_lstm.report.plotting import BLUE, GREY, GRID, VERMILION, as_written, tidy
 from speech_lstm.report.statistics import Comparison
 from speech_lstm.search.progress import fallen
 from speech_lstm.search.results import SearchResults
 from speech_lstm.search.stages import CANDIDATE, PASSED, STAGES, Tried
-from speech_lstm.study.figures import COLOURS, draw_boxes, mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def history_figure(results: SearchResults) -> Figure:
-    """The accuracy of each candidate in the order of the search, the best so far, and where the others fell."""
+    """The accuracy of each candidate in the order of the search, the best so far, and the stage each one reached."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -61,7 +61,7 @@ def draw_scores(axes: Axes, results: SearchResults, candidates: list[Tried]) -> 
 
 
 def draw_stages(axes: Axes, candidates: list[Tried]) -> None:
-    """A row of marks for each stage: the candidates that ended there."""
+    """A row of marks for each stage: the candidates that stopped there."""
     counts, stages = fallen(candidates), list(reversed(STAGES))
     for row, stage in enumerate(stages):
         numbers = [one.slot.number + 1 for one in candidates if one.stage == stage]
@@ -78,36 +78,28 @@ def finalists_figure(results: SearchResults, tests: dict[str, Comparison]) -> Fi
     from matplotlib.figure import Figure
 
     rows = list(reversed(results.finalists))
+    names, baseline = [one.label for one in rows], results.search.baseline
     figure = Figure(figsize=(9, 1.7 + 0.42 * max(len(rows), 4)), layout="constrained")
     axes = figure.subplots()
-    baseline = results.search.baseline
-    colours = [
-        BLUE if one.label == baseline else COLOURS.get(tests[one.label].verdict if one.label in tests else "", GREY)
-        for one in rows
-    ]
+    colours = cell_colours(names, baseline, tests)
     values = [[100 * training["testing"]["accuracy"] for training in results.repeats(one)] for one in rows]
     draw_boxes(axes, values, colours)
-    for found, one in zip(values, rows, strict=True):
-        if one.label == baseline:
-            axes.axvline(float(np.median(found)), color=BLUE, linewidth=1, linestyle=":", zorder=0)
-    axes.set_yticks(range(len(rows)), [one.label for one in rows], fontsize=11)
-    axes.set_ylim(-0.6, len(rows) - 0.4)
+    if baseline in names:
+        draw_baseline(axes, values[names.index(baseline)])
+    axes.set_yticks(range(len(rows)), names, fontsize=11)
     axes.set_xlabel("accuracy on the testing split, %, of trainings with fresh seeds", fontsize=11)
-    handles = [mark(BLUE, f"{baseline}, the baseline (median dotted)")]
-    handles += [mark(colour, f"significantly {name}") for name, colour in COLOURS.items() if colour in colours]
-    handles += [mark(GREY, "not significantly different, or too few")] * (GREY in colours)
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=10)
+    draw_legend(figure, baseline, colours)
     return as_written(figure)
 
 
 def splits_figure(results: SearchResults) -> Figure:
-    """The best hundred and the published cells: accuracy on the split that chose them against that on the other."""
+    """Accuracy of the best hundred and the published cells on the validation split against the testing split."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 6), layout="constrained")
     axes = figure.subplots()
     random = np.random.default_rng(0)
-    step = 100 / len(results.facts["validation"]["names"])  # one recording; dots would hide each other
+    step = 100 / len(results.facts["validation"]["names"])  # one recording; the jitter separates equal dots
     groups = [
         (results.best, BLUE, "o", "the best candidates"),
         (results.published, VERMILION, "D", "published cells"),
@@ -122,8 +114,8 @@ def splits_figure(results: SearchResults) -> Figure:
     low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1])
     axes.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle=":", zorder=0)
     axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
-    axes.set_xlabel("accuracy on the validation split, which chose, %", fontsize=11)
-    axes.set_ylabel("accuracy on the testing split, % (dots moved a little apart)", fontsize=11)
+    axes.set_xlabel("accuracy on the validation split (used for the choice), %", fontsize=11)
+    axes.set_ylabel("accuracy on the testing split, % (dots slightly jittered)", fontsize=11)
     axes.legend(loc="upper left", frameon=False, fontsize=10)
     axes.grid(color=GRID)
     axes.set_axisbelow(True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import optuna
 
-from speech_lstm.report.tables import aligned, percent
+from speech_lstm.report.tables import align, percent
 from speech_lstm.search.definition import SearchConfig, SearchDefinition
 from speech_lstm.search.equations import equations
 from speech_lstm.search.population import best_cells, repeated_slots, total, tried_cells
@@ -63,7 +63,7 @@ def progress_text(study: optuna.Study) -> str:
         scores = [percent(draw["validation"]["accuracy"]), f"{draw['validation']['loss']:.3f}"]
         rank = str(number) if cell in best else "–"
         rows.append([rank, cell.label, *scores, f"{draw['parameters']:,}", "; ".join(equations(cell.graph))])
-    lines = [line.rstrip() for line in aligned(rows, "rlrrrl")]
+    lines = [line.rstrip() for line in align(rows, "rlrrrl")]
     return "\n".join([*lines, "", fallen_sentence(cells), progress_line(progress, "cells and repeats")])
 
 

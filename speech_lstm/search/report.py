@@ -1,4 +1,4 @@
-"""The report of a search: what was found, whether any of it is better than the LSTM, the best hundred cells."""
+"""The report of a search: its candidates, the tests against the baseline, the best hundred cells."""
 
 from __future__ import annotations
 
@@ -10,183 +10,170 @@ from typing import Any
 
 from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.files import write_json
+from speech_lstm.report import statistics
 from speech_lstm.report.document import NUMBERS, Document, Section
-from speech_lstm.report.proportion import wilson
-from speech_lstm.report.statistics import FEWEST, LEVEL, Comparison, agreement, corrected, mean_of, welch
-from speech_lstm.report.tables import percent
-from speech_lstm.report.wording import SIGNIFICANCE, difference_cells, drawn_from, power_sentences, seed_cells, signed
+from speech_lstm.report.statistics import Comparison, adjust, agreement, mean_of, welch
+from speech_lstm.report.tables import NONE, comparison_cells, estimate_cells, percent, quantity, space_rows
+from speech_lstm.report.wording import SIGNIFICANCE, agreement_sentence, clips_sentence, power_sentences
 from speech_lstm.search import figures
 from speech_lstm.search.equations import equations
 from speech_lstm.search.progress import fallen_sentence
 from speech_lstm.search.results import SearchResults
 from speech_lstm.search.stages import Tried
-from speech_lstm.study.report import test_numbers
 
 
 @dataclass(frozen=True)
 class SearchFindings:
-    """The tests of a search, each made once."""
+    """The tests of a search, each computed once."""
 
     results: SearchResults
 
     @cached_property
     def accuracies(self) -> dict[str, list[float]]:
-        """Of the further trainings on the testing split, by cell."""
+        """Of the repeats on the testing split, by cell."""
         results = self.results
         return {one.label: [t["testing"]["accuracy"] for t in results.repeats(one)] for one in results.finalists}
 
     @cached_property
     def tests(self) -> dict[str, Comparison]:
-        """Each cell with further trainings against the baseline."""
+        """Each cell with repeats against the baseline."""
         own, baseline = self.accuracies, self.results.search.baseline
         others = [cell for cell in own if cell != baseline] if baseline in own else []
-        return corrected({cell: welch(own[cell], own[baseline]) for cell in others})
+        return adjust({cell: welch(own[cell], own[baseline]) for cell in others})
 
 
 def write_report(results: SearchResults, out: Path) -> list[Section]:
     """Write the report into a folder; raises SpeechLSTMError for a search without cells, and OutputError."""
     if not results.published:
-        raise SpeechLSTMError(f"the search {results.name!r} has tried no cell yet; ask again later")
-    found = SearchFindings(results)
-    parts = [summary(found), finalists(found), course(found), best_hundred(found), protocol(found)]
+        raise SpeechLSTMError(f"the search {results.name!r} has tried no cell yet; run it, or try again later")
+    findings = SearchFindings(results)
+    sections = [summary(findings), finalists(findings), course(findings), best_hundred(findings), method(findings)]
     title = results.title or f"The search {results.name}"
     intro = f"Every number is in {NUMBERS}."
-    Document(title, intro, f"speech-lstm search report {results.name}", parts).write(out)
-    write_json(out / NUMBERS, numbers(found))
-    return parts
+    Document(title, intro, f"speech-lstm search report {results.name}", sections).write(out)
+    write_json(out / NUMBERS, numbers(findings))
+    return sections
 
 
-def summary(found: SearchFindings) -> Section:
-    """What came out, in a few sentences."""
-    results = found.results
-    told = [fallen_sentence(results.tried)]
+def summary(findings: SearchFindings) -> Section:
+    """The result in a few sentences."""
+    results = findings.results
+    sentences = [fallen_sentence(results.tried)]
     if results.best:
-        told.append(best_sentence(results))
-    told += verdicts(found)
-    done, asked = results.progress.done, results.progress.total
-    if done < asked:
-        told.append(f"The search is not finished: {done:,} of {asked:,} cells and further trainings are done.")
-    return Section("What was found", findings=told)
+        sentences.append(best_sentence(results))
+    sentences += verdicts(findings)
+    done, total = results.progress.done, results.progress.total
+    if done < total:
+        sentences.append(f"The search is not finished: {done:,} of {total:,} cells and further trainings are done.")
+    return Section("Summary", findings=sentences)
 
 
 def best_sentence(results: SearchResults) -> str:
-    """The best candidate beside the published cells, by the split that chose it."""
+    """The best candidate and the published cells, on the split that chose it."""
     best = results.best[0]
-    beside = ", ".join(f"{one.label} {percent(one.best['validation']['accuracy'])}" for one in results.published)
-    accuracy, testing = (best.best[split]["accuracy"] for split in ("validation", "testing"))
+    published = ", ".join(f"{one.label} {percent(one.best['validation']['accuracy'])}" for one in results.published)
+    validation, testing = (percent(best.best[split]["accuracy"]) for split in ("validation", "testing"))
     return (
-        f"The best candidate on the validation split is {best.label}, {percent(accuracy)} there and "
-        f"{percent(testing)} on the testing split; on the validation split the published cells have {beside}."
+        f"The best candidate on the validation split is {best.label}, with {validation} there and {testing} on the "
+        f"testing split. The published cells on the validation split: {published}."
     )
 
 
-def verdicts(found: SearchFindings) -> list[str]:
+def verdicts(findings: SearchFindings) -> list[str]:
     """Whether a candidate is better than the baseline, by the trainings with fresh seeds."""
-    results, baseline = found.results, found.results.search.baseline
-    labels = [one.label for one in results.best if one.label in found.tests]
-    tests = {label: found.tests[label] for label in labels}
+    results, baseline = findings.results, findings.results.search.baseline
+    tests = {one.label: findings.tests[one.label] for one in results.best if one.label in findings.tests}
     if not tests:
-        return ["No candidate was trained again yet: whether one is better than the published cells can't be said."]
+        return ["No candidate has been trained again yet, so none can be compared with the published cells."]
     count = min(min(test.counts) for test in tests.values())
-    what = f"over {count} trainings with fresh seeds each, on the testing split"
-    by = {
-        name: [label for label, test in tests.items() if test.verdict == name]
-        for name in dict.fromkeys(test.verdict for test in tests.values())
-    }
-    told = []
-    if "better" not in by and list(by) != ["too few to say anything"]:
-        told.append(f"None of the {len(tests)} best candidates is significantly better than {baseline}, {what}.")
-    for name, cells in by.items():
-        if name in ("better", "worse"):
-            told.append(f"Significantly {name} than {baseline}, {what}: {', '.join(cells)}.")
-        elif name == "not significant":
-            told.append(f"The difference from {baseline} is not significant: {', '.join(cells)}.")
+    sample = f"over {count} trainings with fresh seeds each, on the testing split"
+    cells_by_verdict: dict[str, list[str]] = {}
+    for label, test in tests.items():
+        cells_by_verdict.setdefault(test.verdict, []).append(label)
+    sentences = []
+    if statistics.BETTER not in cells_by_verdict and list(cells_by_verdict) != [statistics.TOO_FEW]:
+        sentences.append(
+            f"None of the {len(tests)} best candidates is significantly better than {baseline}, {sample}."
+        )
+    for verdict, cells in cells_by_verdict.items():
+        names = ", ".join(cells)
+        if verdict == statistics.NOT_SIGNIFICANT:
+            sentences.append(f"The difference from {baseline} is not significant: {names}.")
+        elif verdict == statistics.TOO_FEW:
+            sentences.append(f"Too few trainings to compare, the test needs {statistics.FEWEST} of each: {names}.")
         else:
-            told.append(f"Too few trainings to say anything, the test wants {FEWEST} of each: {', '.join(cells)}.")
-    first = labels[0]
-    again = mean_of([t["validation"]["accuracy"] for t in results.repeats(results.best[0])]).mean
-    chosen = results.best[0].best["validation"]["accuracy"]
-    told.append(
-        f"Trained again with fresh seeds, the best candidate, {first}, has {percent(again)} on the validation split "
-        f"in the mean, where it was chosen for {percent(chosen)}: the best of many is also the luckiest."
+            sentences.append(f"Significantly {verdict} than {baseline}, {sample}: {names}.")
+    if results.best[0].label in tests:
+        sentences.append(selection_sentence(results))
+    return sentences
+
+
+def selection_sentence(results: SearchResults) -> str:
+    """The accuracy that chose the best candidate, and that of its repeats."""
+    best = results.best[0]
+    again = mean_of([training["validation"]["accuracy"] for training in results.repeats(best)]).mean
+    return (
+        f"The best candidate, {best.label}, was chosen for {percent(best.best['validation']['accuracy'])} on the "
+        f"validation split; trained again with fresh seeds, it has {percent(again)} there on average. The best of "
+        "many is partly luck."
     )
-    return told
 
 
-def finalists(found: SearchFindings) -> Section:
+def finalists(findings: SearchFindings) -> Section:
     """The trainings with fresh seeds, and their tests."""
-    results, tests = found.results, found.tests
+    results, tests = findings.results, findings.tests
     title = "Is a candidate better than the published cells?"
-    if not found.accuracies:
-        return Section(title, findings=["No cell was trained again yet; that is done at the end of the search."])
-    head = [
-        "cell",
-        "chosen by: validation",
-        "its testing",
-        "fresh seeds",
-        "testing: mean ± deviation",
-        "95 % interval",
-    ]
-    rows = [[*head, "difference (95 %), points", "g", "p", "verdict"]]
+    if not findings.accuracies:
+        return Section(title, findings=["No cell has been trained again yet; this happens at the end of the search."])
+    head = ["cell", "validation when chosen", "testing when chosen", "repeats", "testing: mean ± deviation"]
+    rows = [[*head, "95 % interval", "difference (95 %), points", "g", "p", "verdict"]]
     for one in results.finalists:
-        best = one.best
-        row = [one.label, *(percent(best[split]["accuracy"]) for split in ("validation", "testing"))]
-        row += seed_cells(mean_of(found.accuracies[one.label]))
-        rows.append(row + (difference_cells(tests[one.label]) if one.label in tests else ["", "", "", "baseline"]))
+        row = [one.label, *(percent(one.best[split]["accuracy"]) for split in ("validation", "testing"))]
+        row += estimate_cells(mean_of(findings.accuracies[one.label]))
+        rows.append(row + (comparison_cells(tests[one.label]) if one.label in tests else ["", "", "", "baseline"]))
+    first = results.published[0]
     text = [
         f"The best settings of the published cells and of the {results.search.finalists} best candidates were "
-        f"trained again, each {results.search.repeats} times with fresh seeds. Welch's test, two-sided, holds them "
-        f"against {results.search.baseline} on the testing split; {SIGNIFICANCE}",
+        f"trained again, {results.search.repeats} times each with fresh seeds. Welch's t-test, two-sided, compares "
+        f"them with {results.search.baseline} on the testing split; {SIGNIFICANCE}",
         *power_sentences(tests.values(), "trainings"),
-        clips_sentence(results),
+        clips_sentence(first.label, first.best["testing"]["accuracy"], len(results.facts["testing"]["names"])),
     ]
     return Section(title, text, rows=rows, figures={"finalists": figures.finalists_figure(results, tests)})
 
 
-def clips_sentence(results: SearchResults) -> str:
-    """How well so many clips tell an accuracy."""
-    clips = len(results.facts["testing"]["names"])
-    low, high = wilson(round(results.published[0].best["testing"]["accuracy"] * clips), clips) or (0.0, 1.0)
-    return (
-        f"The testing split has {clips:,} clips, on which an accuracy like {results.published[0].label}'s is itself "
-        f"known to ± {50 * (high - low):.1f} points (95 %). The test takes the clips as they are: with others all "
-        "cells may move together."
-    )
-
-
-def course(found: SearchFindings) -> Section:
+def course(findings: SearchFindings) -> Section:
     """The search over time."""
-    results = found.results
-    drawn = {"history": figures.history_figure(results)}
-    told = []
-    if len(results.best) >= FEWEST:
-        drawn["splits"] = figures.splits_figure(results)
+    results = findings.results
+    drawings = {"history": figures.history_figure(results)}
+    sentences = []
+    if len(results.best) >= statistics.FEWEST:
+        drawings["splits"] = figures.splits_figure(results)
         scores = [[one.best[split]["accuracy"] for one in results.best] for split in ("validation", "testing")]
-        between = agreement(*scores)
-        kind = "is more than chance gives" if between.p < LEVEL else "does not differ significantly from chance"
-        told.append(
-            f"The order of the {between.count} best candidates on the validation split, which chose them, and that "
-            f"on the testing split: Kendall's τ-b = {signed(between.tau)}, which {kind} (p = {between.p:.3f})."
+        rankings = (
+            f"the rankings of the {len(results.best)} best candidates by the validation split, which chose them, and "
+            "by the testing split"
         )
+        sentences.append(agreement_sentence(rankings, agreement(*scores)))
     text = [
-        "Above, each candidate that was trained to the end, with its best accuracy; a dotted line is a published "
-        "cell, trained in the same way. Below, where each candidate's way ended."
+        "Above, the best accuracy of each candidate that was fully trained; dotted lines are the published cells, "
+        "trained in the same way. Below, the stage at which each candidate stopped."
     ]
-    return Section("The search over time", text, told, figures=drawn)
+    return Section("The search over time", text, sentences, figures=drawings)
 
 
-def best_hundred(found: SearchFindings) -> Section:
+def best_hundred(findings: SearchFindings) -> Section:
     """The best candidates and the published cells with their equations."""
-    results = found.results
+    results = findings.results
     rows = [["rank", "cell", "validation", "loss", "testing", "parameters", "mutant of", "equations"]]
-    rows += [cell_row("–", one) for one in results.published]
+    rows += [cell_row(NONE, one) for one in results.published]
     rows += [cell_row(str(rank), one) for rank, one in enumerate(results.best, 1)]
     text = [
-        f"The candidates that passed all stages, at most a hundred, after the published cells. Each was trained with "
-        f"the same {results.search.draws} draws of settings; shown is its best training on the validation split. "
-        "Equal accuracies are ordered by the loss on the validation split, in nats.",
-        "W, U and b are each equation's own; V is a matrix that starts as the identity, ⁻ marks the step before, ⊙ "
-        f"is element by element. `speech-lstm search export {results.name} RANK` writes a cell as a file for "
+        "The published cells, and then the candidates that passed all stages, at most a hundred. Each was trained "
+        f"with the same {results.search.draws} draws of settings; the table shows its best training on the "
+        "validation split. Equal accuracies are ordered by the loss on the validation split, in nats.",
+        "Each equation has its own W, U and b; V is a matrix that starts as the identity, ⁻ marks the previous step, "
+        f"⊙ is the element-wise product. `speech-lstm search export {results.name} RANK` writes a cell as a file for "
         "`--plugin`.",
     ]
     return Section("The best hundred", text, rows=rows, prose=True)
@@ -197,34 +184,33 @@ def cell_row(rank: str, one: Tried) -> list[str]:
     best = one.best
     scores = [percent(best["validation"]["accuracy"]), f"{best['validation']['loss']:.3f}"]
     scores += [percent(best["testing"]["accuracy"]), f"{best['parameters']:,}"]
-    return [rank, one.label, *scores, one.kept["parent"] or "–", "; ".join(equations(one.graph))]
+    return [rank, one.label, *scores, one.kept["parent"] or NONE, "; ".join(equations(one.graph))]
 
 
-def protocol(found: SearchFindings) -> Section:
-    """How it was done, so that it can be done again."""
-    results, search = found.results, found.results.search
-    asked, epochs = results.progress.target["candidates"], results.identity["training"]["epochs"]
+def method(findings: SearchFindings) -> Section:
+    """What is needed to repeat the search."""
+    results, search = findings.results, findings.results.search
+    candidates, epochs = results.progress.target["candidates"], results.identity["training"]["epochs"]
     facts = results.facts
     versions = {json.dumps(draw["versions"]) for one in results.tried for draw in one.kept["draws"]}
     text = [
-        f"{asked:,} candidates (seed {search.seed}). Each is a mutant of one of the {search.parents} best, beginning "
-        f"with {' and '.join(search.ancestor_names)}, every node of which is changed with a chance of at most "
-        f"{search.mutation}. It must remember {percent(search.recall)} of the symbols in the memory test after "
-        f"{search.recall_steps} steps, reach {percent(search.share)} of the best ancestor's accuracy after a short "
-        f"training of {search.first_epochs} epochs, and then after each of {search.draws} trainings of {epochs} "
-        "epochs, whose settings are the same for all cells. All networks have about "
-        f"{search.parameters:,} parameters.",
+        f"{candidates:,} candidates (seed {search.seed}). Each is a mutant of one of the {search.parents} best, "
+        f"starting with {' and '.join(search.ancestor_names)}; each of its nodes is changed with a probability of at "
+        f"most {search.mutation}. It must recall {percent(search.recall)} of the symbols in the memory test after "
+        f"{search.recall_steps} training steps, and reach {percent(search.share)} of the best ancestor's accuracy "
+        f"after a short training of {quantity(search.first_epochs, 'epoch')}, and then after each of {search.draws} "
+        f"trainings of {quantity(epochs, 'epoch')}, whose settings are the same for all cells. All networks "
+        f"have about {search.parameters:,} parameters.",
         f"Validation split: {len(facts['validation']['names']):,} clips; testing split: "
         f"{len(facts['testing']['names']):,}. Labels: {', '.join(facts['labels'])}. Corpus: {results.corpus[:16]}.",
         *("Versions: " + ", ".join(f"{k} {v}" for k, v in json.loads(one).items()) + "." for one in sorted(versions)),
     ]
-    rows = [["what was drawn", "from"], *([name, str(item)] for name, item in drawn_from(results.identity).items())]
-    return Section("How it was done", text, rows=rows)
+    return Section("Method", text, rows=[["setting", "drawn from"], *space_rows(results.identity["space"])])
 
 
-def numbers(found: SearchFindings) -> dict[str, Any]:
+def numbers(findings: SearchFindings) -> dict[str, Any]:
     """Every number of the report, in the types that JSON has."""
-    results = found.results
+    results = findings.results
     ranks = {one.label: rank for rank, one in enumerate(results.best, 1)}
     return {
         "search": results.name,
@@ -235,5 +221,5 @@ def numbers(found: SearchFindings) -> dict[str, Any]:
             | {"repeats": results.repeats(one)}
             for one in results.tried
         ],
-        "tests": {cell: test_numbers(test) for cell, test in found.tests.items()},
+        "tests": {cell: test.to_dict() for cell, test in findings.tests.items()},
     }

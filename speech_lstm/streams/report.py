@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from speech_lstm.config import SILENCE, DetectionConfig
-from speech_lstm.report.tables import aligned, percent, span
+from speech_lstm.report.tables import align, percent, span
 from speech_lstm.streams.score import OutcomeCounts, Rate, StreamScore
 from speech_lstm.streams.thresholds import ChosenThresholds
 from speech_lstm.streams.tradeoff import TradeOff
@@ -63,7 +63,7 @@ def word_lines(score: StreamScore, detection: DetectionConfig) -> list[str]:
         threshold = f"{detection.threshold(counts.name):.3f}" if counts.name in score.commands else ""
         rate = counts.false_accepts
         rows.append([*cells(counts), *((f"{rate.count:,}", f"{rate.per_hour:.2f}", threshold) if rate else ())])
-    return aligned(rows, "lrrrrrrrr")
+    return align(rows, "lrrrrrrrr")
 
 
 def circumstance_lines(score: StreamScore) -> list[str]:
@@ -74,7 +74,7 @@ def circumstance_lines(score: StreamScore) -> list[str]:
         if counts.occurrences
     ]
     head = ["", "said", "matched", "missed", "wrong", "not matched", "95 % interval"]
-    return aligned([head, *rows], "lrrrrrr") if rows else []
+    return align([head, *rows], "lrrrrrr") if rows else []
 
 
 def cells(counts: OutcomeCounts) -> list[str]:
@@ -92,7 +92,7 @@ def false_accept_lines(score: StreamScore) -> list[str]:
         reported = ", ".join(f"{label} {count}" for label, count in group.reported.items())
         occurrences = "" if group.occurrences is None else f"{group.occurrences:,}"
         rows.append([group.name, f"{group.count:,}", occurrences, reported])
-    lines = aligned(rows, "lrrl")
+    lines = align(rows, "lrrl")
     if rest := groups[MOST_GROUPS:]:
         lines.append(f"and {len(rest)} more words, {sum(group.count for group in rest):,} times")
     if all(event.word in (*score.commands, SILENCE) for event in score.events):

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from speech_lstm.config import SILENCE, UNKNOWN
-from speech_lstm.report.proportion import Share
+from speech_lstm.report.proportion import Proportion
 from speech_lstm.streams.matching import Answer, FalseAccept, Matching, end_of
 from speech_lstm.streams.truth import Event
 
@@ -58,9 +58,9 @@ class OutcomeCounts:
         return self.occurrences - self.matched - self.wrong
 
     @property
-    def not_matched(self) -> Share:
+    def not_matched(self) -> Proportion:
         """The share of the spoken commands that were missed or recognised as another one."""
-        return Share(self.occurrences - self.matched, self.occurrences)
+        return Proportion(self.occurrences - self.matched, self.occurrences)
 
     def to_dict(self) -> dict[str, Any]:
         counts = {"said": self.occurrences, "matched": self.matched, "missed": self.missed, "wrong": self.wrong}

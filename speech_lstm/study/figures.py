@@ -1,4 +1,4 @@
-"""The figures of a study's report, for a slide or a paper; drawn as in `report.plotting`."""
+"""The figures of a study's report, for a slide or a paper."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_lstm.report.boxes import cell_colours, draw_baseline, draw_boxes, draw_legend
 from speech_lstm.report.labels import place_labels
-from speech_lstm.report.plotting import BLUE, GREEN, GREY, GRID, VERMILION, as_written, tidy
+from speech_lstm.report.plotting import BLUE, GREY, GRID, as_written, tidy
 from speech_lstm.report.statistics import Comparison
-from speech_lstm.report.tables import counted
+from speech_lstm.report.tables import quantity
 from speech_lstm.study.importance import CELL, Curve, Forest, Importance
 from speech_lstm.study.results import Results, Training
 
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ORDER = ("learning_rate", "hidden")  # the settings that come first, where they were searched
-WIDE = 3.0  # how many times the least the most must be for a logarithmic axis
-COLOURS = {"better": GREEN, "worse": VERMILION}  # of a verdict; grey for the others
+ORDER = ("learning_rate", "hidden")  # the settings to show first, if they were searched
+WIDE = 3.0  # ratio of the largest and the smallest value, above which an axis is logarithmic
 NAMES = {
     "learning_rate": "learning rate",
     "hidden": "hidden units",
@@ -41,71 +41,30 @@ def boxes_figure(results: Results, tests: dict[str, Comparison]) -> Figure:
 
     cells = list(reversed(results.cells))
     figure = Figure(figsize=(11, 1.9 + 0.42 * max(len(cells), 4)), layout="constrained")
-    colours = [BLUE if cell == results.baseline else COLOURS.get(verdict_of(tests, cell), GREY) for cell in cells]
+    colours = cell_colours(cells, results.baseline, tests)
     left, right = figure.subplots(1, 2)
     columns: list[tuple[Axes, str, Callable[[str], list[Training]]]] = [
         (left, "all trials", results.trials),
         (right, "the best tenth", results.best_tenth),
     ]
-    for axes, name, chosen in columns:
-        values = [[100 * t.accuracy for t in chosen(cell)] for cell in cells]
+    for axes, title, trainings in columns:
+        values = [[100 * training.accuracy for training in trainings(cell)] for cell in cells]
         draw_boxes(axes, values, colours)
         if axes is right:
-            leave_out(axes, np.array([np.median(found) for found in values]), colours)
+            cut_outliers(axes, np.array([np.median(accuracies) for accuracies in values]), colours)
         if results.baseline in cells:
-            median = float(np.median(values[cells.index(results.baseline)]))
-            axes.axvline(median, color=BLUE, linewidth=1, linestyle=":", zorder=0)
-        axes.set_title(name, fontsize=13)
+            draw_baseline(axes, values[cells.index(results.baseline)])
+        axes.set_title(title, fontsize=13)
         axes.set_xlabel("accuracy on the testing split, %", fontsize=11)
-        axes.set_ylim(-0.6, len(cells) - 0.4)
     left.set_yticks(range(len(cells)), cells, fontsize=11)
-    tenths = [counted(len(results.best_tenth(cell)), "trial") for cell in cells]
+    tenths = [quantity(len(results.best_tenth(cell)), "trial") for cell in cells]
     right.set_yticks(range(len(cells)), tenths, fontsize=9)
-    handles = [mark(BLUE, f"{results.baseline}, the baseline (median dotted)")]
-    handles += [
-        mark(colour, f"significantly {name} in the best tenth")
-        for name, colour in COLOURS.items()
-        if colour in colours
-    ]
-    handles += [mark(GREY, "not significantly different, or too few trials")] * (GREY in colours)
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=10)
+    draw_legend(figure, results.baseline, colours, " in the best tenth")
     return as_written(figure)
 
 
-def verdict_of(tests: dict[str, Comparison], cell: str) -> str:
-    return tests[cell].verdict if cell in tests else ""
-
-
-def draw_boxes(axes: Axes, values: list[list[float]], colours: list[str]) -> None:
-    """Boxes from quartile to quartile with the median, whiskers to 1.5 × the box, and every value as a dot."""
-    random = np.random.default_rng(0)
-    for row, (found, colour) in enumerate(zip(values, colours, strict=True)):
-        if len(found) >= 5:
-            axes.boxplot(
-                [found],
-                positions=[row],
-                orientation="horizontal",
-                widths=0.55,
-                showfliers=False,
-                patch_artist=True,
-                manage_ticks=False,
-                boxprops={"facecolor": colour, "alpha": 0.35, "edgecolor": colour},
-                medianprops={"color": "black", "linewidth": 2},
-                whiskerprops={"color": colour},
-                capprops={"color": colour},
-            )
-        else:
-            axes.plot([np.median(found)] * 2, [row - 0.28, row + 0.28], color="black", linewidth=2)
-        jitter = random.uniform(-0.16, 0.16, len(found))
-        axes.scatter(found, row + jitter, s=14, color=colour, alpha=0.8, linewidths=0, zorder=3)
-    axes.grid(axis="x", color=GRID)
-    axes.set_axisbelow(True)
-    axes.tick_params(axis="y", length=0)
-    tidy(axes)
-
-
-def leave_out(axes: Axes, medians: NDArray[np.float64], colours: list[str]) -> None:
-    """Cells far below the others are named at the edge by their median: they would press the others together."""
+def cut_outliers(axes: Axes, medians: NDArray[np.float64], colours: list[str]) -> None:
+    """Write the median of cells far below the others at the edge, as their boxes would compress the others."""
     low = floor_of(medians)
     if medians.min() >= low:
         return
@@ -117,19 +76,13 @@ def leave_out(axes: Axes, medians: NDArray[np.float64], colours: list[str]) -> N
 
 
 def floor_of(values: NDArray[np.float64]) -> float:
-    """The value below which some are far out: three times the middle half's width below it (Tukey 1977)."""
+    """The value below which others are outliers: three interquartile ranges below the quartiles (Tukey 1977)."""
     low, high = np.percentile(values, [25, 75])
     return float(min(low - 3 * max(high - low, 0.5), values.max()))
 
 
-def mark(colour: str, text: str) -> object:
-    from matplotlib.lines import Line2D
-
-    return Line2D([], [], color=colour, marker="s", markersize=9, linestyle="", label=text)
-
-
 def importance_figure(importance: Importance) -> Figure:
-    """The share of the variance that each setting explains alone, and what is left for them together."""
+    """The share of the variance that each setting explains alone, and the rest, explained by several together."""
     from matplotlib.figure import Figure
 
     shares = {spoken(name): 100 * share for name, share in importance.pooled.items()}
@@ -139,8 +92,8 @@ def importance_figure(importance: Importance) -> Figure:
     axes = figure.subplots()
     bars = axes.barh(names, [shares[name] for name in names], color=[GREY, *[BLUE] * (len(names) - 1)], height=0.45)
     axes.bar_label(bars, fmt="%.0f %%", padding=4, fontsize=11)
-    for found in importance.own.values():
-        points = {spoken(name): 100 * share for name, share in found.items()}
+    for own in importance.own.values():
+        points = {spoken(name): 100 * share for name, share in own.items()}
         rows = [names.index(name) - 0.36 for name in points]
         axes.scatter(
             list(points.values()), rows, s=20, facecolors="none", edgecolors="black", clip_on=False, zorder=3
@@ -154,7 +107,7 @@ def importance_figure(importance: Importance) -> Figure:
 
 
 def marginals_figure(results: Results, forest: Forest) -> Figure:
-    """Accuracy against each setting, whatever the others: the forest's mean and deviation, and the trials."""
+    """Accuracy against each setting, averaged over the others: the forest's mean and deviation, and the trials."""
     from matplotlib.figure import Figure
 
     names = sorted(forest.space, key=lambda name: (name not in ORDER, name not in ORDER[:1]))
@@ -178,7 +131,7 @@ def marginals_figure(results: Results, forest: Forest) -> Figure:
         )
         axes.plot(curve.values, mean, color=BLUE, linewidth=2.5, label="mean over all other settings and cells")
         scale(axes, curve)
-        axes.grid(color="#E9E9E9")
+        axes.grid(color=GRID)
         tidy(axes)
     panels[0].set_ylabel("accuracy on the testing split, %", fontsize=11)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
@@ -186,7 +139,7 @@ def marginals_figure(results: Results, forest: Forest) -> Figure:
 
 
 def scale(axes: Axes, curve: Curve) -> None:
-    """The axis of a setting, in logarithms where it was drawn so."""
+    """The axis of a setting, logarithmic if its values were drawn so."""
     axes.set_xlabel(spoken(curve.name), fontsize=11)
     axes.set_xlim(curve.values[0], curve.values[-1])
     if curve.log:
@@ -220,7 +173,7 @@ def interaction_figure(forest: Forest, first: str, second: str) -> Figure:
             logarithmic(axes, side)
     axes.set_xlabel(spoken(first), fontsize=12)
     axes.set_ylabel(spoken(second), fontsize=12)
-    figure.colorbar(image, ax=axes).set_label("predicted accuracy, %, whatever the other settings", fontsize=10)
+    figure.colorbar(image, ax=axes).set_label("predicted accuracy, %, averaged over the other settings", fontsize=10)
     return as_written(figure)
 
 
@@ -232,7 +185,7 @@ COSTS: dict[str, tuple[str, Callable[[Training], float]]] = {
 
 
 def pareto_figure(results: Results) -> Figure:
-    """Accuracy of the best configurations against what they cost; the line joins those that nothing beats in both."""
+    """Accuracy of the best configurations against their costs, with the Pareto front."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(15, 5.2), layout="constrained")
@@ -240,40 +193,40 @@ def pareto_figure(results: Results) -> Figure:
     accuracy = np.array([100 * best_accuracy(results, cell) for cell in results.cells])
     low = floor_of(accuracy)
     names = [f"{cell} ({a:.1f} %)" if a < low else cell for cell, a in zip(results.cells, accuracy, strict=True)]
-    shown = np.maximum(accuracy, low)  # those far below lie on the edge, with their accuracy
+    heights = np.maximum(accuracy, low)  # outliers lie on the edge, with their accuracy
     for axes, (text, cost) in zip(panels, COSTS.values(), strict=True):
         costs = np.array([typical(results, cell, cost) for cell in results.cells])
         front = pareto(costs, accuracy)
-        axes.scatter(costs, shown, s=46, color=[BLUE if on else GREY for on in front], zorder=3)
+        axes.scatter(costs, heights, s=46, color=[BLUE if on else GREY for on in front], zorder=3)
         order = np.argsort(costs[front])
-        axes.plot(costs[front][order], shown[front][order], color=BLUE, linewidth=1.5, drawstyle="steps-post")
+        axes.plot(costs[front][order], heights[front][order], color=BLUE, linewidth=1.5, drawstyle="steps-post")
         axes.set_xlabel(text, fontsize=12)
-        axes.grid(color="#E9E9E9")
+        axes.grid(color=GRID)
         axes.margins(x=0.18, y=0.1)
         if np.nanmax(costs) > WIDE * np.nanmin(costs):
             logarithmic(axes, "x")
         axes.xaxis.set_major_formatter("{x:,g}")
         tidy(axes)
     panels[0].set_ylabel("accuracy on the testing split, %", fontsize=12)
-    figure.draw_without_rendering()  # so that the axes know their limits
+    figure.draw_without_rendering()  # sets the limits of the axes
     for axes, (_, cost) in zip(panels, COSTS.values(), strict=True):
         costs = np.array([typical(results, cell, cost) for cell in results.cells])
-        place_labels(axes, costs, shown, names, pareto(costs, accuracy))
+        place_labels(axes, costs, heights, names, pareto(costs, accuracy))
     return as_written(figure)
 
 
 def best_accuracy(results: Results, cell: str) -> float:
-    """Of the best configuration on the testing split: the seeds' mean, or the trial's own where there are none."""
+    """Of the best configuration on the testing split: the mean of its repeats, or the trial itself without any."""
     return float(np.mean([t.accuracy for t in results.repeats(cell) or [results.best(cell)]]))
 
 
 def typical(results: Results, cell: str, cost: Callable[[Training], float]) -> float:
-    """What the best configuration costs: the median of its trainings."""
+    """The median cost of the best configuration's trainings."""
     return float(np.nanmedian([cost(t) for t in [results.best(cell), *results.repeats(cell)]]))
 
 
 def pareto(costs: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
-    """Which points [n] no other beats in cost and accuracy at once: bool [n]."""
+    """The Pareto front of points [n], those that no other beats in both cost and accuracy: bool [n]."""
     better = (costs[None] <= costs[:, None]) & (accuracy[None] >= accuracy[:, None])
     strictly = (costs[None] < costs[:, None]) | (accuracy[None] > accuracy[:, None])
     return np.asarray(~(better & strictly).any(1))

@@ -7,7 +7,7 @@ from typing import Any
 
 import optuna
 
-from speech_lstm.report.tables import aligned, percent
+from speech_lstm.report.tables import align, percent
 from speech_lstm.study.definition import StudyDefinition
 from speech_lstm.trials.progress import TrialsProgress, progress_line
 from speech_lstm.trials.slots import TARGET, Slot, Slots, current_slots, filled_slots, finished, outcome_of
@@ -72,4 +72,4 @@ def progress_text(study: optuna.Study) -> str:
                 str(best.number + 1) if best else "–",
             ]
         )
-    return "\n".join([*aligned(rows, "lrrrr"), "", progress_line(progress, "trainings")])
+    return "\n".join([*align(rows, "lrrrr"), "", progress_line(progress, "trainings")])

@@ -1,4 +1,4 @@
-"""The report of a study, section by section: sentences, tables and figures."""
+"""The sections of a study's report: sentences, tables and figures."""
 
 from __future__ import annotations
 
@@ -10,21 +10,11 @@ import numpy as np
 
 from speech_lstm.report import statistics
 from speech_lstm.report.document import Section
-from speech_lstm.report.proportion import wilson
 from speech_lstm.report.statistics import mean_of
-from speech_lstm.report.tables import percent
-from speech_lstm.report.wording import (
-    SIGNIFICANCE,
-    agreement_sentence,
-    difference_cells,
-    drawn_from,
-    number,
-    paired_cells,
-    power_sentences,
-    seed_cells,
-)
+from speech_lstm.report.tables import comparison_cells, estimate_cells, number, paired_cells, percent, space_rows
+from speech_lstm.report.wording import SIGNIFICANCE, agreement_sentence, clips_sentence, power_sentences
 from speech_lstm.study import figures
-from speech_lstm.study.findings import SHARED, Findings, score
+from speech_lstm.study.findings import SHARED, Findings, PublishedRanking, score
 from speech_lstm.study.importance import FEWEST, Forest
 
 if TYPE_CHECKING:
@@ -33,91 +23,92 @@ if TYPE_CHECKING:
 COSTS = figures.COSTS
 
 
-def sections(study: Findings) -> list[Section]:
+def sections(findings: Findings) -> list[Section]:
     """The whole report."""
-    parts: list[Callable[[Findings], Section]] = [differences, best, paired, costs, settings, published, protocol]
-    return [summary(study), *(part(study) for part in parts)]
+    parts: list[Callable[[Findings], Section]] = [
+        summary,
+        differences,
+        best_configurations,
+        best_models,
+        costs,
+        settings,
+        published_rankings,
+        method,
+    ]
+    return [part(findings) for part in parts]
 
 
-def summary(study: Findings) -> Section:
-    """What came out, in a few sentences."""
-    results = study.results
-    found = [*verdicts(study)]
+def summary(findings: Findings) -> Section:
+    """The result in a few sentences."""
+    results = findings.results
     order = sorted(results.cells, key=lambda cell: -score(results, cell))
-    found.insert(
-        0,
-        f"By the best tenth of the trials the order is {', '.join(order)}: from {percent(score(results, order[0]))} "
-        f"to {percent(score(results, order[-1]))} on the testing split.",
-    )
-    if study.importance is not None:
-        name, share = next(iter(study.importance.pooled.items()))
-        found.append(
-            f"What decides the accuracy most is {figures.spoken(name)}: {100 * share:.0f} % of its variance."
+    best, worst = (percent(score(results, cell)) for cell in (order[0], order[-1]))
+    sentences = [
+        f"Ranking by the best tenth of the trials: {', '.join(order)}; from {best} to {worst} on the testing split.",
+        *verdicts(findings),
+    ]
+    if findings.importance is not None:
+        name, share = next(iter(findings.importance.pooled.items()))
+        sentences.append(
+            f"The setting that matters most is {figures.spoken(name)}: it explains {100 * share:.0f} % of the "
+            "variance of the accuracy."
         )
-    found += [agreement_sentence(one.paper, one.agreement.tau, one.agreement.p) for one in study.beside]
-    done, asked = results.progress.done, results.progress.total
-    if done < asked:
-        found.append(f"The study is not finished: {done:,} of {asked:,} trainings are done.")
-    return Section("What was found", findings=found)
+    sentences += [ranking_sentence(ranking) for ranking in findings.rankings]
+    done, total = results.progress.done, results.progress.total
+    if done < total:
+        sentences.append(f"The study is not finished: {done:,} of {total:,} trainings are done.")
+    return Section("Summary", findings=sentences)
 
 
-def verdicts(study: Findings) -> list[str]:
+def verdicts(findings: Findings) -> list[str]:
     """Which cells differ from the baseline, by the best tenth of the trials."""
-    results = study.results
-    tests = study.tenths
-    named: dict[str, list[str]] = {}
+    baseline, tests = findings.results.baseline, findings.tenths
+    cells_by_verdict: dict[str, list[str]] = {}
     for cell, test in tests.items():
-        named.setdefault(test.verdict, []).append(cell)
-    told = []
-    for verdict, cells in named.items():
+        cells_by_verdict.setdefault(test.verdict, []).append(cell)
+    sentences = []
+    for verdict, cells in cells_by_verdict.items():
         count = min(min(tests[cell].counts) for cell in cells)
-        what = f"{results.baseline} in the best tenth of the trials ({count} of each)"
-        if verdict in ("better", "worse"):
-            told.append(f"Significantly {verdict} than {what}: {', '.join(cells)}.")
-        elif verdict == "not significant":
-            told.append(f"Not significantly different from {what}: {', '.join(cells)}.")
-        else:
-            told.append(
-                f"Too few trials to compare with {what}: {', '.join(cells)}. The test wants {statistics.FEWEST} in "
-                f"the best tenth, which are {10 * (statistics.FEWEST - 1) + 1} trials of each cell."
+        comparison = f"{baseline} in the best tenth of the trials ({count} of each): {', '.join(cells)}."
+        if verdict == statistics.NOT_SIGNIFICANT:
+            sentences.append(f"Not significantly different from {comparison}")
+        elif verdict == statistics.TOO_FEW:
+            sentences.append(
+                f"Too few trials to compare with {comparison} The test needs {statistics.FEWEST} in the best tenth, "
+                f"that is {10 * (statistics.FEWEST - 1) + 1} trials of each cell."
             )
-    return told
+        else:
+            sentences.append(f"Significantly {verdict} than {comparison}")
+    return sentences
 
 
-def differences(study: Findings) -> Section:
+def differences(findings: Findings) -> Section:
     """All trials and the best tenth, with Welch's tests."""
-    results = study.results
-    tests, clips = study.tenths, len(results.truth)
+    results, tests = findings.results, findings.tenths
     rows = [["cell", "trials", "best tenth", "mean accuracy", "difference (95 %), points", "g", "p", "verdict"]]
     for cell in results.cells:
-        tenth = mean_of([t.accuracy for t in results.best_tenth(cell)])
+        tenth = mean_of([training.accuracy for training in results.best_tenth(cell)])
         row = [cell, str(len(results.trials(cell))), str(tenth.count), percent(tenth.mean)]
-        rows.append(row + (difference_cells(tests[cell]) if cell in tests else ["", "", "", "baseline"]))
+        rows.append(row + (comparison_cells(tests[cell]) if cell in tests else ["", "", "", "baseline"]))
     text = [
-        "The best tenth of each cell's trials is chosen by the validation split and compared on the testing split. "
-        f"The test is Welch's, two-sided; {SIGNIFICANCE} All trials show how easily a cell's settings are found, the "
-        "best tenth what it can do.",
+        "The best tenth of each cell's trials is chosen on the validation split and compared on the testing split. "
+        f"The test is Welch's t-test, two-sided; {SIGNIFICANCE} All trials show how easily good settings of a cell "
+        "are found, the best tenth what the cell can reach.",
         *power_sentences(tests.values(), "trials"),
+        clips_sentence(results.cells[0], score(results, results.cells[0]), len(results.truth)),
     ]
-    drawn = {"boxes": figures.boxes_figure(results, tests)}
-    low, high = wilson(round(score(results, results.cells[0]) * clips), clips) or (0.0, 1.0)
-    text.append(
-        f"The test takes the clips as they are. On {clips:,} of them an accuracy like {results.cells[0]}'s is itself "
-        f"known to ± {50 * (high - low):.1f} points (95 %): with other clips all cells may move together, and a "
-        "difference much smaller than that is about these clips."
-    )
-    return Section("Are the differences real?", text, verdicts(study), rows, drawn)
+    drawings = {"boxes": figures.boxes_figure(results, tests)}
+    return Section("Are the differences real?", text, verdicts(findings), rows, drawings)
 
 
-def best(study: Findings) -> Section:
-    """The best configuration of each cell, and its seeds."""
-    results = study.results
+def best_configurations(findings: Findings) -> Section:
+    """The best configuration of each cell, and its repeats."""
+    results = findings.results
     names = list(results.space)
-    head = ["cell", *map(figures.spoken, names), "parameters", "validation", "testing", "seeds", "mean ± deviation"]
+    head = ["cell", *map(figures.spoken, names), "parameters", "validation", "testing", "repeats", "mean ± deviation"]
     rows = [[*head, "95 % interval", "training, s", "one recording, ms"]]
     for cell in sorted(results.cells, key=lambda cell: -figures.best_accuracy(results, cell)):
-        training, seeds = results.best(cell), results.repeats(cell)
-        seen = mean_of([t.accuracy for t in seeds]) if seeds else None
+        training, repeats = results.best(cell), results.repeats(cell)
         rows.append(
             [
                 cell,
@@ -125,112 +116,109 @@ def best(study: Findings) -> Section:
                 f"{training.kept['parameters']:,}",
                 percent(training.kept["validation"]["accuracy"]),
                 percent(training.accuracy),
-                *seed_cells(seen),
+                *estimate_cells(mean_of([repeat.accuracy for repeat in repeats]) if repeats else None),
                 *(f"{figures.typical(results, cell, COSTS[name][1]):.1f}" for name in ("training", "latency")),
             ]
         )
-    lost = {cell: sum(t.kept["diverged"] for t in results.trials(cell)) for cell in results.cells}
-    found = [f"{cell}: the loss became infinite in {n} of its trials." for cell, n in lost.items() if n]
+    diverged = {cell: sum(t.kept["diverged"] for t in results.trials(cell)) for cell in results.cells}
+    sentences = [f"{cell}: the loss became infinite in {n} of its trials." for cell, n in diverged.items() if n]
     text = [
-        "The configuration of each cell's best trial, chosen by the validation split, was trained again with further "
-        "seeds. A best trial is also the luckiest: the seeds say what to expect of it. The interval is Student's."
+        "The configuration of each cell's best trial, chosen on the validation split, was trained again with other "
+        "seeds. The best trial is partly luck; its repeats show what to expect of the configuration. The interval is "
+        "Student's."
     ]
-    return Section("The best configuration of each cell", text, found, rows)
+    return Section("The best configuration of each cell", text, sentences, rows)
 
 
-def paired(study: Findings) -> Section:
+def best_models(findings: Findings) -> Section:
     """The best models on the same clips, with McNemar's tests."""
-    results = study.results
-    tests = study.models
+    results, tests = findings.results, findings.models
     only = f"only {results.baseline} right"
     rows = [["cell", "accuracy", "only it right", only, "difference, points", "p", "verdict"]]
     for cell in results.cells:
         row = [cell, percent(results.best(cell).accuracy)]
         rows.append(row + (paired_cells(tests[cell]) if cell in tests else ["", "", "", "", "baseline"]))
     text = [
-        "McNemar's exact test asks whether two trained models differ on these clips, not whether their cells do: "
-        "another seed is another model. p is after Holm's correction."
+        "McNemar's exact test compares two trained models on these clips, not their cells: another seed gives "
+        "another model. p is adjusted by Holm's correction."
     ]
     return Section("The best models on the same clips", text, rows=rows)
 
 
-def costs(study: Findings) -> Section:
+def costs(findings: Findings) -> Section:
     """Accuracy against parameters, latency and training time."""
-    results = study.results
-    names = {name: cost for name, (_, cost) in COSTS.items()}
+    results = findings.results
     accuracy = np.array([figures.best_accuracy(results, cell) for cell in results.cells])
-    found = []
-    for name, cost in names.items():
+    sentences = []
+    for name, (_, cost) in COSTS.items():
         values = np.array([figures.typical(results, cell, cost) for cell in results.cells])
-        on = figures.pareto(values, accuracy)
-        order = [cell for _, cell in sorted(zip(values[on], np.array(results.cells)[on], strict=True))]
-        found.append(f"By {name} nothing beats {', '.join(order)} (from the cheapest to the most accurate).")
+        front = figures.pareto(values, accuracy)
+        order = [cell for _, cell in sorted(zip(values[front], np.array(results.cells)[front], strict=True))]
+        sentences.append(f"Pareto front by {name}: {', '.join(order)} (from the cheapest to the most accurate).")
     text = [
-        "Each cell's best configuration: the seeds' mean accuracy against what it costs. A line joins those that no "
-        f"other beats in both. Times are {clocked(results)}; a difference of some percent need not be the cells'."
+        "The mean accuracy of each cell's best configuration against its cost. A line joins the cells of the Pareto "
+        f"front, which no other beats in both. Times are {timing(results)}; a difference of a few percent may not be "
+        "due to the cells."
     ]
-    return Section("Which cell to choose", text, found, figures={"pareto": figures.pareto_figure(results)})
+    return Section("Which cell to choose", text, sentences, figures={"pareto": figures.pareto_figure(results)})
 
 
-def clocked(results: Results) -> str:
-    """What the times are, of which machine."""
-    known = devices(results)
-    gpus = [device for device in known if device != "cpu"]
+def timing(results: Results) -> str:
+    """What the times are, and of which machine."""
+    names = devices(results)
+    gpus = [device for device in names if device != "cpu"]
     if not gpus:
-        return "of one thread of the machines that ran the study"
-    elsewhere = ", and elsewhere of one thread" if "cpu" in known else ""
-    return f"by the clock on {', '.join(gpus)}, which other trainings may have shared{elsewhere}"
+        return "those of one thread on the machines that ran the study"
+    elsewhere = ", and those of one thread elsewhere" if "cpu" in names else ""
+    return f"wall-clock times on {', '.join(gpus)}, which other trainings may have shared{elsewhere}"
 
 
 def devices(results: Results) -> list[str]:
     return sorted({training.kept["device"] for training in results.trainings})
 
 
-def settings(study: Findings) -> Section:
+def settings(findings: Findings) -> Section:
     """Which settings matter."""
-    results = study.results
-    title, importance = "Which settings matter", study.importance
+    results = findings.results
+    title, importance = "Which settings matter", findings.importance
     if importance is None:
-        return Section(title, findings=[f"Too few trials to say: the analysis wants {FEWEST} of all cells together."])
-    forest, drawn = Forest(results), {"importance": figures.importance_figure(importance)}
+        return Section(title, findings=[f"Too few trials: the analysis needs {FEWEST} over all cells."])
+    forest, drawings = Forest(results), {"importance": figures.importance_figure(importance)}
     shares = [f"{figures.spoken(name)} {100 * share:.0f} %" for name, share in importance.pooled.items()]
-    found = [f"Alone they explain: {', '.join(shares)}."]
+    sentences = [f"Explained by one setting alone: {', '.join(shares)}."]
     text = [
         "fANOVA splits the variance of the accuracy over the whole search space into what each setting explains "
         "alone and what only several explain together. The cell counts as a setting. A random forest, fitted to all "
-        "trials, stands in for the trainings that were not made."
+        "trials, predicts the trainings that were not run."
     ]
     if forest.space:
-        drawn["marginals"] = figures.marginals_figure(results, forest)
+        drawings["marginals"] = figures.marginals_figure(results, forest)
     if set(figures.ORDER) <= set(forest.space):
         share = forest.plane(*figures.ORDER).share
-        found.append(
-            f"Learning rate and hidden size together explain {100 * share:.0f} % beyond what each does alone."
+        sentences.append(
+            f"Learning rate and hidden size together explain {100 * share:.0f} % beyond what each explains alone."
         )
-        drawn["interaction"] = figures.interaction_figure(forest, *figures.ORDER)
-    return Section(title, text, found, figures=drawn)
+        drawings["interaction"] = figures.interaction_figure(forest, *figures.ORDER)
+    return Section(title, text, sentences, figures=drawings)
 
 
-def published(study: Findings) -> Section:
-    """The papers' rankings beside the study's."""
-    results = study.results
-    section = Section("Published and found")
-    rows = [["cell"]]
-    compared = study.beside
-    if not compared:
+def published_rankings(findings: Findings) -> Section:
+    """The rankings of papers and of the study."""
+    section = Section("Comparison with published rankings")
+    rankings = findings.rankings
+    if not rankings:
         section.findings.append(f"The study shares fewer than {SHARED} cells with each of the papers.")
         return section
-    rows[0] += [text for one in compared for text in (f"{one.paper}: rank", "found here among these")]
-    for cell in results.cells:
-        ranks = [one.ranks.get(cell) for one in compared]
-        if any(ranks):
-            rows.append([cell, *(str(rank) for pair in ranks for rank in pair or ("–", "–"))])
-    for one in compared:
-        section.text.append(f"{one.paper} ({one.source}): {one.said}.")
-        section.findings.append(agreement_sentence(one.paper, one.agreement.tau, one.agreement.p))
-        section.findings += differing(one.ranks, one.paper)
+    rows = [["cell", *(head for one in rankings for head in (f"{one.paper}: rank", "rank here among these"))]]
+    for cell in findings.results.cells:
+        pairs = [ranking.ranks.get(cell) for ranking in rankings]
+        if any(pairs):
+            rows.append([cell, *(str(rank) for pair in pairs for rank in pair or ("–", "–"))])
+    for ranking in rankings:
+        section.text.append(f"{ranking.paper} ({ranking.source}): {ranking.said}.")
+        section.findings += [ranking_sentence(ranking), *inversions(ranking)]
     section.text.append(
-        "Equal ranks are cells that the paper calls equal. Found ranks are by the mean accuracy of the best tenth on "
+        "Equal ranks are cells that the paper calls equal. Ranks here are by the mean accuracy of the best tenth on "
         "the testing split; neighbours need not differ significantly. τ-b is 1 for the same order and −1 for the "
         "reverse."
     )
@@ -238,35 +226,37 @@ def published(study: Findings) -> Section:
     return section
 
 
-def differing(ranks: dict[str, tuple[int, int]], paper: str) -> list[str]:
-    """The cells that stand elsewhere than in the paper: the pairs that are the other way round."""
-    told = []
-    for cell, (rank, own) in ranks.items():
-        ahead = [name for name, (other, found) in ranks.items() if other < rank and found > own]
+def ranking_sentence(ranking: PublishedRanking) -> str:
+    """How far the study and a paper agree."""
+    return agreement_sentence(f"this ranking with that of {ranking.paper}", ranking.agreement)
+
+
+def inversions(ranking: PublishedRanking) -> list[str]:
+    """The pairs of cells whose order is the reverse of the paper's."""
+    sentences = []
+    for cell, (rank, own) in ranking.ranks.items():
+        ahead = [name for name, (other, other_own) in ranking.ranks.items() if other < rank and other_own > own]
         if ahead:
-            told.append(f"Otherwise than in {paper}, {cell} came out ahead of {', '.join(ahead)}.")
-    return told
+            sentences.append(f"Unlike in {ranking.paper}, {cell} ranks ahead of {', '.join(ahead)}.")
+    return sentences
 
 
-def protocol(study: Findings) -> Section:
-    """How it was done, so that it can be done again."""
-    results = study.results
-    how, facts = results.identity["study"], results.facts
-    budget = f"about {how['parameters']:,} parameters" if how["parameters"] else "the same range of hidden sizes"
-    versions = {json.dumps(t.kept["versions"]) for t in results.trainings}
+def method(findings: Findings) -> Section:
+    """What is needed to repeat the study."""
+    results = findings.results
+    study, facts = results.identity["study"], results.facts
+    size = f"about {study['parameters']:,} parameters" if study["parameters"] else "the same range of hidden sizes"
+    versions = {json.dumps(training.kept["versions"]) for training in results.trainings}
     target = results.progress.target
-    sampler = "at random" if how["sampler"] == "random" else "by TPE"
+    sampler = "at random" if study["sampler"] == "random" else "by TPE"
     text = [
-        f"{target['trials']} trials of each cell, drawn {sampler} (seed {how['seed']}), with {budget} for all; then "
-        f"{target['repeats']} further seeds of each best configuration. Best is what has the best {how['objective']} "
-        f"on the validation split, of {len(facts['validation']['names']):,} clips; accuracy is of the testing split, "
-        f"of {len(results.truth):,} clips, by the weights of the best epoch.",
+        f"{target['trials']} trials of each cell, drawn {sampler} (seed {study['seed']}), all with {size}; then "
+        f"{target['repeats']} repeats of each best configuration with other seeds. The best trial has the best "
+        f"{study['objective']} on the validation split of {len(facts['validation']['names']):,} clips; accuracy is "
+        f"that of the best epoch's weights on the testing split of {len(results.truth):,} clips.",
         f"Labels: {', '.join(facts['labels'])}. Corpus: {results.corpus[:16]}.",
         f"Device: {', '.join(devices(results))}.",
         *("Versions: " + ", ".join(f"{k} {v}" for k, v in json.loads(one).items()) + "." for one in sorted(versions)),
     ]
-    rows = [
-        ["what was drawn", "from"],
-        *([name, str(item)] for name, item in sorted(drawn_from(results.identity).items())),
-    ]
-    return Section("How it was done", text, rows=rows)
+    rows = [["setting", "drawn from"], *sorted(space_rows(results.identity["space"]))]
+    return Section("Method", text, rows=rows)

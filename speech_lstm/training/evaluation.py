@@ -15,7 +15,7 @@ import numpy as np
 
 from speech_lstm.config import SILENCE, UNKNOWN, commands_of
 from speech_lstm.errors import CorpusError, ModelError
-from speech_lstm.report.proportion import Share, wilson
+from speech_lstm.report.proportion import Proportion, wilson
 from speech_lstm.training import report
 
 LEAST = float(np.finfo(np.float32).tiny)  # a right label of probability 0 costs 87.3 nats instead of infinity
@@ -114,19 +114,19 @@ class Evaluation:
         return tuple(LabelScore(label, int(s), int(p), int(c)) for label, s, p, c in columns)
 
     @property
-    def command_recall(self) -> Share | None:
+    def command_recall(self) -> Proportion | None:
         """Recordings of commands that were given exactly their command; None without any."""
         commands = self.commands()
         rows = self.confusion[commands]
         return _share(int(rows[:, commands].trace()), int(rows.sum()))
 
     @property
-    def unknown_accepted(self) -> Share | None:
+    def unknown_accepted(self) -> Proportion | None:
         """Recordings of unknown words that were taken for some command; None without any."""
         return self._taken_for_command(UNKNOWN)
 
     @property
-    def silence_accepted(self) -> Share | None:
+    def silence_accepted(self) -> Proportion | None:
         """Recordings of silence that were taken for some command (false alarms); None without any."""
         return self._taken_for_command(SILENCE)
 
@@ -139,7 +139,7 @@ class Evaluation:
         """The indices of the labels that are commands."""
         return [self.labels.index(command) for command in commands_of(self.labels)]
 
-    def _taken_for_command(self, label: str) -> Share | None:
+    def _taken_for_command(self, label: str) -> Proportion | None:
         if label not in self.labels:
             return None
         row = self.confusion[self.labels.index(label)]
@@ -148,7 +148,7 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """Everything, in the types that JSON has. Shares are 0..1; what was not measured is None."""
 
-        def optional(share: Share | None) -> dict[str, Any] | None:
+        def optional(share: Proportion | None) -> dict[str, Any] | None:
             return share.to_dict() if share else None
 
         return {
@@ -231,8 +231,8 @@ def _check(
         raise ModelError("the model's answers are not numbers (NaN): its training went wrong; train it again")
 
 
-def _share(hits: int, of: int) -> Share | None:
-    return Share(hits, of) if of else None
+def _share(hits: int, of: int) -> Proportion | None:
+    return Proportion(hits, of) if of else None
 
 
 def _unknown_words(

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
 from speech_lstm.config import UNKNOWN, commands_of
-from speech_lstm.report.proportion import Share
-from speech_lstm.report.tables import aligned, percent
+from speech_lstm.report.proportion import Proportion
+from speech_lstm.report.tables import align, percent
 
 RECALL = 0.95  # of the commands, at which false accepts are compared
 RESAMPLED = 1000  # times, for the intervals
@@ -59,8 +59,8 @@ class Separation:
     auc: float
     interval: tuple[float, float]  # 95 %, bootstrap
     gain: tuple[float, float]
-    at_recall: Share  # unknown words accepted by the threshold that accepts 95 % of the commands
-    at_plain: Share  # by the one that accepts as many commands as the plain answer does
+    at_recall: Proportion  # unknown words accepted by the threshold that accepts 95 % of the commands
+    at_plain: Proportion  # by the one that accepts as many commands as the plain answer does
     curve: NDArray[np.float64]  # [2, points]: unknown words and commands accepted, 0..1, as the threshold falls
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,8 +82,8 @@ class OpenSet:
     """
 
     words: str  # which unknown words
-    plain_commands: Share
-    plain_unknown: Share
+    plain_commands: Proportion
+    plain_unknown: Proportion
     separations: tuple[Separation, ...]
 
     @property
@@ -111,7 +111,7 @@ class OpenSet:
             [
                 f"open set: {self.name}",
                 f"the plain answer accepts {recall}, {accepted(self.plain_unknown)} of unknown words",
-                *aligned(rows, "lrrrrr"),
+                *align(rows, "lrrrrr"),
             ]
         )
 
@@ -127,7 +127,7 @@ class OpenSet:
         }
 
 
-def accepted(share: Share) -> str:
+def accepted(share: Proportion) -> str:
     """`8.7 % (5.5–13.5)`: with its 95 % interval."""
     low, high = share.interval or (0.0, 1.0)
     return f"{percent(share.share)} ({100 * low:.1f}–{100 * high:.1f})"
@@ -148,7 +148,7 @@ def open_set(
     known = logits[np.asarray(commands)[logits[:, commands].argmax(axis=1)] == truth]
     if not len(known) or not len(unknown):
         return None
-    plain = [Share(int(np.isin(part.argmax(axis=1), commands).sum()), len(part)) for part in (known, unknown)]
+    plain = [Proportion(int(np.isin(part.argmax(axis=1), commands).sum()), len(part)) for part in (known, unknown)]
     ours, theirs = command_scores(known, labels), command_scores(unknown, labels)
     areas = {name: Areas(ours[name], theirs[name]) for name in ours}
     drawn = resampled(areas, len(known), len(unknown))
@@ -203,12 +203,12 @@ class Areas:
         return np.stack(shares[::-1])
 
 
-def false_accepts(commands: NDArray[np.float64], unknown: NDArray[np.float64], count: int) -> Share:
+def false_accepts(commands: NDArray[np.float64], unknown: NDArray[np.float64], count: int) -> Proportion:
     """Unknown words that score no less than the command of place `count` from the top."""
     if count == 0:
-        return Share(0, len(unknown))
+        return Proportion(0, len(unknown))
     threshold = np.sort(commands)[-count]
-    return Share(int((unknown >= threshold).sum()), len(unknown))
+    return Proportion(int((unknown >= threshold).sum()), len(unknown))
 
 
 def interval(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_lstm.report.proportion import Share
+from speech_lstm.report.proportion import Proportion
 from speech_lstm.report.tables import percent
 
 BINS = 15  # of equal width, as Guo et al. (2017) take them
@@ -47,9 +47,9 @@ class Calibration:
         return float(np.abs(self.hits - self.confidence).sum() / self.counts.sum())
 
     @property
-    def shares(self) -> list[Share]:
+    def shares(self) -> list[Proportion]:
         """The accuracy of each bin."""
-        return [Share(int(hits), int(of)) for hits, of in zip(self.hits, self.counts, strict=True)]
+        return [Proportion(int(hits), int(of)) for hits, of in zip(self.hits, self.counts, strict=True)]
 
     def table(self) -> str:
         """For the terminal."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from speech_lstm.config import UNKNOWN
-from speech_lstm.report.tables import aligned, percent, span
+from speech_lstm.report.tables import align, percent, span
 
 if TYPE_CHECKING:
-    from speech_lstm.report.proportion import Share
+    from speech_lstm.report.proportion import Proportion
     from speech_lstm.training.evaluation import Evaluation
 
 WIDTH = 100  # columns
@@ -48,7 +48,7 @@ def label_lines(evaluation: Evaluation) -> list[str]:
         ]
         for score in evaluation.scores
     ]
-    lines = aligned([["label", "recordings", "precision", "recall", "F1"], *rows], "lrrrr")
+    lines = align([["label", "recordings", "precision", "recall", "F1"], *rows], "lrrrr")
     if any("–" in row for row in rows):
         lines.append("–: there was nothing to divide by (no such recording, or the label was never given)")
     return lines
@@ -58,7 +58,7 @@ def share_lines(evaluation: Evaluation) -> list[str]:
     """Commands recognised, unknown words and silence taken for commands: those of which there were any."""
     if len(evaluation.commands()) == len(evaluation.labels):
         return []  # every label is a command: the headline has said it
-    shares: list[tuple[str, Share | None]] = [
+    shares: list[tuple[str, Proportion | None]] = [
         ("commands recognised", evaluation.command_recall),
         ("unknown words taken for a command", evaluation.unknown_accepted),
         ("silence taken for a command", evaluation.silence_accepted),
@@ -68,7 +68,7 @@ def share_lines(evaluation: Evaluation) -> list[str]:
         if share and share.interval:
             hits = f"{share.hits:,} of {share.of:,}"
             rows.append([name, percent(share.share), span(share.interval), hits])
-    return aligned([["", "share", "95 % interval", "recordings"], *rows], "lrrr") if rows else []
+    return align([["", "share", "95 % interval", "recordings"], *rows], "lrrr") if rows else []
 
 
 def confusion_lines(evaluation: Evaluation) -> list[str]:
@@ -105,7 +105,7 @@ def confusion_pairs(evaluation: Evaluation, most: int = 15) -> list[str]:
         for r, c in pairs[:most]
     ]
     head = ["truth", "answer", "recordings", "of the truth's"]
-    return ["most frequent confusions", *aligned([head, *body], "llrr")]
+    return ["most frequent confusions", *align([head, *body], "llrr")]
 
 
 def word_lines(evaluation: Evaluation, most: int) -> list[str]:
@@ -118,7 +118,7 @@ def word_lines(evaluation: Evaluation, most: int) -> list[str]:
         commands = ", ".join(f"{label} {number:,}" for label, number in word.taken_for.items())
         rows.append([shorten(word.word, LABEL), f"{word.clips:,}", f"{word.accepted:,}", shorten(commands, 50)])
     rest, never = accepted[most:], len(evaluation.words) - len(accepted)
-    lines = ["unknown words taken for a command", *aligned(rows, "lrrl")]
+    lines = ["unknown words taken for a command", *align(rows, "lrrl")]
     if rest:
         lines.append(f"and {len(rest):,} more words, {sum(word.accepted for word in rest):,} times together")
     if never:
@@ -145,7 +145,7 @@ def mistake_lines(evaluation: Evaluation, most: int) -> list[str]:
     room = WIDTH - sum(max(width, 11) + 2 for width in widest)
     rows = [[*row[:3], shorten(row[3], room, keep_end=True)] for row in rows]
     head = ["probability", "truth", "answer", "recording"]
-    return ["most confident mistakes", *aligned([head, *rows], "rlll")]
+    return ["most confident mistakes", *align([head, *rows], "rlll")]
 
 
 def shorten(text: str, width: int, keep_end: bool = False) -> str:

@@ -19,7 +19,7 @@ from speech_lstm.corpus.speech_commands import Split, scan
 from speech_lstm.corpus.task import Task
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.recognition.recognizer import Recognizer
-from speech_lstm.report.proportion import Share
+from speech_lstm.report.proportion import Proportion
 from speech_lstm.report.tables import percent, span
 from speech_lstm.training import report
 from speech_lstm.training.evaluation import Evaluation, evaluate_scores
@@ -80,7 +80,7 @@ class Scores:
         """A report for the terminal."""
         parts = [self.evaluation.table()]
         if self.unseen and (accepted := self.unseen.unknown_accepted):
-            refused = Share(accepted.of - accepted.hits, accepted.of)
+            refused = Proportion(accepted.of - accepted.hits, accepted.of)
             told = (
                 f"words never heard in training: {refused.hits} of {refused.of} recordings refused, "
                 f"{percent(refused.share)} (95 % interval {span(refused.interval or (0.0, 1.0))})"
