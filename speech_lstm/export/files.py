@@ -23,7 +23,7 @@ from speech_lstm.export.parity import (
 from speech_lstm.files import atomic_path, byte_size
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.model.onnx_file import STREAM_SUFFIX, open_session
-from speech_lstm.recognition.onnx_model import beginning
+from speech_lstm.recognition.onnx_model import initial_state
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -92,7 +92,7 @@ def answer_with(session: InferenceSession) -> Answer:
 
 def stream_with(session: InferenceSession) -> Answer:
     """The logits [1, labels] after samples [1, n], which follow those of the call before."""
-    state: dict[str, Any] = beginning(session)
+    state: dict[str, Any] = initial_state(session)
     names = ["logits", *(f"next.{name}" for name in state)]
 
     def stream(samples: Floats) -> Floats:

@@ -39,7 +39,7 @@ class Frames:
         """Add float32 [samples] to the stream."""
         self.samples = np.concatenate([self.samples, samples])
 
-    def between(self, first: int, last: int) -> Tensor:
+    def read(self, first: int, last: int) -> Tensor:
         """The features of the frames first … last−1: float32 [1, frames, size]."""
         if last > self.end:
             config = self.front_end.config
@@ -73,16 +73,16 @@ class FrameScorer:
         self.row = 0  # number of the next window
 
     @torch.inference_mode()
-    def __call__(self, samples: NDArray[np.float32], wanted: NDArray[np.bool_]) -> NDArray[np.float32]:
+    def __call__(self, samples: NDArray[np.float32], selected: NDArray[np.bool_]) -> NDArray[np.float32]:
         self.frames.append(samples)
-        found = [np.zeros((0, len(self.labels)), np.float32)]
-        for first, last in runs(wanted):
+        rows = [np.zeros((0, len(self.labels)), np.float32)]
+        for first, last in runs(selected):
             for start in range(self.row + first, self.row + last, BATCH):
                 logits = self.logits(start, min(start + BATCH, self.row + last))
-                found.append(logits.softmax(1).cpu().numpy())
-        self.row += len(wanted)
+                rows.append(logits.softmax(1).cpu().numpy())
+        self.row += len(selected)
         self.frames.forget(self.row * self.step)
-        return np.concatenate(found)
+        return np.concatenate(rows)
 
     def logits(self, first: int, last: int) -> Tensor:
         """The logits [windows, labels] of the windows first … last−1."""
@@ -93,7 +93,7 @@ class WindowScorer(FrameScorer):
     """Runs the network over every whole window, in one or both directions."""
 
     def logits(self, first: int, last: int) -> Tensor:
-        frames = self.frames.between(first * self.step, (last - 1) * self.step + self.size)
+        frames = self.frames.read(first * self.step, (last - 1) * self.step + self.size)
         return self.network(windows(frames, self.size, self.step))
 
 
@@ -110,8 +110,8 @@ class CarriedScorer(FrameScorer):
         start, end = first * self.step, (last - 1) * self.step + self.size
         if first != self.next or self.hidden is None:  # after a gap, as in a stream that begins here
             self.carry, self.hidden = None, None
-        known = self.hidden.shape[1] if self.hidden is not None else 0
-        features = self.frames.between(start + known, end)
+        overlap = self.hidden.shape[1] if self.hidden is not None else 0
+        features = self.frames.read(start + overlap, end)
         new, self.carry = self.network.stack(self.network.normalise(features), carry=self.carry)
         hidden = new if self.hidden is None else torch.cat([self.hidden, new], 1)
         self.hidden, self.next = hidden[:, (last - first) * self.step :].clone(), last
@@ -123,7 +123,7 @@ def windows(frames: Tensor, size: int, step: int) -> Tensor:
     return frames[0].unfold(0, size, step).transpose(1, 2)
 
 
-def runs(wanted: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """The runs of neighbours that are wanted: the first and the one after the last."""
-    edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False))
+def runs(selected: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """The runs of selected windows: the first of each and the one after its last."""
+    edges = np.flatnonzero(np.diff(selected, prepend=False, append=False))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)

@@ -1,4 +1,4 @@
-"""A model file in its ONNX form, run by ONNX Runtime alone: nothing here imports torch."""
+"""An exported model, run by ONNX Runtime without torch."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 State = dict[str, NDArray[np.generic]]  # of a stream, by the names of the inputs
 
 # Windows at a time: more of them leave the cache, fewer load the weights more often. In int8 it is one, because
-# DynamicQuantizeLSTM has one scale for a batch: what else is heard must not change the answer.
+# DynamicQuantizeLSTM has one scale for a batch, and other windows must not change an answer.
 BATCH = 16
 
 
 class OnnxModel:
-    """What scores windows; see `speech_lstm.model.header.Header` for what else the file says."""
+    """Scores windows by an exported file; `header` has its other facts."""
 
     def __init__(self, path: Path) -> None:
-        """Raises ModelError, in one line, for a file that is no such model, is damaged or newer than this program."""
+        """Raises ModelError for a file that is not such a model, is damaged or newer than this program."""
         self.path = path
         self.session, self.header = read_session(path, KIND)
         self.labels, self.detection, self.features = self.header.labels, self.header.detection, self.header.features
@@ -36,58 +36,58 @@ class OnnxModel:
 
     @property
     def source(self) -> str:
-        """The digest of the model that the file was made of, see `speech_lstm.model.checkpoint.Model`."""
+        """The digest of the exported model, see `speech_lstm.model.checkpoint.Model`."""
         return self.fact("source")
 
     def fact(self, name: str) -> str:
-        """A text of the file's metadata that isn't in its header; empty where an older one hasn't it."""
+        """A text of the file's metadata outside its header; empty if an older file does not have it."""
         return str(json.loads(self.session.get_modelmeta().custom_metadata_map.get(name, '""')))
 
     def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The probability of every label in windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
-        return self.answers(windows, "probabilities")
+        return self.run(windows, "probabilities")
 
     def logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the soft-max of the posteriors is taken of: windows float32 [n, CLIP_SAMPLES] → [n, labels]."""
-        return self.answers(windows, "logits")
+        """The posteriors before the soft-max: windows float32 [n, CLIP_SAMPLES] → float32 [n, labels]."""
+        return self.run(windows, "logits")
 
-    def answers(self, windows: NDArray[np.float32], output: str) -> NDArray[np.float32]:
-        """One of the outputs for windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
-        found: list[NDArray[np.float32]] = []
+    def run(self, windows: NDArray[np.float32], output: str) -> NDArray[np.float32]:
+        """One of the file's outputs for windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
+        rows: list[NDArray[np.float32]] = []
         for start in range(0, len(windows), self.batch):
             part = windows[start : start + self.batch]
             batch = np.ascontiguousarray(part, np.float32)  # windows may overlap in memory
-            found += self.session.run([output], {"waveforms": batch})
-        if len(found) == 1:
-            return found[0]
-        return np.concatenate([np.zeros((0, len(self.labels)), np.float32), *found])
+            rows += self.session.run([output], {"waveforms": batch})
+        if len(rows) == 1:
+            return rows[0]
+        return np.concatenate([np.zeros((0, len(self.labels)), np.float32), *rows])
 
     def scorer(self, hop: int) -> Scorer:
-        """What scores the windows of a stream, `hop` samples apart: a multiple of the front end's hop.
+        """A scorer of the windows of a stream, `hop` samples apart: a multiple of the front end's hop.
 
-        Where the frame-by-frame form of the same network lies beside the file, each frame is read once. Raises
-        ModelError where that is another's.
+        If the folder has the frame-by-frame form of the same network, each frame is read once. Raises ModelError if
+        that form is of another model.
         """
-        beside = self.path.with_suffix(STREAM_SUFFIX)
-        if self.header.network.bidirectional or not beside.exists():
+        stream_file = self.path.with_suffix(STREAM_SUFFIX)
+        if self.header.network.bidirectional or not stream_file.exists():
             return WaveformScorer(self.labels, hop, self.posteriors)
-        stream = OnnxStream(beside, hop)
+        stream = OnnxStream(stream_file, hop)
         if stream.header != self.header:
-            raise ModelError(f"{beside}: was made of another model than {self.path}; export both anew")
+            raise ModelError(f"{stream_file}: is of another model than {self.path}; export both again")
         return stream
 
 
 class OnnxStream:
-    """What scores the windows of a stream one after another, each frame once: of a network that reads forwards.
+    """Scores the windows of a stream one after another and reads each frame once, by a network that reads forwards.
 
-    The windows follow each other at `hop` samples, a multiple of the front end's.
+    The windows are `hop` samples apart, a multiple of the front end's hop.
     """
 
     def __init__(self, path: Path, hop: int) -> None:
         """Raises ModelError as `OnnxModel` does."""
         self.session, self.header = read_session(path, STREAM_KIND)
         self.labels, self.detection, self.hop = self.header.labels, self.header.detection, hop
-        self.outputs = ["probabilities", *(f"next.{name}" for name in beginning(self.session))]
+        self.outputs = ["probabilities", *(f"next.{name}" for name in initial_state(self.session))]
         self.reset()
 
     def reset(self) -> None:
@@ -95,37 +95,33 @@ class OnnxStream:
         self.samples = np.zeros(0, np.float32)  # from the next window's start
         self.state: State | None = None
 
-    def __call__(self, samples: NDArray[np.float32], wanted: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Hear float32 [samples] that follow those of the last call and end with a window, the last of so many new
-        ones as `wanted` bool [n] has items; returns the posteriors of those wanted, float32 [wanted, labels].
-
-        The first window begins with the first sample. After one that isn't wanted the next begins a stream anew.
-        """
-        held = np.concatenate([self.samples, samples])
-        answers = [np.zeros((0, len(self.labels)), np.float32)]
-        for i, asked in enumerate(wanted):
-            window = held[i * self.hop :][:CLIP_SAMPLES]
-            if asked:
-                answers.append(self.hear(window if self.state is None else window[-self.hop :]))
+    def __call__(self, samples: NDArray[np.float32], selected: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """See `posteriors.Scorer`. After a window that is not selected, the state is the initial one again."""
+        joined = np.concatenate([self.samples, samples])
+        rows = [np.zeros((0, len(self.labels)), np.float32)]
+        for i, is_selected in enumerate(selected):
+            window = joined[i * self.hop :][:CLIP_SAMPLES]
+            if is_selected:
+                rows.append(self.step(window if self.state is None else window[-self.hop :]))
             else:
                 self.state = None
-        self.samples = held[len(wanted) * self.hop :].copy()
-        return np.concatenate(answers)
+        self.samples = joined[len(selected) * self.hop :].copy()
+        return np.concatenate(rows)
 
-    def hear(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The posteriors [1, labels] at the end of these samples [n], the first of a stream or those that follow."""
-        state = self.state or beginning(self.session)
-        found, *after = self.session.run(self.outputs, {"samples": np.ascontiguousarray(samples)[None], **state})
+    def step(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The posteriors [1, labels] at the end of samples [n]: a whole window, or a hop that follows the state."""
+        state = self.state or initial_state(self.session)
+        posteriors, *after = self.session.run(self.outputs, {"samples": np.ascontiguousarray(samples)[None], **state})
         self.state = dict(zip(state, after, strict=True))
-        return found
+        return posteriors
 
 
-def beginning(session: InferenceSession) -> State:
-    """The state of a stream of which nothing was heard, for the inputs of a frame-by-frame session by their names."""
+def initial_state(session: InferenceSession) -> State:
+    """The state at the start of a stream, for the inputs of a frame-by-frame session by their names."""
     kinds: dict[str, type[np.generic]] = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
     state: State = {}
     for item in session.get_inputs()[1:]:
-        # Of the sizes that are free, all but the batch count what was heard: nothing.
+        # Of the free sizes, all but the batch count past samples or frames: none.
         shape = [size if isinstance(size, int) else int(size == "batch") for size in item.shape]
         state[item.name] = np.zeros(shape, kinds[item.type])
     return state

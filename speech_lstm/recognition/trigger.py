@@ -1,6 +1,6 @@
 """Rows of posteriors → commands: the decision alone, without audio and without a network.
 
-It is quick enough to be run over hours of stored rows for one threshold after another.
+It is fast enough to run over hours of stored rows for one threshold after another.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from speech_lstm.config import DetectionConfig, commands_of
 HOP_SECONDS = 0.1  # from row to row
 SMOOTHED_SECONDS = 0.3  # of rows that are averaged
 RELEASE = 0.5  # of a word's threshold: below it a word that fired can fire again
-# A smoothed row looks back on 1.2 s. When nearly so much has passed, what made the word fire has left it: a posterior
-# that is still high is the word said again, without a fall between.
+# A smoothed row covers 1.2 s. After nearly as much, the sound that made the word fire has left it: a posterior that
+# is still high means that the word was said again, without a fall in between.
 AGAIN_SECONDS = 1.1
-REFRACTORY_SECONDS = 0.5  # after a word fired, in which it doesn't, whatever its posterior does
-LOCKOUT_SECONDS = 0.3  # after any word fired, in which none does: one utterance is one command
+REFRACTORY_SECONDS = 0.5  # after a word fired, in which the same word does not, whatever its posterior does
+LOCKOUT_SECONDS = 0.3  # after any word fired, in which no word does: one utterance is one command
 
 
 class Firing(NamedTuple):
-    """A command that was decided on."""
+    """A command that has been decided."""
 
     label: str
     probability: float  # smoothed
-    time: float  # seconds: that of the row at which it was decided
+    time: float  # of the row that decided it, seconds
     scores: NDArray[np.float32]  # [labels], the smoothed row
 
 
 class Trigger:
-    """Call it with rows that follow each other, any number at a time; it returns the commands decided on with them.
+    """Call it with successive rows, any number at a time; it returns the commands that they decide.
 
-    A word fires when its posterior, averaged over SMOOTHED_SECONDS, passes its threshold; of several the one with
-    the highest. It fires again when it has fallen below RELEASE of the threshold in between, but not within
-    REFRACTORY_SECONDS; or after AGAIN_SECONDS without a fall. `_unknown_` and `_silence_` never fire. What is
-    decided depends on the rows alone, not on how many come at a time.
+    A word fires when its posterior, averaged over SMOOTHED_SECONDS, passes its threshold; of several, the one with
+    the highest posterior. It fires again once it has fallen below RELEASE of the threshold in between, but not within
+    REFRACTORY_SECONDS; or after AGAIN_SECONDS without a fall. `_unknown_` and `_silence_` never fire. The commands
+    depend on the rows alone, not on how many come at a time.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Trigger:
         threshold: float | None = None,
         hop_seconds: float = HOP_SECONDS,
     ) -> None:
-        """`threshold` takes the place of those in `detection`, for all words."""
+        """`threshold` replaces those in `detection`, for all words."""
         self.labels = tuple(labels)
         self.words = np.array([labels.index(command) for command in commands_of(labels)], np.intp)
         thresholds = [detection.threshold(labels[i]) if threshold is None else threshold for i in self.words]
@@ -65,41 +65,41 @@ class Trigger:
         self.recent = np.zeros((0, len(self.labels)), np.float32)  # the last rows, fewer than `smoothed`
         self.scores = np.zeros(len(self.labels), np.float32)  # [labels], the newest smoothed row
         self.rows = 0
-        self.falls = np.zeros(len(self.words), np.int64)  # rows in which each word lay below its release
+        self.falls = np.zeros(len(self.words), np.int64)  # rows in which each word was below its release
         self.fired = np.full(len(self.words), -self.again)  # number of the row at which each word last fired
         self.fallen = np.full(len(self.words), -1)  # what `falls` was then
 
     def __call__(self, times: NDArray[np.float64], posteriors: NDArray[np.float32]) -> list[Firing]:
-        """Take in rows float32 [n, labels] of the times float64 [n], in seconds, one hop apart."""
+        """Process rows float32 [n, labels] of the times float64 [n], in seconds, one hop apart."""
         if not len(posteriors):
             return []
         rows = self.smooth(posteriors)
         heights = rows[:, self.words]
         falls = self.falls + np.cumsum(heights < self.releases, 0)
-        found = []
+        firings = []
         for i in np.flatnonzero((heights >= self.thresholds).any(1)).tolist():
             if (word := self.consider(self.rows + i, heights[i], falls[i])) is not None:
                 probability, label = float(heights[i, word]), self.labels[self.words[word]]
-                found.append(Firing(label, probability, float(times[i]), rows[i].copy()))
+                firings.append(Firing(label, probability, float(times[i]), rows[i].copy()))
         self.scores, self.falls = rows[-1].copy(), falls[-1].copy()
         self.rows += len(rows)
-        return found
+        return firings
 
     def smooth(self, posteriors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Each row's mean with the rows just before it, of which there are fewer at the beginning."""
-        known = len(self.recent)
+        """Each row's mean with the rows just before it, which are fewer at the beginning."""
+        recent = len(self.recent)
         rows = np.concatenate([self.recent, posteriors])
         total = np.zeros_like(posteriors)
         count = np.zeros((len(posteriors), 1), np.float32)
         for back in range(self.smoothed):
-            first = max(0, back - known)  # of the new rows, that has a row so far back
-            total[first:] += rows[known + first - back : len(rows) - back]
+            first = max(0, back - recent)  # of the new rows, that has a row so far back
+            total[first:] += rows[recent + first - back : len(rows) - back]
             count[first:] += 1
         self.recent = rows[max(0, len(rows) - self.smoothed + 1) :].copy()
         return total / count
 
     def consider(self, row: int, heights: NDArray[np.float32], falls: NDArray[np.int64]) -> int | None:
-        """Which word fires at a row, given the words' smoothed posteriors there and their falls, if one does."""
+        """The word that fires at a row, if one does, by the words' smoothed posteriors and falls at that row."""
         since = row - self.fired
         if since.min() < self.lockout:
             return None
