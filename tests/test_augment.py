@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from speech_lstm.audio.augment import Augment, Draws, decibels, inside, level, splice
+from speech_lstm.audio.augment import Augment, Draws, decibels, level, mask_of, splice
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, AugmentConfig, FeatureConfig
 from speech_lstm.errors import ConfigError
 
@@ -225,10 +225,10 @@ def test_a_mask_lies_inside_and_is_as_wide_as_drawn(length: int, width: float, s
     start = torch.rand(50, 1, generator=torch.Generator().manual_seed(seed))
     start[0], start[1] = 0, 1 - 2**-24  # the first and the last that can be drawn
     masks = torch.stack([start, torch.full((50, 1), width)], dim=-1)
-    covered = inside(length, masks)
-    assert covered.shape == (50, length)
-    assert (covered.sum(1) == min(length, torch.tensor(width).round())).all()
-    edges = covered.int().diff(dim=1, prepend=torch.zeros(50, 1), append=torch.zeros(50, 1))
+    places = mask_of(length, masks)
+    assert places.shape == (50, length)
+    assert (places.sum(1) == min(length, torch.tensor(width).round())).all()
+    edges = places.int().diff(dim=1, prepend=torch.zeros(50, 1), append=torch.zeros(50, 1))
     assert ((edges == 1).sum(1) <= 1).all()  # in one piece
 
 

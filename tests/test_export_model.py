@@ -152,7 +152,7 @@ def test_a_recogniser_of_the_onnx_form_answers_as_that_of_torch(demo: Path, tmp_
         (word.label, word.start, word.end) for word in expected
     ]
     assert found
-    with pytest.raises(ModelError, match="can't be looked into"):
+    with pytest.raises(ModelError, match="cannot be looked into"):
         ours.look_inside(recordings[0])
 
 
@@ -274,7 +274,7 @@ def test_commands_take_either_form(folder: Path, demo: Path, capsys: pytest.Capt
     status, told, _ = call(capsys, "classify", recording, "--model", folder / "model.onnx")
     assert status == 0
     assert told.startswith(str(recording))
-    assert "can't be looked into" in refusal(capsys, "gates", recording, "--model", folder / "model.onnx")
+    assert "cannot be looked into" in refusal(capsys, "gates", recording, "--model", folder / "model.onnx")
 
 
 def test_the_name_of_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -113,8 +113,8 @@ with microphone.Microphone(block_seconds=0.02) as source:
 
 TWO_AT_ONCE = """
 import os, sys
-from speech_lstm.audio.native_stderr import native_stderr_silenced
-first, second = native_stderr_silenced(), native_stderr_silenced()
+from speech_lstm.audio.native_stderr import silence_native_stderr
+first, second = silence_native_stderr(), silence_native_stderr()
 before = sys.stderr
 first.__enter__()
 os.write(2, b"C one\\n")
@@ -259,13 +259,13 @@ def test_a_device_that_leaves_is_waited_for_and_heard_again(tmp_path: Path, devi
         virtual.kill()
         playing.wait()
         # On a busy machine the silence of a device that went away may be noticed first.
-        assert re.match(r".+: the device (went away|gave no sound for 2 s); it is waited", process.stdout.readline())
+        assert re.match(r".+: the device (went away|gave no sound for 2 s); ", process.stdout.readline())
         virtual.start()
         assert process.stdout.readline() == "back\n"
         playing = virtual.start_playing(tmp_path / "sine.wav")
         assert process.stdout.readline() == "sound\n"
         virtual.stop()
-        assert "gave no sound for 2 s; it is waited for" in process.stdout.readline()
+        assert "gave no sound for 2 s; it is reopened" in process.stdout.readline()
         virtual.go_on()
         assert process.stdout.readline() == "back\n"
         output, errors = process.communicate("end\n", timeout=SLOW)
@@ -283,7 +283,7 @@ def test_it_ends_while_a_device_that_hangs_is_waited_for() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
         virtual.stop()
-        assert "it is waited for" in process.stdout.readline()
+        assert "it is reopened" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
     assert errors == "still here\n"
@@ -344,7 +344,7 @@ def test_only_what_c_code_prints_is_silenced() -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, -0.1, 2.0, float("nan")])
 def test_blocks_of_an_impossible_length_are_refused(seconds: float) -> None:
-    with pytest.raises(MicrophoneError, match=r"take 0\.005 s to 1 s"):
+    with pytest.raises(MicrophoneError, match=r"choose 0\.005 s to 1 s"):
         Microphone(block_seconds=seconds)
 
 

@@ -61,10 +61,10 @@ def test_the_view_while_the_device_goes_away_and_comes_back(words: Path) -> None
             assert {len(row) for row in rows[:39]} == {120}
             assert rows[3:11] == [f"│ {'▀' * 116} │"] * 8
             virtual.kill()
-            wait_for(lambda: "it is waited for" in terminal.screen())
+            wait_for(lambda: "it is reopened" in terminal.screen())
             assert terminal.screen().splitlines()[12].startswith("╰─ default: the device ")
             virtual.start()
-            wait_for(lambda: "it is waited for" not in terminal.screen())
+            wait_for(lambda: "it is reopened" not in terminal.screen())
             virtual.play(words)
             wait_for(lambda: len(commands_of(terminal.screen())) == 4)
             terminal.press("C-c")

@@ -1,7 +1,7 @@
-"""Random changes of a batch of recordings, on the device that trains; no loop over its recordings.
+"""Random changes of a batch of recordings, on the device that trains, without a loop over its recordings.
 
-A seed decides everything: `Augment.draw` draws the numbers of a whole batch, `Draws.rows` takes one
-process's share of them, so that several processes see what one would have seen.
+A seed decides everything: `Augment.draw` draws the numbers of a whole batch, `Draws.rows` selects those of one
+process, so that several processes together compute what one would have computed.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from speech_lstm.audio.mfcc import row_slices
 from speech_lstm.audio.timbre import CURVES, Timbre
 from speech_lstm.config import SAMPLE_RATE, AugmentConfig, FeatureConfig
 
-QUIETEST_NOISE = 1e-6  # level below which noise is taken for digital silence and not made louder still
-SPLICE_FADE = 80.0  # samples (5 ms) in which the logistic crossing from one half to the other changes e-fold
+QUIETEST_NOISE = 1e-6  # level; quieter noise is digital silence, which is not raised further
+SPLICE_FADE = 80.0  # samples (5 ms): the time constant of the logistic fade from one half to the other
 
 
 @dataclass(frozen=True)
 class Draws:
-    """The random numbers of a batch: each field has one row for each recording."""
+    """The random numbers of a batch; each field has one row for each recording."""
 
     rate: Tensor  # [batch] samples read for each sample written
     shift: Tensor  # [batch] samples, later is positive
     gain: Tensor  # [batch] factor
     noise_start: Tensor  # [batch] first sample of the noise, int64
     noise_snr: Tensor  # [batch] dB
-    noise_volume: Tensor  # [batch] factor; 0 where there is no noise
-    silence_start: Tensor  # [batch] first sample of the noise that is shown as silence, int64
+    noise_volume: Tensor  # [batch] factor; 0 for no noise
+    silence_start: Tensor  # [batch] first sample of the noise that is the recording of a silent row, int64
     silence_volume: Tensor  # [batch] factor
-    time_masks: Tensor  # [batch, masks, 2] start and width, as shares of the frames
+    time_masks: Tensor  # [batch, masks, 2] start as a share of the frames, width in frames
     frequency_masks: Tensor  # [batch, masks, 2] start as a share, width in coefficients
     stretch: Tensor  # [batch] factor on every frequency
     response: Tensor  # [batch, CURVES] dB
@@ -42,7 +42,7 @@ class Draws:
 
 
 class Augment:
-    """Time shift, speed, level, background noise, timbre and SpecAugment, as the settings say.
+    """Time shift, speed, level, background noise, timbre and SpecAugment, by the settings.
 
     `noise` is one long waveform, float32 [samples], at least `samples` long, on the device that trains.
     """
@@ -56,7 +56,7 @@ class Augment:
         self.time = torch.arange(samples, device=noise.device)
 
     def draw(self, batch: int, seed: int) -> Draws:
-        """The numbers for a batch, from the seed alone; drawn on the CPU so that every device gets the same."""
+        """The numbers of a batch, from the seed alone; drawn on the CPU, so they are the same for every device."""
         config, random = self.config, torch.Generator().manual_seed(seed)
 
         def uniform(low: float, high: float, *shape: int) -> Tensor:
@@ -89,23 +89,22 @@ class Augment:
         return Draws(**{item.name: getattr(draws, item.name).to(device) for item in fields(draws)})
 
     def shift_more(self, draws: Draws, unknown: Tensor) -> Draws:
-        """The same draws, but for the rows that are `unknown`, bool [batch], which go up to `unknown_shift_ms`."""
+        """The same draws, except that `unknown` rows, bool [batch], are shifted up to `unknown_shift_ms`."""
         config = self.config
         if config.unknown_shift_ms <= config.shift_ms:
             return draws
-        further = (draws.shift * (config.unknown_shift_ms / config.shift_ms)).round()
-        return replace(draws, shift=torch.where(unknown, further, draws.shift))
+        shift = (draws.shift * (config.unknown_shift_ms / config.shift_ms)).round()
+        return replace(draws, shift=torch.where(unknown, shift, draws.shift))
 
     def waveforms(self, waveforms: Tensor, silent: Tensor, draws: Draws) -> Tensor:
         """Changed copies of waveforms float32 [batch, samples]; rows that are `silent` [batch] are noise."""
         changed = torch.empty_like(waveforms)
         for rows in row_slices(waveforms):
-            part = waveforms[rows], silent[rows], draws.rows(rows.start, rows.stop)
-            changed[rows] = self.changed(*part)
+            changed[rows] = self.change(waveforms[rows], silent[rows], draws.rows(rows.start, rows.stop))
         return changed
 
-    def changed(self, waveforms: Tensor, silent: Tensor, draws: Draws) -> Tensor:
-        """What `waveforms` gives, for a part of a batch."""
+    def change(self, waveforms: Tensor, silent: Tensor, draws: Draws) -> Tensor:
+        """As `waveforms`, for a part of a batch."""
         silence = self.windows[draws.silence_start[silent]].mul_(draws.silence_volume[silent, None])
         waveforms = waveforms.index_put((silent,), silence)
         if self.config.shift_ms or self.config.speed:
@@ -119,51 +118,50 @@ class Augment:
         return waveforms.addcmul_(noise, volume[:, None]).clamp_(-1, 1)
 
     def resample(self, waveforms: Tensor, draws: Draws) -> Tensor:
-        """Shift and speed in one reading: linear interpolation at (t − middle − shift) · rate + middle."""
+        """Shift and speed in one pass: linear interpolation at (t − middle − shift) · rate + middle."""
         middle = self.samples / 2
         offset = middle - (middle + draws.shift) * draws.rate
         position = torch.addcmul(offset[:, None], self.time, draws.rate[:, None])
         whole = position.floor()
         part = position.sub_(whole)
-        # Two zeros on either side stand for everything outside the recording.
+        # Two zeros on either side represent everything outside the recording.
         padded = torch.nn.functional.pad(waveforms, (2, 2))
         index = whole.clamp_(-2, self.samples).long().add_(2)
         return padded.gather(1, index).lerp_(padded.gather(1, index.add_(1)), part)
 
     def features(self, features: Tensor, draws: Draws) -> Tensor:
-        """Timbre, then SpecAugment on features [batch, frames, size]: masked stretches take the recording's mean."""
+        """Timbre, then SpecAugment on features [batch, frames, size]: masked parts become the recording's mean."""
         if self.config.tract or self.config.response_db:
             features = self.timbre(features, draws.stretch, draws.response)
         if not (self.config.time_masks or self.config.frequency_masks):
             return features
         _, frames, size = features.shape
-        hidden = inside(frames, draws.time_masks)[:, :, None] | inside(size, draws.frequency_masks)[:, None, :]
-        return torch.where(hidden, features.mean(1, keepdim=True), features)
+        masked = mask_of(frames, draws.time_masks)[:, :, None] | mask_of(size, draws.frequency_masks)[:, None, :]
+        return torch.where(masked, features.mean(1, keepdim=True), features)
 
 
-def inside(length: int, masks: Tensor) -> Tensor:
-    """Which of `length` places [batch, length] any of the masks [batch, masks, 2] covers."""
+def mask_of(length: int, masks: Tensor) -> Tensor:
+    """The places of `length` that any of the masks [batch, masks, 2] covers: bool [batch, length]."""
     start, width = masks[..., 0], masks[..., 1].round().clamp(max=length)
     start = (start * (length - width + 1)).floor()
     place = torch.arange(length, device=masks.device)
-    covered = (place >= start[..., None]) & (place < (start + width)[..., None])
-    return covered.any(1)
+    return ((place >= start[..., None]) & (place < (start + width)[..., None])).any(1)
 
 
 def splice(first: Tensor, second: Tensor) -> Tensor:
-    """The first half of one recording and the second half of another, each cut where half of its energy has
-    passed: float32 [batch, samples] both → [batch, samples]. What comes out is no word of either."""
-    cut, other_cut = halves(first), halves(second)
+    """The first half of one recording and the second half of another, each cut at half of its energy: both float32
+    [batch, samples] → [batch, samples]. The result is neither word."""
+    cut, other_cut = energy_middle(first), energy_middle(second)
     samples = first.shape[1]
     time = torch.arange(samples, device=first.device)
     index = time - cut + other_cut
     tail = second.gather(1, index.clamp(0, samples - 1)) * ((index >= 0) & (index < samples))
-    fade = torch.sigmoid((time - cut) / SPLICE_FADE)  # a hard cut would click, and the click would give it away
+    fade = torch.sigmoid((time - cut) / SPLICE_FADE)  # a hard cut would click, and the click would reveal the splice
     return torch.lerp(first, tail, fade)
 
 
-def halves(waveforms: Tensor) -> Tensor:
-    """Where half of the energy of waveforms [batch, samples] has passed: [batch, 1]."""
+def energy_middle(waveforms: Tensor) -> Tensor:
+    """The sample before which half of the energy of waveforms [batch, samples] lies: int64 [batch, 1]."""
     energy = waveforms.square().cumsum(1)
     return torch.searchsorted(energy, 0.5 * energy[:, -1:])
 

@@ -1,4 +1,4 @@
-"""The audio inputs of this machine: PortAudio's devices and the sources of a sound server."""
+"""The audio inputs of the machine: PortAudio's devices and the sources of a sound server."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from speech_lstm.audio.native_stderr import native_stderr_silenced
+from speech_lstm.audio.native_stderr import silence_native_stderr
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.errors import MicrophoneError, require
 
-NO_DEVICE = "no microphone found: connect one and see that the sound settings of the system show it"
-SERVER = "pulse"  # PortAudio's device of the sound server, PulseAudio's or PipeWire's, by way of ALSA
-SERVER_PATIENCE = 2.0  # seconds; a sound server that hangs never answers
+NO_DEVICE = "no microphone found: connect one and check that the system's sound settings show it"
+SERVER = "pulse"  # PortAudio's device of the sound server, PulseAudio or PipeWire, through ALSA
+ANSWER_SECONDS = 2.0  # for the sound server to answer; one that hangs never does
 
 
 @dataclass(frozen=True)
 class InputDevice:
-    """An audio input: its number, name, channels, default rate in Hz.
+    """An audio input: its number, name, channels and default rate in Hz.
 
-    `source` is what a sound server calls it, such as `alsa_output.usb-….monitor`; empty for PortAudio's own devices.
+    `source` is its name in the sound server, such as `alsa_output.usb-….monitor`; empty for PortAudio's own devices.
     """
 
     index: int
@@ -38,15 +38,15 @@ class InputDevice:
 
     @property
     def title(self) -> str:
-        """The name and, in parentheses, what the sound server calls it."""
+        """The name and, in parentheses, the name in the sound server."""
         return f"{self.name} ({self.source})" if self.source else self.name
 
 
 def list_devices() -> list[InputDevice]:
-    """The input devices in PortAudio's order, then the sources of the sound server; empty where there is none.
+    """The input devices in PortAudio's order, then the sources of the sound server; empty if there are none.
 
-    PortAudio looks once, when it is first used in a process; `refresh` lets it look again. Raises MicrophoneError
-    where PortAudio or its Python binding is missing.
+    PortAudio searches once, when it is first used in a process; `refresh` lets it search again. Raises
+    MicrophoneError if PortAudio is missing, and MissingPackageError without its Python binding.
     """
     binding = sounddevice()
     default = binding.default.device[0]
@@ -54,7 +54,7 @@ def list_devices() -> list[InputDevice]:
     devices = [
         InputDevice(
             index=index,
-            name=" ".join(entry["name"].split()),  # some drivers put line breaks into it
+            name=" ".join(entry["name"].split()),  # some drivers add line breaks
             channels=entry["max_input_channels"],
             rate=entry["default_samplerate"],
             default=index == default,
@@ -68,38 +68,38 @@ def list_devices() -> list[InputDevice]:
 
 
 def server_sources(first: int) -> list[InputDevice]:
-    """What a sound server offers to record from, monitors too, numbered from `first`; empty without one or pactl."""
+    """The sources of a sound server, monitors too, numbered from `first`; empty without a server or pactl."""
     try:
-        asked = subprocess.run(
+        listing = subprocess.run(
             ["pactl", "--format=json", "list", "sources"],
-            env=os.environ | {"LC_ALL": "C.UTF-8"},  # elsewhere its numbers have a comma, which isn't JSON
+            env=os.environ | {"LC_ALL": "C.UTF-8"},  # other locales write numbers with a comma, which is not JSON
             capture_output=True,
-            timeout=SERVER_PATIENCE,
+            timeout=ANSWER_SECONDS,
         )
-        found = json.loads(asked.stdout)
+        sources = json.loads(listing.stdout)
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return []
     devices = []
-    for place, item in enumerate(found):
+    for place, item in enumerate(sources):
         _, channels, rate = item["sample_specification"].split()  # such as "s16le 2ch 48000Hz"
         figures = int(channels.removesuffix("ch")), float(rate.removesuffix("Hz"))
         devices.append(InputDevice(first + place, item["description"], *figures, False, item["name"]))
     return devices
 
 
-def find_device(wanted: str | int | None, devices: list[InputDevice]) -> InputDevice:
-    """The device with this index, this name or this part of its name in any case; None is the default one.
+def find_device(name: str | int | None, devices: list[InputDevice]) -> InputDevice:
+    """The device with this index, name or part of its name, in any case; None is the default device.
 
-    Of several devices with exactly the same name the first is taken. Raises MicrophoneError, with what there
-    is, if there is no such device or more than one.
+    The first of several devices with exactly this name is chosen. Raises MicrophoneError, which lists the devices, if
+    there is no such device or more than one.
     """
     if not devices:
         raise MicrophoneError(NO_DEVICE)
-    if wanted is None:
-        if found := [device for device in devices if device.default]:
-            return found[0]
+    if name is None:
+        if defaults := [device for device in devices if device.default]:
+            return defaults[0]
         raise MicrophoneError(f"the system has no default microphone; choose a device of {_names(devices)}")
-    text = str(wanted).strip().casefold()
+    text = str(name).strip().casefold()
     for device in devices:
         if text and text in (device.name.casefold(), device.source.casefold(), device.title.casefold()):
             return device
@@ -110,12 +110,12 @@ def find_device(wanted: str | int | None, devices: list[InputDevice]) -> InputDe
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise MicrophoneError(f"{wanted!r} is part of {len(matches)} names; choose one of {_names(matches)}")
-    raise MicrophoneError(f"there is no input device {wanted!r}; choose one of {_names(devices)}")
+        raise MicrophoneError(f"{name!r} is part of {len(matches)} names; choose one of {_names(matches)}")
+    raise MicrophoneError(f"there is no input device {name!r}; choose one of {_names(devices)}")
 
 
 def device_table(devices: list[InputDevice]) -> str:
-    """The devices for people, one a line below a heading, with a star at the default one.
+    """A line for each device below a heading, with a star at the default one.
 
     Raises MicrophoneError if there are none.
     """
@@ -131,9 +131,9 @@ def device_table(devices: list[InputDevice]) -> str:
 
 
 def refresh() -> None:
-    """Let PortAudio look for the devices again; no stream may be open."""
+    """Let PortAudio search for the devices again; no stream may be open."""
     binding = sounddevice()
-    if binding._initialized:  # it is not where the last look failed
+    if binding._initialized:  # it is not after a search that failed
         binding._terminate()
     binding._initialize()
 
@@ -142,14 +142,14 @@ def refresh() -> None:
 def portaudio_index(device: InputDevice) -> Iterator[int]:
     """The number by which PortAudio opens the device inside the block.
 
-    A source of the sound server is opened as the device "pulse", which takes the source that the environment names.
+    A source of the sound server is opened as the device "pulse", which reads the source's name from the environment.
     """
     if not device.source:
         yield device.index
         return
     server = next((item.index for item in list_devices() if item.name == SERVER), None)
     if server is None:
-        raise MicrophoneError(f"{device.name}: the sound server is gone")
+        raise MicrophoneError(f"{device.name}: the sound server is gone; start it again")
     before = os.environ.get("PULSE_SOURCE")
     os.environ["PULSE_SOURCE"] = device.source
     try:
@@ -162,7 +162,7 @@ def portaudio_index(device: InputDevice) -> Iterator[int]:
 
 
 def sounddevice() -> ModuleType:
-    """The binding of PortAudio, which looks for the devices when it is first imported."""
+    """The binding of PortAudio, which searches for the devices when it is first imported."""
     require("sounddevice")
     try:
         import sounddevice
@@ -171,16 +171,16 @@ def sounddevice() -> ModuleType:
             "the microphone needs PortAudio: apt-get install libportaudio2 (Debian, Ubuntu) "
             "or dnf install portaudio (Fedora)"
         ) from error
-    except Exception as error:  # its own PortAudioError, which can't be imported either
-        raise MicrophoneError(f"PortAudio does not start ({host_reason(error)}); see the sound settings") from error
+    except Exception as error:  # its own PortAudioError, which cannot be imported either
+        raise MicrophoneError(f"PortAudio does not start ({host_reason(error)}); check the sound settings") from error
     return sounddevice
 
 
 def host_reason(error: BaseException | None) -> str:
-    """PortAudio's words in one line, without the name of the call and the number of the error."""
-    words = str(error.args[0]) if error and error.args else str(error)
+    """PortAudio's message in one line, without the name of the call and the number of the error."""
+    message = str(error.args[0]) if error and error.args else str(error)
     host: Any = error.args[2][2] if error and len(error.args) > 2 else ""
-    return " ".join((host or words.rpartition(": ")[2]).split()).rstrip(".")
+    return " ".join((host or message.rpartition(": ")[2]).split()).rstrip(".")
 
 
 def _names(devices: list[InputDevice]) -> str:
@@ -188,10 +188,10 @@ def _names(devices: list[InputDevice]) -> str:
 
 
 def play(samples: np.ndarray) -> None:
-    """Play float32 [samples] at 16 kHz on the default output; raises MicrophoneError where there is none."""
+    """Play float32 [samples] at 16 kHz on the default output; raises MicrophoneError if there is none."""
     binding = sounddevice()
     try:
-        with native_stderr_silenced():
+        with silence_native_stderr():
             binding.play(samples, SAMPLE_RATE, blocking=True)
     except (binding.PortAudioError, ValueError) as error:  # ValueError: there is no default output
-        raise MicrophoneError(f"it can't be played ({host_reason(error)}); see the sound settings") from error
+        raise MicrophoneError(f"cannot be played ({host_reason(error)}); check the sound settings") from error

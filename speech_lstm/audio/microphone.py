@@ -13,44 +13,44 @@ from typing import Any, Self
 import numpy as np
 
 from speech_lstm.audio.devices import find_device, host_reason, list_devices, portaudio_index, refresh, sounddevice
-from speech_lstm.audio.native_stderr import native_stderr_silenced
+from speech_lstm.audio.native_stderr import silence_native_stderr
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.errors import MicrophoneError
 
 MOST_CHANNELS = 8  # a microphone array; "64 channels" is a sound server that mixes down to any number itself
-OTHER_RATES = (48_000.0, 44_100.0, 16_000.0)  # Hz; tried where a device refuses the rate that it states
-QUEUE_SECONDS = 5.0  # audio that may wait for a busy program before blocks are lost
-FIRST_BLOCK_SECONDS = 6.0  # a wireless headset or an idle sound server takes its time to start
+OTHER_RATES = (48_000.0, 44_100.0, 16_000.0)  # Hz; tried if a device refuses the rate that it states
+QUEUE_SECONDS = 5.0  # of sound that may wait for a busy program before blocks are lost
+FIRST_BLOCK_SECONDS = 6.0  # a wireless headset or an idle sound server starts slowly
 STALL_SECONDS = 2.0  # without a block after the first: the device is gone
 CLOSE_SECONDS = 2.0  # a sound server that hangs never answers
 POLL_SECONDS = 0.1
-RETRY_SECONDS = 1.0  # from one look for a device that went away to the next
+RETRY_SECONDS = 1.0  # between attempts to reopen a device that went away
 
 
 class Microphone:
-    """An input device, open inside a `with` block; iterating it yields what is heard.
+    """An input device, open inside a `with` block; iterating it yields blocks of its sound.
 
     Every block is a 1-D float32 array at 16 kHz, nominally in ±1, the mean of the device's channels, about
-    `block_seconds` long (the resampler hands out a little less or more). The device runs at its own rate.
-    While it is open, what C libraries print to standard error is dropped (see `native_stderr`).
+    `block_seconds` long (the resampler returns a little less or more). The device runs at its own rate. While it is
+    open, messages of C libraries to standard error are dropped (see `native_stderr`).
 
-    A device that goes away while it is heard is waited for and taken again: meanwhile `hint` says so, and the
-    blocks are silence, so that the time of the stream goes on with the clock.
+    A device that goes away while it is open is reopened when it returns. Meanwhile `hint` reports it, and the blocks
+    are silence, so the time of the stream continues with the clock.
 
-    device: index, name or part of a name; None for the system's default.
-    Raises MicrophoneError for a device that isn't there (on construction), refuses (on entering), or gives no
-    sound from the start (while iterating).
+    `device` is an index, a name or a part of a name; None is the system's default. Raises MicrophoneError for a
+    device that is missing (on construction), refuses to open (on entering), or gives no sound from the start (while
+    iterating).
     """
 
     def __init__(self, device: str | int | None = None, block_seconds: float = 0.1) -> None:
         if not 0.005 <= block_seconds <= 1:
-            raise MicrophoneError(f"blocks of {block_seconds:g} s can't be read; take 0.005 s to 1 s")
+            raise MicrophoneError(f"blocks of {block_seconds:g} s are not supported; choose 0.005 s to 1 s")
         self.device = find_device(device, list_devices())
         self.block_seconds = block_seconds
         self.overruns = 0
         """Blocks that were lost, wholly or in part, because the program or the machine was too slow."""
         self.hint = ""
-        """One line about a device that is gone; empty while it is there."""
+        """One line about a device that is gone; empty while it is present."""
         self._by_default = device is None
         self._ended = threading.Event()
         self._blocks: queue.Queue[np.ndarray] = queue.Queue(max(2, round(QUEUE_SECONDS / block_seconds)))
@@ -60,7 +60,7 @@ class Microphone:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.enter_context(native_stderr_silenced())
+            stack.enter_context(silence_native_stderr())
             self._open()
             stack.callback(self._close)
             stack.callback(self._ended.set)
@@ -78,29 +78,29 @@ class Microphone:
     def __iter__(self) -> Iterator[np.ndarray]:
         if self._stream is None:
             raise MicrophoneError("the microphone is not open; use it in a with block")
-        patience, came = FIRST_BLOCK_SECONDS, 0.0
+        timeout, last = FIRST_BLOCK_SECONDS, 0.0
         while True:
-            block = self._next_block(patience)
-            if block is None and not came:
+            block = self._next_block(timeout)
+            if block is None and not last:
                 raise MicrophoneError(
-                    f"{self.device.name}: the device {self._trouble(patience)}; see that it is connected and the "
+                    f"{self.device.name}: the device {self._fault(timeout)}; check that it is connected and the "
                     "sound server runs, then start again"
                 )
             if block is None:
-                self.hint = f"{self.device.name}: the device {self._trouble(patience)}; it is waited for"
-                yield from self._absence(came)
+                self.hint = f"{self.device.name}: the device {self._fault(timeout)}; it is reopened when it returns"
+                yield from self._absence(last)
                 self.hint = ""
-                patience = FIRST_BLOCK_SECONDS
+                timeout = FIRST_BLOCK_SECONDS
                 continue
-            patience, came = STALL_SECONDS, time.monotonic()
+            timeout, last = STALL_SECONDS, time.monotonic()
             resampled = self._resampler.resample_chunk(block)
-            if len(resampled):  # the first ones fill the resampler's filter
+            if len(resampled):  # the first blocks fill the resampler's filter
                 yield resampled
 
-    def _next_block(self, patience: float) -> np.ndarray | None:
-        """The oldest block that waits, at the device's rate, mono; None if the device stopped giving any."""
-        # The polls are counted, not the time: a process that was stopped and goes on has not lost its device.
-        for _ in range(round(patience / POLL_SECONDS)):
+    def _next_block(self, timeout: float) -> np.ndarray | None:
+        """The oldest waiting block, at the device's rate, mono; None if the device gives no more."""
+        # The polls are counted, not the time: a process that was stopped and continues has not lost its device.
+        for _ in range(round(timeout / POLL_SECONDS)):
             try:
                 return self._blocks.get(timeout=POLL_SECONDS)
             except queue.Empty:
@@ -108,28 +108,28 @@ class Microphone:
                     break
         return None
 
-    def _trouble(self, patience: float) -> str:
-        return "went away" if not self._stream.active else f"gave no sound for {patience:g} s"
+    def _fault(self, timeout: float) -> str:
+        return "went away" if not self._stream.active else f"gave no sound for {timeout:g} s"
 
     def _absence(self, since: float) -> Iterator[np.ndarray]:
-        """Silence, from the time `since` on and in real time, until the device is open again."""
+        """Silence in real time, from the time `since` until the device is open again."""
         opener = threading.Thread(target=self._reopen, daemon=True)  # PortAudio can hang; Ctrl-C must not
         opener.start()
-        given = since
+        end = since  # of the silence
         while opener.is_alive():
             opener.join(self.block_seconds)
-            count = int((time.monotonic() - given) * SAMPLE_RATE)
-            given += count / SAMPLE_RATE
+            count = int((time.monotonic() - end) * SAMPLE_RATE)
+            end += count / SAMPLE_RATE
             yield np.zeros(count, np.float32)
 
     def _reopen(self) -> None:
-        """Close what is left of the device, and try again and again to open it."""
+        """Close the rest of the device, and try to open it again and again."""
         self._stream.close(ignore_errors=True)
         while not self._ended.wait(RETRY_SECONDS):
             try:
                 refresh()
-                wanted = None if self._by_default else self.device.source or self.device.name
-                self.device = find_device(wanted, list_devices())
+                name = None if self._by_default else self.device.source or self.device.name
+                self.device = find_device(name, list_devices())
                 self._open()
             except (MicrophoneError, sounddevice().PortAudioError):
                 continue
@@ -138,7 +138,7 @@ class Microphone:
             self._close()
 
     def _receive(self, samples: np.ndarray, count: int, time: Any, status: Any) -> None:
-        """Called from PortAudio's thread with float32 [count, channels], which is only valid meanwhile."""
+        """Called from PortAudio's thread with float32 [count, channels], which is only valid during the call."""
         if status.input_overflow:
             self.overruns += 1
         try:
@@ -147,7 +147,7 @@ class Microphone:
             self.overruns += 1
 
     def _open(self) -> None:
-        """Start a stream, at what the device states or, if it refuses that, at something usual."""
+        """Start a stream at the rate and channels that the device states or, if it refuses them, at common ones."""
         import soxr
 
         binding = sounddevice()
@@ -157,19 +157,19 @@ class Microphone:
         for rate in dict.fromkeys((self.device.rate, *OTHER_RATES)):
             for channels in dict.fromkeys(count for count in several if count <= stated):
                 try:
-                    self._stream = self._started(rate, channels)
+                    self._stream = self._start(rate, channels)
                 except binding.PortAudioError as error:
                     refusal = refusal or error
                 else:
                     self._resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
                     return
         raise MicrophoneError(
-            f"{self.device.name}: the device refuses to open ({host_reason(refusal)}); see that no other program "
-            "holds it and that this one may use the microphone, or choose another with --device"
+            f"{self.device.name}: the device refuses to open ({host_reason(refusal)}); check that no other program "
+            "uses it and that this one may use the microphone, or choose another with --device"
         ) from refusal
 
-    def _started(self, rate: float, channels: int) -> Any:
-        """A stream that runs; raises PortAudioError."""
+    def _start(self, rate: float, channels: int) -> Any:
+        """A running stream; raises PortAudioError."""
         with portaudio_index(self.device) as index:
             stream = sounddevice().InputStream(
                 samplerate=rate,
@@ -193,7 +193,7 @@ class Microphone:
 
 
 def _close(stream: Any) -> None:
-    """Close the stream, but don't wait for a sound server that never answers."""
+    """Close the stream, but do not wait for a sound server that never answers."""
     closer = threading.Thread(target=stream.close, daemon=True)
     closer.start()
     closer.join(CLOSE_SECONDS)

@@ -1,4 +1,4 @@
-"""Keep what C libraries print to the standard error stream away from the terminal."""
+"""Drop the messages that C libraries print to standard error."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from typing import TextIO
 STDERR = 2  # the descriptor that C code writes to
 _lock = threading.Lock()
 _users = 0
-_kept: tuple[int, TextIO | None] = (-1, None)  # the real standard error, and `sys.stderr` if it wrote there
+_saved: tuple[int, TextIO | None] = (-1, None)  # the real standard error, and `sys.stderr` if it wrote there
 
 
 @contextlib.contextmanager
-def native_stderr_silenced() -> Iterator[None]:
-    """Inside the block, what C code prints to standard error is dropped; what Python prints is not.
+def silence_native_stderr() -> Iterator[None]:
+    """Inside the block, messages of C code to standard error are dropped; those of Python are printed.
 
-    ALSA and PortAudio print their troubles from threads of their own, in the middle of a live view and beside
-    our own one line about the same trouble; there is no call to stop them. Blocks may nest and overlap.
+    ALSA and PortAudio print their errors from their own threads, in the middle of a live view and in addition to our
+    own line about the same error; there is no call to stop them. Blocks may nest and overlap.
     """
-    global _users, _kept
+    global _users, _saved
     with _lock:
         _users += 1
         if _users == 1:
-            _kept = _redirect()
+            _saved = _redirect()
     try:
         yield
     finally:
         with _lock:
             _users -= 1
             if _users == 0:
-                _restore(*_kept)
+                _restore(*_saved)
 
 
 def _redirect() -> tuple[int, TextIO | None]:
     try:
         real = os.dup(STDERR)
     except OSError:
-        return -1, None  # it is closed: nobody sees what is printed there
+        return -1, None  # it is closed: nothing printed there is visible
     ours = sys.stderr if _descriptor(sys.stderr) == STDERR else None
     if ours is not None:
         ours.flush()
@@ -68,4 +68,4 @@ def _descriptor(stream: TextIO | None) -> int:
     try:
         return stream.fileno() if stream is not None else -1
     except (io.UnsupportedOperation, AttributeError, ValueError):
-        return -1  # a notebook's or a test's own stream
+        return -1  # the stream of a notebook or a test

@@ -1,4 +1,4 @@
-"""A recording → which command was spoken, and how sure the model is."""
+"""The public face of recognition: a recording → the command in it and its probability."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ONE_WORD_SECONDS = 1.2  # a recording up to this long holds one word; a longer o
 
 
 class Recognizer:
-    """A model that is ready to hear recordings, in either form: torch is imported for the one that it needs."""
+    """Recognises recordings by a model. Only a model in torch's form imports torch."""
 
     def __init__(self, model: Model | OnnxModel, device: str | torch.device = "cpu") -> None:
         self.backend: OnnxModel | TorchModel
@@ -52,18 +52,18 @@ class Recognizer:
 
     @cached_property
     def torch_model(self) -> TorchModel:
-        """What can be looked into: what computes the answers, or the model that its ONNX form was made of.
+        """The backend, or the model that an ONNX backend was exported from: the one that can be looked into.
 
-        That is MODEL.safetensors beside MODEL.onnx or MODEL.int8.onnx. Raises ModelError where it isn't there, and
-        MissingPackageError without torch.
+        For MODEL.onnx and MODEL.int8.onnx that is MODEL.safetensors in the same folder. Raises ModelError if it is
+        missing or another model, and MissingPackageError without torch.
         """
         if not isinstance(self.backend, OnnxModel):
             return self.backend
         path = self.backend.path
         file = path.with_name(path.name.removesuffix(".onnx").removesuffix(".int8") + ".safetensors")
-        if file.is_file() and (found := load(file).torch_model).model.digest == self.backend.source:
-            return found
-        raise ModelError(f"{path}: can't be looked into, for {file} is not the model that it was made of; load that")
+        if file.is_file() and (exported := load(file).torch_model).model.digest == self.backend.source:
+            return exported
+        raise ModelError(f"{path}: cannot be looked into: {file} is not the model that it was made of; load that one")
 
     @property
     def model(self) -> Model:
@@ -84,11 +84,11 @@ class Recognizer:
     def classify(self, recording: Source | NDArray[Any], rate: int | None = None) -> Prediction: ...
 
     def classify(self, recording: Any, rate: int | None = None) -> Prediction | list[Prediction]:
-        """Say which word a recording holds.
+        """Recognise the word in a recording.
 
         `recording` is a path, "-" for standard input, an open file, or samples [n] or [n, channels] with their
-        `rate` in Hz; a list of those is classified as a batch. Of a recording longer than a second the loudest
-        second is heard; `commands` searches all of it. Raises RecordingError.
+        `rate` in Hz; a list of those is classified as a batch. Of a recording longer than a second the loudest second
+        is classified; `commands` searches all of it. Raises RecordingError.
         """
         if not isinstance(recording, (list, tuple)):
             return self.classify([recording], rate)[0]
@@ -107,9 +107,9 @@ class Recognizer:
     def commands(
         self, recording: Source | NDArray[Any], rate: int | None = None, threshold: float | None = None
     ) -> Iterator[Prediction]:
-        """Find the commands in a recording of any length, in the order of their times; memory stays bounded.
+        """Detect the commands in a recording of any length, in the order of their times, in bounded memory.
 
-        `threshold` takes the place of those in the model file, for all words.
+        `threshold` replaces those in the model file, for all words.
         """
         return self.search(self.blocks(recording, rate), threshold)
 
@@ -127,8 +127,9 @@ class Recognizer:
     def look_inside(
         self, recording: Source | NDArray[Any], rate: int | None = None, start: float | None = None
     ) -> Inside:
-        """What every gate, memory and output did with one second of a recording: the loudest, or that at `start`
-        seconds. Of a long recording only a part is held in memory. Raises RecordingError, and as `torch_model` does.
+        """Every gate, memory and output during one second of a recording: the loudest, or that at `start` seconds.
+
+        Only a part of a long recording is in memory. Raises RecordingError, and the errors of `torch_model`.
         """
         require("torch")
         from speech_lstm.insight.inside import look_inside
@@ -136,7 +137,7 @@ class Recognizer:
         return look_inside(self.torch_model, *find_clip(self.blocks(recording, rate), start))
 
     def search(self, blocks: Iterable[NDArray[np.float32]], threshold: float | None) -> Iterator[Prediction]:
-        """The commands in blocks of samples that follow each other."""
+        """The commands in successive blocks of samples."""
         detector = Detector(self, threshold)
         for block in blocks:
             yield from detector(block)
@@ -145,7 +146,7 @@ class Recognizer:
     def stream(self, hop_seconds: float = HOP_SECONDS, gated: bool = True) -> Stream:
         """A stream of samples → rows of posteriors, one for each hop.
 
-        That is a multiple of the front end's hop, and at most 1 s.
+        The hop is rounded to a multiple of the front end's, and at most 1 s.
         """
         grid = self.backend.features.hop
         hop = min(max(1, round(hop_seconds * SAMPLE_RATE / grid)), CLIP_SAMPLES // grid) * grid
@@ -156,7 +157,7 @@ class Recognizer:
         return [self.read(recording, rate)] if isinstance(recording, np.ndarray) else stream_recording(recording)
 
     def read(self, recording: Any, rate: int | None) -> NDArray[np.float32]:
-        """Samples or anything that can be read, as mono float32 at 16 kHz."""
+        """A recording or samples as mono float32 at 16 kHz."""
         if isinstance(recording, (str, os.PathLike)) or hasattr(recording, "read"):
             return read_recording(recording)
         if rate is None:
@@ -165,10 +166,10 @@ class Recognizer:
 
 
 def load(path: str | os.PathLike[str] | None = None, device: str | torch.device = "cpu") -> Recognizer:
-    """Load a model file, or the one that comes with the package; raises ModelError.
+    """Load a model file, or the bundled one; raises ModelError.
 
-    A name that ends in .onnx is that of an exported one, which needs no torch and runs on the processor; so does the
-    one that comes with the package, but on another device. Raises MissingPackageError for others without torch.
+    A file whose name ends in .onnx is an exported model, which runs on the CPU and needs no torch. So does the
+    bundled model, unless `device` is another one. Other files raise MissingPackageError without torch.
     """
     file = Path(path) if path is not None else bundled_model(".onnx" if str(device) == "cpu" else ".safetensors")
     if file.suffix == ".onnx":
@@ -180,17 +181,17 @@ def load(path: str | os.PathLike[str] | None = None, device: str | torch.device 
 
 
 def bundled_model(suffix: str) -> Path:
-    """The model that comes with the package, ".safetensors" or its form ".onnx": inside the package once installed,
-    under checkpoints/ in the repository."""
+    """The file of the bundled model, ".safetensors" or ".onnx": in the installed package, or in checkpoints/ of the
+    repository."""
     package, name = Path(__file__).parents[1], MODEL_NAME + suffix
     for place in (package / "models" / name, package.parent / "checkpoints" / name):
         if place.is_file():
             return place
-    raise ModelError(f"the model {name} that comes with speech-lstm is missing; reinstall it or pass --model")
+    raise ModelError(f"the bundled model {name} is missing; reinstall speech-lstm or pass --model")
 
 
 def one_thread() -> None:
-    """Compute on one thread: for one window at a time a second one costs more in waiting than it does."""
+    """Compute on one thread: for one window at a time a second one would cost more than it saves."""
     os.environ["OMP_NUM_THREADS"] = "1"  # which torch reads when it is imported
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
