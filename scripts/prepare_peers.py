@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from speech_lstm.audio.mfcc import fft_length
-from speech_lstm.export.graph import Graph
+from speech_lstm.export.graph import OnnxGraph
 from speech_lstm.export.model import recording_model, value_info
-from speech_lstm.export.network import Memory, array, write_head, write_stack
+from speech_lstm.export.network import StreamState, array, write_head, write_stack
 from speech_lstm.model.checkpoint import save_model
 from speech_lstm.model.network import Network
 from speech_lstm.recognition.recognizer import load
@@ -56,11 +56,11 @@ def write_parts(folder: Path, network: Network, size: int) -> None:
     normalise, features = network.normalise, value_info("features", ("batch", "frames", size))
     scale = array(normalise.weight * torch.rsqrt(normalise.variance + normalise.epsilon))
     shift = array(normalise.bias) - array(normalise.mean) * scale
-    alone, layers = Graph(), Graph(int8=True)
-    hidden = write_stack(alone, alone("Add", alone("Mul", "features", scale), shift), network.stack, Memory())
+    alone, layers = OnnxGraph(), OnnxGraph(int8=True)
+    hidden = write_stack(alone, alone("Add", alone("Mul", "features", scale), shift), network.stack, StreamState())
     logits = value_info(write_head(alone, hidden, network), ("batch", None))
     (folder / "network.onnx").write_bytes(alone.model("network", [features], [logits], {}).SerializeToString())
-    hidden = value_info(write_stack(layers, "features", network.stack, Memory()), ("batch", "frames", None))
+    hidden = value_info(write_stack(layers, "features", network.stack, StreamState()), ("batch", "frames", None))
     (folder / "layers.int8.onnx").write_bytes(layers.model("layers", [features], [hidden], {}).SerializeToString())
     weights = {f"lstm.{name}": value for name, value in lstm_weights(network.stack)}
     weights |= {f"attention.{name}": value for name, value in network.pooling.score.state_dict().items()}

@@ -12,21 +12,21 @@ from speech_lstm.errors import require
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL")
     parser.add_argument("--format", default="onnx", choices=("onnx",), help="(%(default)s)")
-    parser.add_argument("--int8", action="store_true", help="keep each weight in 8 bits: a quarter of the size")
+    parser.add_argument("--int8", action="store_true", help="store each weight in 8 bits: a quarter of the size")
     parser.add_argument("--out", type=Path, metavar="FILE", help="(MODEL.onnx or MODEL.int8.onnx)")
     parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="a corpus: compare the accuracy on its testing split too"
+        "--data", type=Path, metavar="DIR", help="also compare the accuracy on this corpus's testing split"
     )
     parser.add_argument(
         "--streaming",
         action="store_true",
-        help="write FILE.stream.onnx too, which goes frame by frame: for a network that reads in one direction",
+        help="also write FILE.stream.onnx, which runs frame by frame; for a network that reads in one direction",
     )
     add_plugin_flag(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    require("onnx")  # first: its extra brings torch along
+    require("onnx")  # first, as its extra includes torch
     load_plugins(arguments)
     from speech_lstm.export.files import export
     from speech_lstm.model.checkpoint import load_model

@@ -1,4 +1,4 @@
-"""The export from beginning to end: built, compared with torch, and written only if it gives the same."""
+"""The whole export: build the files, compare them with torch, and write them only if the results agree."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 
 def export(model: Model, out: Path, int8: bool = False, streaming: bool = False, data: Path | None = None) -> str:
-    """Write a model as ONNX to `out`, and with `streaming` its frame-by-frame form beside it; a report for people.
+    """Write a model as ONNX to `out`, and with `streaming` its frame-by-frame form next to it; a report to print.
 
-    With `data` the accuracy on the testing split of the corpus there is compared too. Raises ParityError, and
-    leaves no file, where float32 doesn't give the same logits and answers or accuracy is lost; ConfigError for a
-    network that can't be exported; OutputError where a file can't be written.
+    With `data` the accuracy on the testing split of the corpus there is compared too. Raises ParityError, and leaves
+    no file, if float32 does not give the same logits and answers or if accuracy is lost; ConfigError for a network
+    that cannot be exported; OutputError if a file cannot be written.
     """
     if out.suffix != ".onnx":
-        raise ConfigError(f"{out}: the name of an ONNX file must end in .onnx, by which it is known")
+        raise ConfigError(f"{out}: the name of an ONNX file must end in .onnx")
     contents = {out: recording_model(model, int8)}
     if streaming:
         contents[out.with_suffix(STREAM_SUFFIX)] = stream_model(model, int8)
@@ -51,7 +51,7 @@ def export(model: Model, out: Path, int8: bool = False, streaming: bool = False,
 
 
 def report(model: Model, path: Path, content: bytes, int8: bool, data: Path | None) -> list[str]:
-    """What the file for whole recordings does beside torch; raises ParityError."""
+    """The file for whole recordings compared with torch; raises ParityError."""
     answer = answer_with(open_session(path, content))
     parity = compare_recordings(model, answer)
     if not int8:
@@ -62,13 +62,13 @@ def report(model: Model, path: Path, content: bytes, int8: bool, data: Path | No
         accuracy.check()
         lines.append(f"  {accuracy.line()}")
     elif int8:
-        lines.append("  what int8 costs in accuracy was not measured: name a corpus with --data")
+        lines.append("  the accuracy of int8 was not measured; name a corpus with --data")
     ours, torch = milliseconds(answer, answer_of(model))
     return [*lines, f"  one second on one thread: {ours:.2f} ms, torch {torch:.2f} ms"]
 
 
 def stream_report(model: Model, path: Path, content: bytes, int8: bool) -> list[str]:
-    """What the frame-by-frame file does beside torch; raises ParityError."""
+    """The frame-by-frame file compared with torch; raises ParityError."""
     session = open_session(path, content)
     parity = compare_stream(model, stream_with(session))
     if not int8:
@@ -77,11 +77,11 @@ def stream_report(model: Model, path: Path, content: bytes, int8: bool) -> list[
     stream(np.zeros((1, CLIP_SAMPLES), np.float32))
     (time,) = milliseconds(lambda waveforms: stream(waveforms[:, :hop]))
     lines = [f"{path}  {byte_size(len(content))}", f"  {parity.line()}"]
-    return [*lines, f"  one frame more on one thread: {time:.2f} ms"]
+    return [*lines, f"  one more frame on one thread: {time:.2f} ms"]
 
 
 def answer_with(session: InferenceSession) -> Answer:
-    """The logits as ONNX Runtime computes them."""
+    """The logits that ONNX Runtime computes."""
 
     def answer(waveforms: Floats) -> Floats:
         logits: Floats = session.run(["logits"], {"waveforms": waveforms})[0]
@@ -91,7 +91,7 @@ def answer_with(session: InferenceSession) -> Answer:
 
 
 def stream_with(session: InferenceSession) -> Answer:
-    """The logits [1, labels] after samples [1, n], which follow those of the call before."""
+    """The logits [1, labels] after samples [1, n] that follow those of the call before."""
     state: dict[str, Any] = initial_state(session)
     names = ["logits", *(f"next.{name}" for name in state)]
 

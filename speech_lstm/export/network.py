@@ -9,27 +9,27 @@ import torch
 
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.export.front_end import log_mel
-from speech_lstm.export.graph import Floats, Graph
-from speech_lstm.export.loop import Names, write_loop
-from speech_lstm.export.native import operator, write_operator
+from speech_lstm.export.graph import Floats, OnnxGraph
+from speech_lstm.export.loop import TrackNames, write_loop
+from speech_lstm.export.native import native_operator, write_operator
 from speech_lstm.model.network import AttentionPooling, InputBatchNorm, InputLayerNorm, LastPooling, Network
 from speech_lstm.recurrent.layer import Layer
 from speech_lstm.recurrent.stack import Stack
 
 
 @dataclass
-class Memory:
-    """The state that a frame-by-frame graph is given and gives, layer by layer; empty for whole recordings."""
+class StreamState:
+    """The names of the state of a frame-by-frame graph, layer by layer; empty for whole recordings."""
 
     index: str | None = None
     before: list[tuple[str, ...]] = field(default_factory=list)
     after: list[tuple[str, ...]] = field(default_factory=list)
 
 
-def write_features(graph: Graph, waveforms: str, front_end: FrontEnd, network: Network) -> str:
+def write_features(graph: OnnxGraph, waveforms: str, front_end: FrontEnd, network: Network) -> str:
     """Waveforms [batch, samples] → normalised features [batch, frames, size].
 
-    The running averages of a batch normalisation are plain numbers by now: they go into the DCT.
+    The running averages of a batch normalisation are constants, which are multiplied into the DCT.
     """
     logs, normalise = log_mel(graph, waveforms, front_end), network.normalise
     dct = None if front_end.dct is None else array(front_end.dct)
@@ -47,39 +47,40 @@ def write_features(graph: Graph, waveforms: str, front_end: FrontEnd, network: N
     return logs if shift is None else graph("Add", logs, shift)
 
 
-def write_stack(graph: Graph, features: str, stack: Stack, memory: Memory) -> str:
-    """Features [batch, frames, inputs] → hidden states [batch, frames, size], forward direction first."""
+def write_stack(graph: OnnxGraph, features: str, stack: Stack, state: StreamState) -> str:
+    """Features [batch, frames, inputs] → hidden states [batch, frames, size], forward direction first. The names of
+    the state after the last frame are added to `state.after`."""
     if stack.embed is not None:
         features = graph.dense(features, array(stack.embed.weight.T), array(stack.embed.bias))
-    track = Names(graph("Transpose", features, perm=[1, 0, 2]))
+    track = TrackNames(graph("Transpose", features, perm=[1, 0, 2]))
     for i in range(stack.depth):
-        before = memory.before[i] if memory.before else None
-        track, after = write_layer(graph, stack.layer(i), track, before, memory.index)
-        memory.after.append(after)
+        before = state.before[i] if state.before else None
+        track, after = write_layer(graph, stack.layer(i), track, before, state.index)
+        state.after.append(after)
     return graph("Transpose", track.hidden, perm=[1, 0, 2])
 
 
 def write_layer(
-    graph: Graph, layer: Layer, track: Names, before: tuple[str, ...] | None, index: str | None
-) -> tuple[Names, tuple[str, ...]]:
-    """A layer by ONNX's own operator where there is one, else as a loop over its cell's step."""
-    if (found := operator(layer)) is not None:
-        hidden, after = write_operator(graph, layer, found, track.hidden, before)
-        return Names(hidden), after
+    graph: OnnxGraph, layer: Layer, track: TrackNames, before: tuple[str, ...] | None, index: str | None
+) -> tuple[TrackNames, tuple[str, ...]]:
+    """A layer by ONNX's own operator if there is one, otherwise as a loop over its cell's step."""
+    if (native := native_operator(layer)) is not None:
+        hidden, after = write_operator(graph, layer, native, track.hidden, before)
+        return TrackNames(hidden), after
     return write_loop(graph, layer, track, before, index)
 
 
-def write_head(graph: Graph, hidden: str, network: Network) -> str:
+def write_head(graph: OnnxGraph, hidden: str, network: Network) -> str:
     """Hidden states [batch, frames, size] → logits [batch, labels]."""
     pooled = write_pooling(graph, hidden, network)
     return graph.dense(pooled, array(network.head.weight.T), array(network.head.bias))
 
 
-def write_pooling(graph: Graph, hidden: str, network: Network) -> str:
+def write_pooling(graph: OnnxGraph, hidden: str, network: Network) -> str:
     """Hidden states [batch, frames, size] → one vector for each recording."""
     pooling = network.pooling
     if isinstance(pooling, AttentionPooling):
-        # The bias is the same in all frames, which the soft-max over them doesn't see.
+        # The bias is the same in all frames, so the soft-max over them does not depend on it.
         scores = graph("MatMul", hidden, array(pooling.score.weight.T))
         shares = graph("Transpose", graph("Softmax", scores, axis=1), perm=[0, 2, 1])
         return graph("Reshape", graph("MatMul", shares, hidden), [0, -1])

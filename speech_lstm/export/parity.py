@@ -1,4 +1,4 @@
-"""Whether an ONNX file gives what the model gives: logits and answers, accuracy, size and time side by side."""
+"""The comparison of an ONNX file with its model: logits and answers, accuracy and time."""
 
 from __future__ import annotations
 
@@ -18,62 +18,62 @@ from speech_lstm.errors import FAILED, SpeechLSTMError
 from speech_lstm.export.graph import Floats
 from speech_lstm.model.checkpoint import Model
 
-TOLERANCE = 1e-4  # of a logit; of its size, where that is above 1: float32 has seven digits
+TOLERANCE = 1e-4  # of a logit; relative to its size above 1, as float32 has seven digits
 LOST_POINTS = 0.2  # percentage points of accuracy that int8 may cost
-DEMO = Path(__file__).parents[2] / "data" / "demo"  # in the repository; an installed package hasn't got it
+DEMO = Path(__file__).parents[2] / "data" / "demo"  # in the repository; not in an installed package
 BATCHES = (1, 2, 5)
-LENGTHS = (0.0, 0.5, 1.0, 1.77)  # seconds; none stands for a single frame
+LENGTHS = (0.0, 0.5, 1.0, 1.77)  # seconds; 0 stands for a single frame
 LEVELS = (1.0, 0.1, 1e-3, 0.0)  # of noise, the last one digital silence
-TIMED = 50  # runs; the fastest counts
+TIMED = 50  # runs, of which the fastest counts
 BATCH = 64
 
 Answer = Callable[[Floats], Floats]  # waveforms [batch, samples] → logits [batch, labels]
 
 
 class ParityError(SpeechLSTMError):
-    """An export that doesn't do what the model does: a failure of ours."""
+    """An export whose results differ from the model's: a failure of the program, not of the user."""
 
     exit_status = FAILED
 
 
 @dataclass(frozen=True)
 class Parity:
-    """What a comparison found."""
+    """The result of a comparison."""
 
-    difference: float  # the largest of two logits; of their size, where that is above 1
+    difference: float  # the largest of two logits, relative to their size above 1
     agreed: int  # recordings with the same likeliest label
     recordings: int
-    described: str  # what was heard
+    description: str  # of the recordings
 
     def line(self) -> str:
         return (
             f"largest difference of logits {self.difference:.1e}, same answer for {self.agreed:,} of "
-            f"{self.recordings:,}: {self.described}"
+            f"{self.recordings:,}: {self.description}"
         )
 
     def check(self) -> None:
-        """Raise ParityError unless everything agrees, as it must in float32."""
+        """Raise ParityError unless everything agrees, as it has to in float32."""
         if not self.difference <= TOLERANCE or self.agreed < self.recordings:  # NaN is a difference
-            raise ParityError(f"the export does not do what the model does, and was not written: {self.line()}")
+            raise ParityError(f"the export differs from the model and was not written: {self.line()}")
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Right answers on the testing split of a corpus."""
+    """Correct answers on the testing split of a corpus."""
 
     torch: int
     onnx: int
     recordings: int
 
     def line(self) -> str:
-        torch, onnx = (100 * right / self.recordings for right in (self.torch, self.onnx))
+        torch, onnx = (100 * correct / self.recordings for correct in (self.torch, self.onnx))
         return (
             f"accuracy {onnx:.2f} %, {self.onnx:,} of {self.recordings:,} recordings of the testing split; "
             f"of the model {torch:.2f} %, {self.torch:,}"
         )
 
     def check(self) -> None:
-        """Raise ParityError where the export lost too much."""
+        """Raise ParityError if the export lost too much."""
         if 100 * (self.torch - self.onnx) / self.recordings > LOST_POINTS:
             raise ParityError(
                 f"the export loses more than {LOST_POINTS} points and was not written: {self.line()}; "
@@ -81,76 +81,76 @@ class Accuracy:
             )
 
 
-def compare(pairs: Iterator[tuple[Floats, Floats]], described: str) -> Parity:
-    """Pairs of logits [batch, labels] that should be the same."""
+def compare(pairs: Iterator[tuple[Floats, Floats]], description: str) -> Parity:
+    """Compare pairs of logits [batch, labels], the expected ones first."""
     difference, agreed, recordings = 0.0, 0, 0
-    for want, found in pairs:
-        off = np.abs(found - want) / np.maximum(1, np.abs(want))
-        difference = float(np.max([difference, off.max(initial=0)]))  # max() of Python would lose a NaN
-        agreed += int((found.argmax(1) == want.argmax(1)).sum())
-        recordings += len(want)
-    return Parity(difference, agreed, recordings, described)
+    for expected, actual in pairs:
+        errors = np.abs(actual - expected) / np.maximum(1, np.abs(expected))
+        difference = float(np.max([difference, errors.max(initial=0)]))  # Python's max() would lose a NaN
+        agreed += int((actual.argmax(1) == expected.argmax(1)).sum())
+        recordings += len(expected)
+    return Parity(difference, agreed, recordings, description)
 
 
 def compare_recordings(model: Model, answer: Answer) -> Parity:
-    """Over the carried recordings, where they are, and noise of several levels, batches and lengths."""
+    """Over the recordings of the repository, if there are any, and noise of several levels, batches and lengths."""
     torch_answer = answer_of(model)
-    carried = demo_recordings()
+    demo = demo_recordings()
 
     def pairs() -> Iterator[tuple[Floats, Floats]]:
-        for start in range(0, len(carried), BATCH):
-            batch = carried[start : start + BATCH]
+        for start in range(0, len(demo), BATCH):
+            batch = demo[start : start + BATCH]
             yield torch_answer(batch), answer(batch)
         for batch in noise(model.features.window):
             yield torch_answer(batch), answer(batch)
 
-    found = f"{len(carried):,} recordings and " if len(carried) else ""
-    return compare(pairs(), f"{found}noise of {len(LEVELS)} levels in batches of 1 to 5 and of 1 frame to 1.8 s")
+    spoken = f"{len(demo):,} recordings and " if len(demo) else ""
+    return compare(pairs(), f"{spoken}noise of {len(LEVELS)} levels in batches of 1 to 5 and of 1 frame to 1.8 s")
 
 
 def compare_stream(model: Model, stream: Answer) -> Parity:
-    """Over one stream of recordings or noise in pieces of several sizes. `stream` gives the logits after samples
+    """Over one stream of recordings or noise in blocks of several sizes. `stream` gives the logits after samples
     [1, n] that follow those of the call before."""
     front_end, network = FrontEnd(model.features), model.network
-    carried, hop = demo_recordings()[::8], model.features.hop
-    samples = carried.reshape(1, -1) if len(carried) else next(noise(8 * CLIP_SAMPLES))
+    demo, hop = demo_recordings()[::8], model.features.hop
+    samples = demo.reshape(1, -1) if len(demo) else next(noise(8 * CLIP_SAMPLES))
     with torch.inference_mode():
         hidden = network.stack(network.normalise(front_end(torch.from_numpy(samples))))[0]
 
     def pairs() -> Iterator[tuple[Floats, Floats]]:
-        heard = 0
+        position = 0
         for size in chain([model.features.window], cycle([hop, CLIP_SAMPLES, 10 * hop + 1, 3 * hop])):
-            piece = samples[:, heard : heard + size]
-            if piece.shape[1] < size:
+            block = samples[:, position : position + size]
+            if block.shape[1] < size:
                 return
-            heard += size
-            frames = front_end.frames(heard)
+            position += size
+            frames = front_end.frames(position)
             last_second = hidden[:, max(0, frames - front_end.frames(CLIP_SAMPLES)) : frames]
             with torch.inference_mode():
-                yield network.head(network.pooling(last_second)).numpy(), stream(piece)
+                yield network.head(network.pooling(last_second)).numpy(), stream(block)
 
-    return compare(pairs(), f"{samples.size / CLIP_SAMPLES:.0f} s in pieces of 1 frame to 1 s")
+    return compare(pairs(), f"{samples.size / CLIP_SAMPLES:.0f} s in blocks of 1 frame to 1 s")
 
 
 def compare_accuracy(model: Model, answer: Answer, data: Path) -> Accuracy:
-    """On the testing split of the corpus in `data`; raises CorpusError. The file hears one recording at a time, as
-    `load()` has it do in 8 bits."""
+    """On the testing split of the corpus in `data`; raises CorpusError. The file gets one recording at a time, as
+    from `load()` in 8 bits."""
     from tqdm import tqdm
 
     from speech_lstm.corpus.scored_set import read_scored_set
 
     scored = read_scored_set(data, model.labels, "testing")
-    torch_answer, right = answer_of(model), np.zeros(2, int)
+    torch_answer, correct = answer_of(model), np.zeros(2, int)
     for start in tqdm(range(0, len(scored.truth), BATCH), desc="scoring", unit="batch", delay=2):
         waveforms = np.divide(scored.waveforms[start : start + BATCH], 32768, dtype=np.float32)
         truth = scored.truth[start : start + BATCH]
-        found = np.concatenate([answer(waveform[None]) for waveform in waveforms])
-        right += [(logits.argmax(1) == truth).sum() for logits in (torch_answer(waveforms), found)]
-    return Accuracy(int(right[0]), int(right[1]), len(scored.truth))
+        onnx_logits = np.concatenate([answer(waveform[None]) for waveform in waveforms])
+        correct += [(logits.argmax(1) == truth).sum() for logits in (torch_answer(waveforms), onnx_logits)]
+    return Accuracy(int(correct[0]), int(correct[1]), len(scored.truth))
 
 
 def answer_of(model: Model) -> Answer:
-    """The logits as torch computes them."""
+    """The logits that torch computes."""
     front_end = FrontEnd(model.features)
 
     @torch.inference_mode()
@@ -162,7 +162,7 @@ def answer_of(model: Model) -> Answer:
 
 
 def milliseconds(*answers: Answer) -> list[float]:
-    """How long each takes for one recording of a second: the fastest of some runs by turns, after a few more. Other
+    """The time of each for a recording of one second: the fastest of some runs in turn, after a few more. Other
     work on the machine makes a run slower, nothing makes it faster."""
     waveform = next(noise(CLIP_SAMPLES))[:1]
     times = np.zeros((TIMED, len(answers)))
@@ -170,12 +170,12 @@ def milliseconds(*answers: Answer) -> list[float]:
         for i, answer in enumerate(answers):
             start = time.perf_counter()
             answer(waveform)
-            times[run, i] = time.perf_counter() - start  # the first few are written over
+            times[run, i] = time.perf_counter() - start  # the first few are overwritten
     return [1000 * float(fastest) for fastest in times.min(0)]
 
 
 def noise(shortest: int) -> Iterator[Floats]:
-    """Batches [batch, samples] of noise, each recording of another level, the first of one second or `shortest`."""
+    """Batches [batch, samples] of noise, whose recordings differ in level; of at least `shortest` samples."""
     random = np.random.default_rng(0)
     for seconds in LENGTHS:
         for batch in BATCHES:
