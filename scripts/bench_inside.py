@@ -1,9 +1,9 @@
-"""What looking inside one recording of a second costs beyond loading, and what it gains from batches.
+"""Measure the time of looking inside a recording of a second, without loading, and the gain from batches.
 
     python scripts/bench_inside.py [RECORDING] [--model FILE] [--rounds 7]
 
 One thread, its own time, so that other work on the machine does not count; the median of the rounds. Ablation and
-occlusion are timed also with one copy of the recording at a time: the ratio is what batching them brings.
+occlusion are also timed with one copy of the recording at a time: the ratio is the gain from batches.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def milliseconds(step: Callable[[], object], rounds: int) -> float:
-    """The median time of a step, after one that is not counted."""
+    """The median time of a step, after a first one that is not counted."""
     spent = []
     for _ in range(rounds + 1):
         start = time.thread_time()

@@ -1,4 +1,4 @@
-"""A task that needs a long memory: which of two words began a recording that goes on with noise?"""
+"""A task that needs a long memory: which of two words came first in a recording that continues with noise?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small networks of random weights, one for each cell, that the tests look into."""
+"""Small networks of random weights, one for each cell, that tests look into."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def random_model(name: str, **changes: Any) -> TorchModel:
     config = replace(config, **changes)
     network = randomise(Network(features, config, len(LABELS)))
     for layer in network.stack.layers:
-        layer.get_parameter("input").data.mul_(0.05)  # so that the gates aren't shut or open throughout
+        layer.get_parameter("input").data.mul_(0.05)  # keeps the gates from being shut or open throughout
     return TorchModel(Model(network.eval().requires_grad_(False), features, config, LABELS))
 
 
