@@ -59,10 +59,8 @@ def gate_figure(
     from matplotlib.figure import Figure
 
     first = summaries[0]
-    state = [name for name in first.trace.state if name[-1] != "⁻"]
-    values = tuple(gates) or (*first.trace.internals, *reversed(state))
-    panels = [feature_panel(summaries), *(gate_panel(name, summaries, order) for name in values)]
-    heights = [0.8, 1.3, *[1.1] * len(values), 0.8, 1.5]
+    panels = panels_of(summaries, gates, order)
+    heights = [0.8, 1.3, *[1.1] * len(panels[1:]), 0.8, 1.5]
     figure = Figure(figsize=(max(9.5, 6.9 * len(summaries) + 1.2), 1.1 + 1.05 * sum(heights)), layout="constrained")
     rows = figure.subplots(len(heights), len(summaries), sharex="col", squeeze=False, height_ratios=heights)
     colours = label_colours([summary.inside for summary in summaries])
@@ -83,6 +81,14 @@ def gate_figure(
     figure.suptitle(f"{first.trace.cell.title}: {place}", fontsize=14, fontweight="bold")
     figure.supxlabel(f"units {ORDERS[order]}{exception(panels[1:], len(first.drops))}", fontsize=9, color="#555555")
     return as_written(figure)
+
+
+def panels_of(summaries: Sequence[Summary], gates: Sequence[str], order: str) -> list[Panel]:
+    """The heat maps from the top: the features, then `gates` or, if empty, gates, candidates, memory and output."""
+    trace = summaries[0].trace
+    state = [name for name in trace.state if name[-1] != "⁻"]
+    values = gates or (*trace.internals, *reversed(state))
+    return [feature_panel(summaries), *(gate_panel(name, summaries, order) for name in values)]
 
 
 def feature_panel(summaries: Sequence[Summary]) -> Panel:
