@@ -1,6 +1,6 @@
-"""Every command of the lecture runs as it is written, in both languages, and makes the figures that it shows.
+"""Every command of the lecture runs as printed there, in both languages, and makes the figures that it shows.
 
-Training is shorter here than there: what a command prints and draws is compared without its numbers.
+Training is shorter here, so the output is compared without its numbers.
 """
 
 from __future__ import annotations
@@ -18,11 +18,8 @@ from conftest import ROOT
 from support.command_line import call
 
 LECTURES = ("lecture.md", "lecture.cs.md")
-LARGEST = 400_000  # bytes of a figure that the repository carries
-SHORTER = {
-    "train": ["--epochs", "2"],
-    "gradients": ["--steps", "2"],
-}  # the last flag wins
+LARGEST = 400_000  # bytes of a figure in the repository
+SHORTER = {"train": ["--epochs", "1"], "gradients": ["--steps", "1"]}  # the last flag wins
 
 
 def text_of(name: str) -> str:
