@@ -27,24 +27,24 @@ def text_of(name: str) -> str:
 
 
 def steps(name: str) -> list[tuple[str, list[str]]]:
-    """What stands behind `$ ` in the blocks of a document, each with what it is said to print; `…` is left out."""
-    found: list[tuple[str, list[str]]] = []
+    """The commands after `$ ` in the blocks of a document, each with the output below it, without `…`."""
+    commands: list[tuple[str, list[str]]] = []
     for block in re.findall(r"^```console\n(.*?)^```$", text_of(name), re.MULTILINE | re.DOTALL):
         for line in block.splitlines():
             if line.startswith("$ "):
-                found.append((line[2:], []))
+                commands.append((line[2:], []))
             elif line not in ("", "…"):
-                found[-1][1].append(line)
-    return found
+                commands[-1][1].append(line)
+    return commands
 
 
 def shape(line: str) -> str:
-    """A line without its numbers, which differ in the last digits from machine to machine, and how it is aligned."""
+    """A line without its numbers, whose last digits differ between machines, and without its alignment."""
     return " ".join(re.sub(r"[-+−]?\d[\d.,]*(e[-+]\d+)?( s\b)?|\ball\b", "0", line).split())
 
 
 def figures(name: str) -> list[str]:
-    """The figures that a document shows, from the root of the repository."""
+    """The figures of a document, by their paths from the root of the repository."""
     return [f"docs/{path}" for path in re.findall(r"!\[[^]]+\]\(([^)]+)\)", text_of(name))]
 
 
@@ -63,7 +63,8 @@ def test_every_command_runs_and_every_figure_is_made_by_one(
     (tmp_path / "docs" / "lecture").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "1000")  # the documents show no line that a narrow terminal broke
-    for command, shown in steps(LECTURES[0]):
+    monkeypatch.setattr("speech_lstm.insight.page.BY_HAND", ())  # seconds of computing that test_page tests
+    for command, output in steps(LECTURES[0]):
         program, *words = shlex.split(command)
         if program == "cp":
             shutil.copyfile(*words)
@@ -71,20 +72,20 @@ def test_every_command_runs_and_every_figure_is_made_by_one(
         assert program == "speech-lstm"
         status, out, error = call(capsys, *words, *SHORTER.get(words[0], []))
         assert status == 0, f"{command}\n{error}"
-        assert {shape(line) for line in shown} <= {shape(line) for line in out.splitlines()}, command
+        assert {shape(line) for line in output} <= {shape(line) for line in out.splitlines()}, command
     for figure in figures(LECTURES[0]):
         assert shows_something(tmp_path / figure), figure
 
 
 @pytest.mark.parametrize("figure", figures(LECTURES[0]))
-def test_the_figures_that_the_repository_carries_are_whole_and_small(figure: str) -> None:
+def test_the_figures_in_the_repository_are_whole_and_small(figure: str) -> None:
     assert shows_something(ROOT / figure)
     assert (ROOT / figure).stat().st_size < LARGEST
 
 
 def test_no_figure_is_left_over() -> None:
-    there = {f"docs/lecture/{path.name}" for path in (ROOT / "docs" / "lecture").iterdir()}
-    assert there == set(figures(LECTURES[0]))
+    files = {f"docs/lecture/{path.name}" for path in (ROOT / "docs" / "lecture").iterdir()}
+    assert files == set(figures(LECTURES[0]))
 
 
 def shows_something(path: Path) -> bool:

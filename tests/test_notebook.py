@@ -1,4 +1,4 @@
-"""The notebook runs from its first cell to its last in a fresh kernel, and is carried without outputs."""
+"""The notebook runs from its first cell to its last in a fresh kernel, and is stored without outputs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_every_cell_shows_what_it_is_for(executed: nbformat.NotebookNode) -> Non
     assert len(pictures) == 4
 
 
-def test_nothing_of_a_run_is_carried() -> None:
+def test_it_is_stored_without_outputs() -> None:
     for cell in nbformat.read(NOTEBOOK, as_version=4).cells:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
