@@ -23,7 +23,7 @@ from speech_lstm.corpus.scored_set import read_scored_set
 from speech_lstm.errors import ConfigError, SpeechLSTMError
 from speech_lstm.model.checkpoint import Model, load_model, save_model
 from speech_lstm.training.scoring import logits, loss_and_accuracy
-from speech_lstm.training.temperature import calibrated
+from speech_lstm.training.temperature import calibrate
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -80,7 +80,7 @@ def finished(model: Model, shares: dict[str, float], data: Path, unknown_bias: f
     training = {key: value for key, value in model.training.items() if key != "temperature"}
     training |= {"validation": facts, "average": shares, "unknown_bias": unknown_bias}
     print(f"validation accuracy {100 * accuracy:.2f} %")
-    return calibrated(replace(model, training=training), answers, validation.truth)
+    return calibrate(replace(model, training=training), answers, validation.truth)
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ class Benchmark:
         self.steps, self.batch, self.workers = steps, config.training.batch, workers
         self.bare = Bare(self.trainer)
         self.order = self.orders()
-        _, self.ready, self.ready_labels = self.trainer.prepare(next(self.order), 0)
+        _, self.ready, self.ready_labels = self.trainer.prepare(next(self.order))
         files = OneByOne(self.trainer, recordings)
         # The first batches are not timed and the last ones are not used, so that the workers are as far
         # ahead at the end of what is timed as at its start.
@@ -166,8 +166,8 @@ class Benchmark:
     def input_only(self) -> float:
         """The whole loop's input path alone: gathering, augmentation, features."""
         start = time.perf_counter()
-        for step in range(self.steps):
-            float(self.trainer.prepare(next(self.order), step)[1].sum())
+        for _ in range(self.steps):
+            float(self.trainer.prepare(next(self.order))[1].sum())
         return time.perf_counter() - start
 
 

@@ -24,7 +24,7 @@ from speech_lstm.report.plotting import save_figure
 from speech_lstm.training.reliability import BINS, calibration
 from speech_lstm.training.reliability_figures import calibration_figure
 from speech_lstm.training.scoring import logits
-from speech_lstm.training.temperature import calibrated, fit_temperature
+from speech_lstm.training.temperature import calibrate, fit_temperature
 
 LABELS = (*COMMANDS_8, UNKNOWN, SILENCE)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -102,7 +102,7 @@ def test_the_folded_model_answers_the_same_with_other_probabilities(seed: int) -
     random = np.random.default_rng(seed)
     windows = random.normal(scale=0.1, size=(6, 16_000)).astype(np.float32)
     before = Recognizer(plain).logits(windows)
-    after = calibrated(plain, before, before.argmax(axis=1))  # as if it had been right each time
+    after = calibrate(plain, before, before.argmax(axis=1))  # as if it had been right each time
     temperature = after.training["temperature"]
     assert not 0.99 < temperature < 1.01
     assert (Recognizer(plain).logits(windows) == before).all(), "the model that was given has changed"
@@ -114,8 +114,8 @@ def test_the_folded_model_answers_the_same_with_other_probabilities(seed: int) -
 def test_temperatures_multiply_and_stand_in_the_file(model: Model, tmp_path: Path) -> None:
     probabilities, truth = drawn(3000, len(LABELS), 1)
     scores = np.log(np.maximum(probabilities, 1e-12))
-    once = calibrated(model, 3 * scores, truth)
-    twice = calibrated(once, 2 * scores, truth)
+    once = calibrate(model, 3 * scores, truth)
+    twice = calibrate(once, 2 * scores, truth)
     assert once.training["temperature"] == pytest.approx(3, rel=0.1)
     assert twice.training["temperature"] == pytest.approx(6, rel=0.2)
     torch.testing.assert_close(twice.network.head.weight * twice.training["temperature"], model.network.head.weight)

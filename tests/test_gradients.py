@@ -187,17 +187,17 @@ def test_a_cell_learns_words(material: tuple[Sequences, Sequences]) -> None:
     advance = Mock()
     learning = learn(network, lambda step: training.chain(1, 16, seed=step), 60, advance=advance)
     assert advance.call_count == 60
-    assert learning.left_out == 0
+    assert learning.skipped == 0
     assert learning.losses[-1] < 0.5 * learning.losses[0]
     assert correct(network, *training.chain(1, 50, seed=99)) > 40
 
 
-def test_a_step_without_a_number_is_left_out(material: tuple[Sequences, Sequences]) -> None:
+def test_a_step_without_a_number_is_skipped(material: tuple[Sequences, Sequences]) -> None:
     network = small_network("rnn", seed=1)
     before = [parameter.clone() for parameter in network.stack.parameters()]
     features, labels = material[0].chain(1, 4, seed=0)
     learning = learn(network, lambda step: (features * torch.nan, labels), 2)
-    assert learning.left_out == 2
+    assert learning.skipped == 2
     assert all(torch.equal(*pair) for pair in zip(before, network.stack.parameters(), strict=True))
 
 

@@ -44,7 +44,7 @@ def pair(precision: torch.dtype = torch.float32, **changes: Any) -> tuple[Networ
     """A network whose passes are launched, and its copy whose passes are replayed."""
     launched = network(**changes)
     replayed = copy.deepcopy(launched)
-    assert replay.record(replayed, features(0), precision)
+    assert replay.capture(replayed, features(0), precision)
     return launched, replayed
 
 
@@ -89,10 +89,10 @@ def test_dropout_follows_the_seed() -> None:
     assert not torch.equal(drawn[0], drawn[1])
 
 
-def test_a_recording_whose_network_is_gone_gives_its_memory_back() -> None:
+def test_a_capture_whose_network_is_gone_gives_its_memory_back() -> None:
     kept = []
     for _ in range(6):
-        replay.record(network(hidden=64), features(0), torch.float32)
+        replay.capture(network(hidden=64), features(0), torch.float32)
         kept.append(torch.cuda.memory_reserved())
     assert kept[5] == kept[2]
 
@@ -113,7 +113,7 @@ def test_a_cell_that_reads_numbers_back_is_launched_as_before(monkeypatch: pytes
     monkeypatch.setitem(CELLS, "curious", Curious)
     launched = network(cell="curious")
     asked = copy.deepcopy(launched)
-    assert not replay.record(asked, features(0), torch.float32)
+    assert not replay.capture(asked, features(0), torch.float32)
     assert torch.cuda.get_sync_debug_mode() == 0
     for one, other in zip(gradients(launched, features(1)), gradients(asked, features(1)), strict=True):
         assert torch.equal(one, other)
@@ -128,7 +128,7 @@ def test_a_training_learns_the_same(demo: Path, tmp_path: Path, monkeypatch: pyt
         TrainingConfig(epochs=3, batch=8, precision="float32", device="cuda"),
     )
     replayed = train(config, demo, tmp_path / "replayed", progress=False)["history"]
-    monkeypatch.setattr(replay, "record", lambda *_: False)
+    monkeypatch.setattr(replay, "capture", lambda *_: False)
     launched = train(config, demo, tmp_path / "launched", progress=False)["history"]
     losses = [[epoch["train_loss"] for epoch in history] for history in (replayed, launched)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)

@@ -11,7 +11,7 @@ from speech_lstm.commands.flags import add_match_flag, add_plugin_flag, add_sett
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="NAME", help="show this cell whole")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="show this cell in full")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_match_flag(parser)
     add_plugin_flag(parser)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", default="v0.02", choices=("v0.02", "v0.01", "test-v0.02"), help="(%(default)s)")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="folder to put it into (%(default)s)")
-    parser.add_argument("--url", help="another place to fetch the same archive from")
-    parser.add_argument("--sha256", help="the digest to expect of an archive of your own at --url")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder to unpack it into (%(default)s)")
+    parser.add_argument("--url", help="another address of the same archive")
+    parser.add_argument("--sha256", help="SHA-256 of your own archive at --url")
 
 
 def run(arguments: argparse.Namespace) -> int:

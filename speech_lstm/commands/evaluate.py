@@ -17,10 +17,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL")
     parser.add_argument("--data", type=Path, required=True, help="the corpus")
     parser.add_argument("--split", default="testing", choices=("training", "validation", "testing"), help="(testing)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every number to this file")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write the figures to this folder")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
-    parser.add_argument("--strict", action="store_true", help="end at the first damaged recording")
+    parser.add_argument("--strict", action="store_true", help="stop at the first damaged recording")
     add_plugin_flag(parser)
 
 

@@ -15,8 +15,8 @@ from speech_lstm.errors import INTERRUPTED
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="the corpus: a folder with a folder for each word")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder: models, curve, summary, events")
-    parser.add_argument("--config", type=Path, help="a TOML file of settings; a flag beside it wins")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out as if it had not stopped")
+    parser.add_argument("--config", type=Path, help="a TOML file of settings; flags override it")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out as if it had not stopped")
     add_match_flag(parser)
     add_plugin_flag(parser)
     add_settings(parser)
@@ -25,20 +25,20 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     config = config_of(arguments, arguments.config)
     load_plugins(arguments)
-    first = os.environ.get("RANK", "0") == "0"  # of several processes one tells the user
+    first = os.environ.get("RANK", "0") == "0"  # only the first of several processes prints
     from speech_lstm.recurrent.plugins import SOURCES
-    from speech_lstm.training.run import matched, train
+    from speech_lstm.training.run import match_budget, train
     from speech_lstm.training.trainer import Stopped
 
     if arguments.match_parameters is not None:
-        config = matched(config, arguments.data, arguments.match_parameters)
+        config = match_budget(config, arguments.data, arguments.match_parameters)
     try:
         summary = train(config, arguments.data, arguments.out, arguments.resume)
     except Stopped:
         if first:
-            given = [word for word in sys.argv[1:] if word != "--resume"]
+            words = [word for word in sys.argv[1:] if word != "--resume"]
             start = "torchrun … -m speech_lstm" if "RANK" in os.environ else "speech-lstm"
-            print(f"stopped; everything is saved. To go on: {start} {shlex.join(given)} --resume", file=sys.stderr)
+            print(f"stopped; everything is saved. To continue: {start} {shlex.join(words)} --resume", file=sys.stderr)
         return INTERRUPTED
     if first:
         accuracy = 100 * summary["best_validation_accuracy"]
@@ -46,5 +46,5 @@ def run(arguments: argparse.Namespace) -> int:
         for name in ("best.safetensors", "curve.png", "summary.json"):
             print(f"  {arguments.out / name}")
         if source := SOURCES.get(config.network.cell):
-            print(f"evaluate, classify, gates and listen need --plugin {shlex.quote(source)} for this model")
+            print(f"to evaluate, classify, listen or view gates with this model, pass --plugin {shlex.quote(source)}")
     return 0

@@ -226,7 +226,7 @@ class MemoryPart(Part[MemoryResult]):
                 sentences.append(f"Where a cell {word}: {'; '.join(spans)}.")
         if {"lstm", "rnn"} <= set(self.choice.cells):
             sentences.append(self.comparison())
-        if skipped := sum(stage.learning.left_out for run in self.result.runs for stage in run.stages):
+        if skipped := sum(stage.learning.skipped for run in self.result.runs for stage in run.stages):
             sentences.append(f"{skipped} training steps were skipped because their gradient was not a number.")
         return sentences
 

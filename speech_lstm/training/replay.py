@@ -1,4 +1,4 @@
-"""Training passes recorded once on a GPU, as CUDA graphs, and replayed at every step.
+"""Training passes captured once as CUDA graphs and replayed at every step.
 
 A cell that steps frame by frame launches thousands of small kernels for each batch, and launching one takes the
 processor longer than running it takes the GPU.
@@ -13,24 +13,24 @@ import torch
 from torch import Tensor
 
 
-def record(module: torch.nn.Module, inputs: Tensor, precision: torch.dtype) -> bool:
-    """Have the module, in training, replay its passes over batches of the shape of `inputs`, on a GPU.
+def capture(module: torch.nn.Module, inputs: Tensor, precision: torch.dtype) -> bool:
+    """Make the module replay its training passes over batches of the shape of `inputs`, on a GPU.
 
-    `inputs` [batch, …] lie on the GPU; `precision` bfloat16 records under autocast. The module is left in training,
-    with its weights and buffers as they are; from then on it takes only inputs of that shape in training. What
-    Python decides in a pass is decided once, in the recording. False, and nothing recorded, where a pass waits for
-    the GPU, to read a number back say: that can't be recorded.
+    `inputs` [batch, …] are on the GPU; with `precision` bfloat16 the capture is under autocast. The module stays in
+    training mode, with the same weights and buffers; from then on it takes only inputs of that shape in training.
+    Python's decisions in a pass are fixed by the capture. Returns False, without a capture, if a pass waits for the
+    GPU, for example to read a number back: that cannot be captured.
     """
     buffers = [buffer.clone() for buffer in module.buffers()]
     module.train()
     with torch.autocast("cuda", torch.bfloat16, enabled=precision == torch.bfloat16, cache_enabled=False):
         possible = not waits(module, inputs)
         if possible:
-            # A pass that is left over ties its weights to the stream that it ran on, which breaks the recording; an
-            # earlier recording whose module is gone holds memory that nothing else uses.
+            # The graph of an earlier pass binds its weights to the stream that it ran on, which breaks the capture.
+            # An earlier capture whose module is gone holds memory that nothing else uses.
             gc.collect()
             torch.cuda.empty_cache()
-            # The recorded pass ties the weights to its own stream, of which torch would warn in training.
+            # The captured pass binds the weights to its own stream, about which torch would warn in training.
             torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
             torch.cuda.make_graphed_callables(module, (inputs,), allow_unused_input=True)
     for buffer, before in zip(module.buffers(), buffers, strict=True):
@@ -39,7 +39,7 @@ def record(module: torch.nn.Module, inputs: Tensor, precision: torch.dtype) -> b
 
 
 def waits(module: torch.nn.Module, inputs: Tensor) -> bool:
-    """Whether a pass of the module waits for the GPU: a failed recording would leave torch in a bad state."""
+    """Whether a pass of the module waits for the GPU. A failed capture would leave torch in a bad state."""
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     mode = torch.cuda.get_sync_debug_mode()
     with warnings.catch_warnings():

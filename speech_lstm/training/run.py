@@ -73,7 +73,7 @@ def describe(trainer: Trainer, recordings: Recordings) -> None:
     )
 
 
-def matched(config: Config, data: Path, budget: int) -> Config:
+def match_budget(config: Config, data: Path, budget: int) -> Config:
     """The settings with the hidden size that brings the network nearest to `budget` parameters.
 
     Raises ConfigError if no size is near.

@@ -23,7 +23,7 @@ class Learning:
     norms: list[float] = field(default_factory=list)  # of the gradient of all weights, before clipping
 
     @property
-    def left_out(self) -> int:
+    def skipped(self) -> int:
         """Steps whose gradient was not a number: they do not change the weights."""
         return sum(not norm < float("inf") for norm in self.norms)
 

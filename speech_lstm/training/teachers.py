@@ -1,4 +1,4 @@
-"""Trained models whose answers a new one learns beside the labels: knowledge distillation."""
+"""Trained models whose answers a new one learns besides the labels: knowledge distillation."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from speech_lstm.model.checkpoint import load_model
 
 
 class Teachers:
-    """Models of the same labels; each hears a recording through its own front end."""
+    """Models of the same labels; each has its own front end."""
 
     def __init__(self, paths: tuple[str, ...], labels: tuple[str, ...], device: torch.device) -> None:
-        """Raises ModelError for a file that is no model, ConfigError for one with other labels."""
+        """Raises ModelError for a file that is not a model, ConfigError for one with other labels."""
         self.models = [load_model(Path(path), device) for path in paths]
         for path, model in zip(paths, self.models, strict=True):
             if model.labels != labels:

@@ -1,5 +1,5 @@
-"""Probabilities that mean what they say: one temperature for all logits, fitted on recordings that the training has
-not learnt from (temperature scaling; Guo, Pleiss, Sun & Weinberger 2017, "On Calibration of Modern Neural Networks").
+"""Calibration of a model's probabilities: one temperature for all logits, fitted on recordings outside the training
+set (temperature scaling; Guo, Pleiss, Sun & Weinberger 2017, "On Calibration of Modern Neural Networks").
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from scipy.special import log_softmax
 
 from speech_lstm.model.checkpoint import Model
 
-HIGHEST = 10.0  # and 1/10 the lowest: a network that knows nothing would get an infinite temperature
+HIGHEST = 10.0  # and 1/10 the lowest: the answers of an untrained network would give an infinite temperature
 
 
 def fit_temperature(logits: NDArray[Any], truth: NDArray[np.int64]) -> float:
-    """The T at which softmax(logits / T) costs the least cross-entropy, from 0.1 to 10.
+    """The T, from 0.1 to 10, at which the cross-entropy of softmax(logits / T) is least.
 
     `logits` are floats [n, labels], `truth` the numbers of the right labels [n]. As in Platt (1999), eq. 4, the
-    targets are not quite 0 and 1: beside the n recordings stands one more, whose label nobody knows. A few
-    recordings that are all heard rightly would else ask for infinite confidence.
+    targets are not quite 0 and 1: they include one more recording of unknown label. Without it, a few recordings that
+    are all recognised would give infinite confidence.
     """
     rows, unsure = np.arange(len(truth)), 1 / (len(truth) + 1)
 
@@ -37,16 +37,16 @@ def fit_temperature(logits: NDArray[Any], truth: NDArray[np.int64]) -> float:
     return math.exp(minimize_scalar(loss, bounds=(-edge, edge), method="bounded", options={"xatol": 1e-6}).x)
 
 
-def calibrated(model: Model, logits: NDArray[Any], truth: NDArray[np.int64]) -> Model:
-    """The model with the temperature fitted to these answers of it folded into its last layer.
+def calibrate(model: Model, logits: NDArray[Any], truth: NDArray[np.int64]) -> Model:
+    """A copy of the model with the temperature, fitted to these logits of its own, folded into its last layer.
 
-    Its answers stay the same, only their probabilities change: z / T = (W / T) h + b / T. The whole temperature,
-    of this and of earlier calls, stands in the training facts as "temperature". `model` itself is left as it is.
+    Its answers stay the same, only their probabilities change: z / T = (W / T) h + b / T. The product of the
+    temperatures, of this and of earlier calls, is in the training facts as "temperature".
     """
     temperature = fit_temperature(logits, truth)
     network = copy.deepcopy(model.network)
     with torch.no_grad():
         for weight in network.head.parameters():
             weight.div_(temperature)
-    whole = temperature * model.training.get("temperature", 1.0)
-    return replace(model, network=network, training={**model.training, "temperature": whole})
+    total = temperature * model.training.get("temperature", 1.0)
+    return replace(model, network=network, training={**model.training, "temperature": total})

@@ -1,4 +1,4 @@
-"""The training loop: epochs of steps, a score after each, the best model kept, everything saved."""
+"""The training loop: epochs of steps, an evaluation after each, the best model and the state saved."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from speech_lstm.training.run_folder import STATE, RunFolder
 from speech_lstm.training.scoring import logits, loss_and_accuracy
 from speech_lstm.training.state import RunProgress, State, start_from
 from speech_lstm.training.teachers import Teachers
-from speech_lstm.training.temperature import calibrated
+from speech_lstm.training.temperature import calibrate
 
-STEP_SEEDS = 1_000_003  # a prime above the steps of any run, so that runs with near seeds share no step's seed
+STEP_SEEDS = 1_000_003  # a prime above the steps of any run, so runs with close seeds have no step's seed in common
 
 
 class Stopped(Exception):
-    """The user asked the run to stop; what it has learnt is saved."""
+    """The user stopped the run; its state is saved."""
 
 
 class Diverged(ConfigError):
-    """The loss is not a number any more."""
+    """The loss is no longer a number."""
 
 
 class Trainer:
@@ -63,7 +63,7 @@ class Trainer:
             start_from(Path(settings.start), network, config, labels)
         averaged = copy.deepcopy(network).requires_grad_(False).to(self.device)
         self.network = network.to(self.device)
-        self.model = Model(averaged, config.features, config.network, labels)  # what is scored and kept
+        self.model = Model(averaged, config.features, config.network, labels)  # what is scored and saved
         self.parallel: torch.nn.Module = self.network
         self.front_end = FrontEnd(config.features).to(self.device)
         self.precision = choose_precision(settings.precision, self.device)
@@ -72,7 +72,7 @@ class Trainer:
             self.parallel = DistributedDataParallel(self.network)
         elif self.device.type == "cuda":
             silence = torch.zeros(settings.batch, CLIP_SAMPLES, device=self.device)
-            replay.record(self.network, self.front_end(silence), self.precision)
+            replay.capture(self.network, self.front_end(silence), self.precision)
         self.optimizer = torch.optim.AdamW(parameter_groups(self.network, settings), lr=settings.learning_rate)
         noise = torch.from_numpy(recordings.noise).to(self.device)
         self.augment = Augment(config.augment, noise, CLIP_SAMPLES, config.features)
@@ -86,13 +86,17 @@ class Trainer:
 
     @property
     def progress(self) -> RunProgress:
-        """How far the run has come."""
         return self.state.progress
 
-    def run(self) -> None:
-        """Train to the end; raises Stopped, with everything saved, when the user interrupts.
+    @property
+    def step_seed(self) -> int:
+        """The seed of the random numbers of the next step."""
+        return self.config.training.seed * STEP_SEEDS + self.progress.step
 
-        Raises Diverged when the loss is not a number any more: what was saved before is left as it is.
+    def run(self) -> None:
+        """Train to the end. Raises Stopped, with everything saved, when the user interrupts.
+
+        Raises Diverged when the loss is no longer a number; what was saved before stays.
         """
         per_epoch = self.batches.steps
         with interrupts() as interrupted, self.console.bar(self.steps, self.progress.step) as bar:
@@ -105,27 +109,26 @@ class Trainer:
                     self.progress.step += 1
                     self.progress.seconds = time.perf_counter() - start
                     bar.step(epoch, self.progress.loss_sum / (index + 1), self.config.training.batch)
-                    if self.stop_asked(interrupted) and self.progress.step % per_epoch:
+                    if self.is_interrupted(interrupted) and self.progress.step % per_epoch:
                         self.save()
                         raise Stopped
                 self.end_epoch(epoch + 1)
                 self.save()
-                if self.stop_asked(interrupted) and self.progress.step < self.steps:
+                if self.is_interrupted(interrupted) and self.progress.step < self.steps:
                     raise Stopped
 
     def step(self, batch: Batch) -> float:
-        """One update of the weights; the mean loss of the batch, over all processes."""
+        """Update the weights once; returns the mean loss of the batch, over all processes."""
         settings, step = self.config.training, self.progress.step
-        seed = settings.seed * STEP_SEEDS + step
-        torch.manual_seed(seed * self.processes.count + self.processes.rank)  # of the dropout
-        waveforms, features, labels = self.prepare(batch, seed)
+        torch.manual_seed(self.step_seed * self.processes.count + self.processes.rank)  # of the dropout
+        waveforms, features, labels = self.prepare(batch)
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
             logits = self.parallel(features).float()
         loss = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
         if self.teachers.models:
-            taught = torch.nn.functional.cross_entropy(logits, self.teachers(waveforms, self.precision))
-            loss = torch.lerp(loss, taught, settings.teaching)
+            teaching = torch.nn.functional.cross_entropy(logits, self.teachers(waveforms, self.precision))
+            loss = torch.lerp(loss, teaching, settings.teaching)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if settings.clip:
@@ -137,10 +140,10 @@ class Trainer:
         self.update_average(step)
         return float(self.processes.total(loss.detach())) / self.processes.count
 
-    def prepare(self, batch: Batch, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    def prepare(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """This process's rows of a batch, augmented: the waveforms float32 [rows, samples], their features
         [rows, frames, size] and the labels int64 [rows]."""
-        draws = self.augment.draw(len(batch), seed).rows(self.rows.start, self.rows.stop)
+        draws = self.augment.draw(len(batch), self.step_seed).rows(self.rows.start, self.rows.stop)
         batch = batch.rows(self.rows)
         draws = self.augment.shift_more(draws, batch.unknown)
         waveforms = self.augment.waveforms(batch.waveforms, batch.silent, draws)
@@ -148,18 +151,18 @@ class Trainer:
 
     @torch.no_grad()
     def update_average(self, step: int) -> None:
-        """Move the averaged weights towards the present ones, faster at the start."""
+        """Move the averaged weights towards the current ones, faster at the start."""
         decay = min(self.config.training.average, (1 + step) / (10 + step)) if self.config.training.average else 0
         average, current = (list(network.state_dict().values()) for network in (self.model.network, self.network))
         torch._foreach_lerp_(average, current, 1 - decay)
 
     def end_epoch(self, epoch: int) -> None:
-        """Score the averaged weights on the validation split, write the record, keep the best model."""
+        """Score the averaged weights on the validation split, report the epoch, save the last and best model."""
         progress, batches, validation = self.progress, self.batches, self.validation
         answers = logits(self.model, validation.waveforms, self.device) if self.processes.first else None
-        found = (0.0, 0.0) if answers is None else loss_and_accuracy(answers, validation.truth)
-        scores = torch.tensor(found, dtype=torch.float64, device=self.device)
-        loss, accuracy = self.processes.same(scores).tolist()
+        measured = (0.0, 0.0) if answers is None else loss_and_accuracy(answers, validation.truth)
+        same = self.processes.same(torch.tensor(measured, dtype=torch.float64, device=self.device))
+        loss, accuracy = same.tolist()
         finite(loss, epoch)
         entry = {
             "epoch": epoch,
@@ -177,12 +180,12 @@ class Trainer:
         if answers is not None:
             self.console.epoch(entry, better)
             self.folder.add_epoch(entry)
-            kept = calibrated(self.kept_model(), answers, validation.truth)  # the run goes on with what it was
+            model = calibrate(self.described_model(), answers, validation.truth)  # a copy: training does not use it
             for name in ("last", "best") if better else ("last",):
-                save_model(self.folder.path(f"{name}.safetensors"), kept)
+                save_model(self.folder.path(f"{name}.safetensors"), model)
 
-    def kept_model(self) -> Model:
-        """The model with the facts of its training, for the file."""
+    def described_model(self) -> Model:
+        """The model with the facts of its training."""
         facts: dict[str, Any] = {
             "config": self.config.to_dict(),
             "epoch": len(self.progress.history),
@@ -193,7 +196,7 @@ class Trainer:
         return replace(self.model, training=facts)
 
     def save(self) -> None:
-        """Write the state that `resume` goes on from."""
+        """Write the state that a resumed run continues from."""
         if self.processes.first:
             self.state.save(self.folder.path(STATE))
 
@@ -201,7 +204,7 @@ class Trainer:
         patience, progress = self.config.training.patience, self.progress
         return bool(patience) and len(progress.history) - progress.best_epoch >= patience
 
-    def stop_asked(self, interrupted: threading.Event) -> bool:
+    def is_interrupted(self, interrupted: threading.Event) -> bool:
         """Whether any of the processes was interrupted."""
         if self.processes.count == 1:
             return interrupted.is_set()
@@ -209,17 +212,17 @@ class Trainer:
 
 
 def finite(loss: float, epoch: int) -> float:
-    """The loss; raises Diverged if it is not a number any more."""
+    """The loss; raises Diverged if it is no longer a number."""
     if not math.isfinite(loss):
         raise Diverged(
             f"the loss became {loss} in epoch {epoch}: the weights have grown without bound; "
-            "start anew with a lower learning_rate or weight_decay, or with clip"
+            "start again with a lower learning_rate or weight_decay, or with clip"
         )
     return loss
 
 
 def parameter_groups(network: torch.nn.Module, settings: TrainingConfig) -> list[dict[str, Any]]:
-    """Matrices decay; biases, peepholes and the scales of a normalisation don't."""
+    """Matrices decay; biases, peepholes and the scales of a normalisation do not."""
     matrices: list[Tensor] = []
     vectors: list[Tensor] = []
     for name, weight in network.named_parameters():
@@ -241,14 +244,14 @@ def learning_rate(step: int, steps: int, settings: TrainingConfig) -> float:
 
 @contextmanager
 def interrupts() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or a request to terminate sets, so that a step is never left half done."""
+    """An event that Ctrl-C and SIGTERM set, so that the current step can end first; a second signal stops at once."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event
         return
 
     def handler(number: int, frame: FrameType | None) -> None:
-        if event.is_set():  # asked twice: stop at once
+        if event.is_set():
             raise KeyboardInterrupt
         event.set()
 
