@@ -1,6 +1,6 @@
-"""The house style of figures: its palette, empty axes, and writing them whole or not at all.
+"""The style of figures: the palette, empty axes, and writing a figure to a file.
 
-Figures are made with matplotlib's objects, without pyplot: nothing global changes and no display is needed.
+Figures use matplotlib's objects without pyplot: no global state changes and no display is needed.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ DPI = 150
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write `figure` in the format of the suffix (PNG without one), whole or not at all.
+    """Write `figure` in the format of the suffix (PNG without one), atomically.
 
-    Raises OutputError, one line, for a place that can't be written to or a suffix that is no format.
+    Raises OutputError, one line, if the path cannot be written to or the suffix is not a format.
     """
-    kind = Path(path).suffix[1:].lower() or "png"
-    known = figure.canvas.get_supported_filetypes()
-    if kind not in known:
-        raise OutputError(f"{path}: .{kind} is not a format of figures; known are {', '.join(sorted(known))}")
+    suffix = Path(path).suffix[1:].lower() or "png"
+    formats = figure.canvas.get_supported_filetypes()
+    if suffix not in formats:
+        raise OutputError(f"{path}: .{suffix} is not a figure format; use one of {', '.join(sorted(formats))}")
     figure.set_dpi(DPI)
     if (layout := figure.get_layout_engine()) is not None:
         layout.execute(figure)
-        figure.set_layout_engine(None)  # savefig would lay out every format anew, and draw everything twice for it
+        figure.set_layout_engine(None)  # savefig would repeat the layout for each format and draw everything twice
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, format=kind, dpi=DPI)
+        figure.savefig(temporary, format=suffix, dpi=DPI)
 
 
 def empty_figure(
     width: float, height: float, layout: Literal["constrained", "compressed"] = "constrained"
 ) -> tuple[Figure, Axes]:
-    """A figure of so many inches with one pair of axes."""
+    """A figure with one pair of axes; width and height in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout=layout)
@@ -51,7 +51,7 @@ def empty_figure(
 
 
 def as_written(figure: Figure) -> Figure:
-    """The figure, in whose texts a $ is a dollar sign: names of files and labels are no formulas."""
+    """The figure, with a $ in its texts taken literally: names of files and labels are not formulas."""
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):

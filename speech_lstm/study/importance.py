@@ -13,17 +13,17 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 
 from speech_lstm.study.results import Results
 
-CELL = "cell"  # stands among the settings where all cells' trials are taken together
-FEWEST = 30  # trials, below which a forest of them says nothing
+CELL = "cell"  # counts as a setting when the trials of all cells are pooled
+FEWEST = 30  # trials that a forest needs
 TREES, SEED = 64, 1
-DEPTH = 8  # of the trees: the time goes with the square of their leaves
+DEPTH = 8  # of the trees: the time grows with the square of the number of leaves
 POINTS = 40  # of a curve
-SAMPLES = 512  # draws of the other settings that a point is the mean over
+SAMPLES = 512  # draws of the other settings, over which a point is averaged
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Accuracy on the testing split against one setting, over all values of the others: mean, deviation of trees."""
+    """Accuracy on the testing split against one setting, averaged over the others; mean and deviation of trees."""
 
     name: str
     log: bool
@@ -34,7 +34,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Plane:
-    """Accuracy against two settings together, and the share of the variance that is theirs only together."""
+    """Accuracy against two settings, and the share of the variance that only both together explain."""
 
     names: tuple[str, str]
     logs: tuple[bool, bool]
@@ -46,7 +46,7 @@ class Plane:
 class Forest:
     """A random forest that predicts the accuracy on the testing split from the settings and the cell.
 
-    Settings are taken as 0..1 of their range, in logarithms where they were drawn so.
+    Settings are scaled to 0 to 1 over their range, logarithmically if they were drawn so.
     """
 
     def __init__(self, results: Results) -> None:
@@ -63,14 +63,14 @@ class Forest:
         self.drawn = np.hstack([settings, np.eye(len(self.cells))[random.integers(len(self.cells), size=SAMPLES)]])
 
     def row(self, drawn: dict[str, Any]) -> list[float]:
-        """The settings of a trial, 0..1 each."""
+        """The settings of a trial, scaled to 0 to 1."""
         return [unit(drawn[name], item) for name, item in self.space.items()]
 
     def one_hot(self, cell: int) -> list[float]:
         return [float(i == cell) for i in range(len(self.cells))]
 
     def marginal(self, columns: list[int], points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Each tree's mean prediction [trees, points], some columns held at each of the points [points, columns]."""
+        """Each tree's mean prediction [trees, points] with some columns fixed at the points [points, columns]."""
         table = np.repeat(self.drawn[None], len(points), axis=0)
         table[:, :, columns] = points[:, None]
         flat = table.reshape(-1, table.shape[-1]).astype(np.float32)
@@ -78,10 +78,10 @@ class Forest:
 
     def curve(self, name: str) -> Curve:
         """The marginal curve of one setting."""
-        item, at = self.space[name], list(self.space).index(name)
+        item, column = self.space[name], list(self.space).index(name)
         steps = np.linspace(0, 1, POINTS)
-        trees = self.marginal([at], steps[:, None])
-        return Curve(name, item.log, spread(item, steps), trees.mean(0), trees.std(0))
+        trees = self.marginal([column], steps[:, None])
+        return Curve(name, item.log, scale_up(item, steps), trees.mean(0), trees.std(0))
 
     def plane(self, first: str, second: str, points: int = 16) -> Plane:
         """Two settings together."""
@@ -93,7 +93,7 @@ class Forest:
         centred = trees - trees.mean((1, 2), keepdims=True)
         alone = centred.mean(1, keepdims=True) + centred.mean(2, keepdims=True)
         together = (centred - alone).var((1, 2))
-        values = spread(self.space[first], steps), spread(self.space[second], steps)
+        values = scale_up(self.space[first], steps), scale_up(self.space[second], steps)
         logs = self.space[first].log, self.space[second].log
         share = float(np.mean(together[total > 0] / total[total > 0])) if (total > 0).any() else 0.0
         return Plane((first, second), logs, values, trees.mean(0), share)
@@ -103,19 +103,19 @@ Number = FloatDistribution | IntDistribution
 
 
 def numbers(space: dict[str, BaseDistribution]) -> dict[str, Number]:
-    """The settings that are numbers from a range."""
+    """The numeric settings."""
     return {name: item for name, item in space.items() if isinstance(item, FloatDistribution | IntDistribution)}
 
 
 def unit(value: float, item: Number) -> float:
-    """A value as 0..1 of its range."""
+    """A value scaled to 0 to 1 over its range."""
     if item.log:
         return math.log(value / item.low) / math.log(item.high / item.low)
     return (value - item.low) / (item.high - item.low)
 
 
-def spread(item: Number, steps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The values at 0..1 of a range."""
+def scale_up(item: Number, steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The values at 0 to 1 of a range."""
     if item.log:
         return np.asarray(item.low * (item.high / item.low) ** steps)
     return np.asarray(item.low + (item.high - item.low) * steps)
@@ -123,9 +123,9 @@ def spread(item: Number, steps: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Importance:
-    """The share of the variance of the accuracy that each setting alone explains, the largest first.
+    """The share of the variance of the accuracy that each setting explains alone, the largest first.
 
-    `pooled` is of all trials, with the cell as one of the settings; `own` of each cell's that has enough.
+    `pooled` is of all trials, with the cell as one of the settings; `own` of each cell with enough trials.
     """
 
     pooled: dict[str, float]
@@ -133,28 +133,30 @@ class Importance:
 
 
 def importance_of(results: Results) -> Importance | None:
-    """fANOVA of a study's trials; None where there are too few."""
+    """fANOVA of a study's trials; None if there are too few."""
     from tqdm import tqdm
 
     trials = {cell: results.trials(cell) for cell in results.cells}
-    together = [t for found in trials.values() for t in found]
-    if len(together) < FEWEST or len({t.accuracy for t in together}) < 2:
+    pool = [t for cell in results.cells for t in trials[cell]]
+    if len(pool) < FEWEST or len({t.accuracy for t in pool}) < 2:
         return None
-    # The cell is a number in the order of the cells' means: as a category it would be a column each, and minutes.
+    # The cell is a number in the order of the cells' means: one column for each cell would take minutes.
     order = sorted(trials, key=lambda cell: float(np.mean([t.accuracy for t in trials[cell]])))
     space = {CELL: IntDistribution(0, max(1, len(order) - 1)), **results.space}
-    enough = [cell for cell, found in trials.items() if len(found) >= FEWEST]
+    large = [cell for cell in results.cells if len(trials[cell]) >= FEWEST]
     own = {}
-    for cell in tqdm(enough, desc="importance", unit="cell", delay=2, leave=False):
-        own[cell] = explained(results.space, [(t.drawn, t.accuracy) for t in trials[cell]])
-    drawn = [({CELL: order.index(t.slot.cell), **t.drawn}, t.accuracy) for t in together]
-    return Importance(explained(space, drawn), own)
+    for cell in tqdm(large, desc="importance", unit="cell", delay=2, leave=False):
+        own[cell] = variance_shares(results.space, [(t.drawn, t.accuracy) for t in trials[cell]])
+    pooled = [({CELL: order.index(t.slot.cell), **t.drawn}, t.accuracy) for t in pool]
+    return Importance(variance_shares(space, pooled), own)
 
 
-def explained(space: dict[str, BaseDistribution], trials: list[tuple[dict[str, Any], float]]) -> dict[str, float]:
-    """The share of each setting, by Optuna's evaluator."""
-    memory = optuna.create_study(direction="maximize")
+def variance_shares(
+    space: dict[str, BaseDistribution], trials: list[tuple[dict[str, Any], float]]
+) -> dict[str, float]:
+    """The share of each setting in the variance of the accuracy, by Optuna's evaluator."""
+    study = optuna.create_study(direction="maximize")
     for drawn, accuracy in trials:
-        memory.add_trial(optuna.trial.create_trial(params=drawn, distributions=space, value=accuracy))
+        study.add_trial(optuna.trial.create_trial(params=drawn, distributions=space, value=accuracy))
     evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=TREES, max_depth=DEPTH, seed=SEED)
-    return {name: float(share) for name, share in evaluator.evaluate(memory).items()}
+    return {name: float(share) for name, share in evaluator.evaluate(study).items()}
