@@ -56,26 +56,6 @@ def small() -> Evaluation:
     return evaluate_scores(LABELS, names, np.array(truth), scores, words)
 
 
-def test_wilson_interval_of_known_values() -> None:
-    # 8 of 10 by hand, z² = 3.84146: the centre is (0.8 + 0.192073) / 1.384146 = 0.716740
-    # and the half width 1.959964 / 1.384146 × √(0.016 + 0.009604) = 0.226577.
-    assert wilson(8, 10) == pytest.approx((0.490163, 0.943317), abs=2e-6)
-    # No hit of n: the upper end is z² / (n + z²); for n = 10 that is 3.84146 / 13.84146.
-    assert wilson(0, 10) == pytest.approx((0.0, 0.277533), abs=1e-6)
-    assert wilson(10, 10) == pytest.approx((1 - 0.277533, 1.0), abs=1e-6)
-    assert wilson(0, 0) is None
-
-
-@given(st.integers(1, 10**6), st.floats(0, 1))
-def test_wilson_interval_holds_the_share_and_stays_inside_0_and_1(of: int, part: float) -> None:
-    hits = round(part * of)
-    interval = wilson(hits, of)
-    assert interval is not None
-    low, high = interval
-    assert 0 <= low <= hits / of <= high <= 1
-    assert wilson(of - hits, of) == pytest.approx((1 - high, 1 - low), abs=1e-9)
-
-
 def test_counts_of_the_small_example(small: Evaluation) -> None:
     assert (small.count, small.correct, small.accuracy) == (10, 5, 0.5)
     assert small.confusion.tolist() == [
