@@ -15,7 +15,7 @@ from speech_lstm.insight.contributions import REST, Sum, add_parts, contribution
 from speech_lstm.insight.diagram import before, sum_of
 from speech_lstm.insight.inside import DIRECTIONS
 from speech_lstm.recurrent.cell import CELLS
-from support.insight_models import seen
+from support.insight_models import example
 
 Function = Callable[[NDArray[Any]], NDArray[Any]]
 NAMED: dict[str, Function] = {
@@ -59,7 +59,7 @@ SUMS: dict[str, dict[str, str]] = {
 
 @pytest.mark.parametrize("name", SUMS)
 def test_the_parts_add_up_to_the_gate(name: str) -> None:
-    model, inside = seen(name)
+    model, inside = example(name)
     for direction in DIRECTIONS:
         trace = inside.trace(2, direction)
         parts = contributions(model, inside, trace)
@@ -73,7 +73,7 @@ def test_every_cell_is_in_the_table() -> None:
 
 
 def test_the_bands_of_a_gate_are_its_units() -> None:
-    model, inside = seen("grid-tf")
+    model, inside = example("grid-tf")
     trace = inside.trace(1, "backward")
     parts = contributions(model, inside, trace)
     assert set(parts) == set(SCAN)
@@ -85,7 +85,7 @@ def test_the_bands_of_a_gate_are_its_units() -> None:
 @pytest.mark.parametrize("layer", [1, 2])
 def test_each_part_of_a_peephole_lstm_is_its_product(layer: int, direction: str) -> None:
     """W·x, U·h⁻, b and p ⊙ c formed from the weights and what was recorded."""
-    model, inside = seen("peephole")
+    model, inside = example("peephole")
     trace, d = inside.trace(layer, direction), DIRECTIONS.index(direction)  # type: ignore[arg-type]
     parts, weights = contributions(model, inside, trace), model.network.stack.layer(layer - 1)
     x = inside.tracks[layer - 1].hidden[:, 0].numpy()
@@ -103,7 +103,7 @@ def test_each_part_of_a_peephole_lstm_is_its_product(layer: int, direction: str)
 
 
 def test_the_reset_gate_scales_the_part_that_it_acts_on() -> None:
-    model, inside = seen("gru")
+    model, inside = example("gru")
     trace = inside.trace(1)
     parts, weights = contributions(model, inside, trace), model.network.stack.layer(0)
     product = before(trace, "h") @ weights.get_parameter("recurrent")[0, weights.cell.block("n")].numpy().T
@@ -112,8 +112,8 @@ def test_the_reset_gate_scales_the_part_that_it_acts_on() -> None:
     np.testing.assert_allclose(parts["n"]["recurrent_bias"], trace["r"] * bias, rtol=0, atol=1e-6)
 
 
-def test_what_is_no_sum_loses_its_parts() -> None:
-    """A product of two sums, and an activation: a part of either would be a lie."""
+def test_a_value_that_is_no_sum_loses_its_parts() -> None:
+    """A product of two sums, and an activation: neither is a sum of the parts."""
     first, second = (Sum.of({"x": torch.randn(1, 2, 4), "bias": torch.ones(1, 2, 4)}) for _ in range(2))
     assert parts_of(first * second) is None
     assert parts_of(first.tanh()) is None
@@ -122,7 +122,7 @@ def test_what_is_no_sum_loses_its_parts() -> None:
     torch.testing.assert_close(torch.Tensor(first * second), torch.Tensor(first) * torch.Tensor(second))
 
 
-def test_what_has_no_name_is_the_rest() -> None:
+def test_a_value_without_parts_is_the_rest() -> None:
     value, other = torch.randn(1, 2, 4), torch.randn(1, 2, 4)
     total = add_parts(Sum.of({"x": value}), other)
     assert set(parts_of(total) or {}) == {"x", REST}

@@ -21,7 +21,7 @@ from speech_lstm.insight.summary import summarise
 from speech_lstm.model.checkpoint import save_model
 from speech_lstm.recurrent.cell import CELLS
 from support.command_line import answer, call, refusal
-from support.insight_models import CLIP, seen, summary_of
+from support.insight_models import CLIP, example, summary_of
 
 ModelOf = Callable[[str], Path]
 
@@ -39,7 +39,7 @@ def model_of(tmp_path_factory: pytest.TempPathFactory) -> ModelOf:
     def write(name: str) -> Path:
         path = folder / f"{name}.safetensors"
         if not path.exists():
-            save_model(path, seen(name)[0].model)
+            save_model(path, example(name)[0].model)
         return path
 
     return write
@@ -65,7 +65,7 @@ def test_the_table_and_every_kind_of_file(tmp_path: Path, go: Path, capsys: pyte
 
 
 def test_two_recordings_side_by_side_have_the_same_scales() -> None:
-    model, loud = seen("lstm")
+    model, loud = example("lstm")
     pair = (loud, look_inside(model, 0.05 * CLIP))
     figure = gate_figure(["loud", "quiet"], [summarise(model, inside, inside.trace()) for inside in pair])
     scales: dict[str, set[tuple[float, float]]] = {}
@@ -127,7 +127,7 @@ def test_a_cell_without_gates_has_no_column_for_them() -> None:
 
 
 def test_the_answer_is_named_even_where_others_were_likelier_before() -> None:
-    summary, inside = summary_of("lstm"), seen("lstm")[1]
+    summary, inside = summary_of("lstm"), example("lstm")[1]
     labels = tuple("abcdefg")
     posteriors = np.full((len(inside.features), 7), 0.02, np.float32)
     posteriors[:6, :6] = 0.9 * np.eye(6)
@@ -218,7 +218,7 @@ def test_bad_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert str(text) in refusal(capsys, "gates", text)
 
 
-def test_a_cell_that_keeps_nothing_by_a_gate_has_no_half_lives(
+def test_a_cell_without_a_gate_for_its_memory_has_no_half_lives(
     go: Path, capsys: pytest.CaptureFixture[str], model_of: ModelOf
 ) -> None:
     path = model_of("rnn")

@@ -68,15 +68,15 @@ def test_the_norms_are_those_of_torch(cell: str, kind: type[torch.nn.Module]) ->
         h.retain_grad()
         hidden.append(h)
     (hidden[-1] ** 2).sum().backward()
-    want = torch.stack([h.grad[0].norm(dim=1) for h in hidden], 1)
-    assert torch.allclose(state_norms(stack, x, lambda h: (h[:, -1] ** 2).sum())["h"], want, rtol=1e-10, atol=0)
+    expected = torch.stack([h.grad[0].norm(dim=1) for h in hidden], 1)
+    assert torch.allclose(state_norms(stack, x, lambda h: (h[:, -1] ** 2).sum())["h"], expected, rtol=1e-10, atol=0)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "clockwork", "gru", "lstm", "peephole", "fgr", "mingru"])
 def test_the_norms_are_those_of_finite_differences(cell: str) -> None:
-    """A state that is pushed by a little changes the loss by as much as its gradient says."""
+    """A small change of a state changes the loss as its gradient predicts."""
     stack, x = small_stack(cell), torch.randn(1, 5, 3, dtype=torch.float64)
-    found = state_norms(stack, x, lambda h: h[:, -1].sin().sum())["h"][0]
+    norms = state_norms(stack, x, lambda h: h[:, -1].sin().sum())["h"][0]
     step = 1e-6
 
     def loss(at: int, push: torch.Tensor) -> float:
@@ -95,10 +95,10 @@ def test_the_norms_are_those_of_finite_differences(cell: str) -> None:
     for at in range(5):
         pushes = step * torch.eye(4, dtype=torch.float64)
         slopes = torch.tensor([(loss(at, push) - loss(at, -push)) / (2 * step) for push in pushes])
-        assert float(found[at]) == pytest.approx(float(slopes.norm()), rel=1e-5, abs=1e-9)
+        assert float(norms[at]) == pytest.approx(float(slopes.norm()), rel=1e-5, abs=1e-9)
 
 
-def test_the_measure_leaves_the_network_as_it_is(material: tuple[Sequences, Sequences]) -> None:
+def test_measuring_does_not_change_the_network(material: tuple[Sequences, Sequences]) -> None:
     network = small_network("lstm", seed=1)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     flow = gradient_flow(network, *material[1].chain(2, 6, seed=0))
@@ -120,7 +120,7 @@ def test_the_hidden_state_of_a_grid_is_that_along_time(material: tuple[Sequences
     assert all(flow["h_time"].norm[1:])
 
 
-def test_how_far_it_reaches() -> None:
+def test_reach() -> None:
     assert Flow([], [1.0, 0.5, 0.001, 0.0005, 0.002, 1e-9], [], []).reach == 4
     assert Flow([], [1.0], [], []).reach == 0
 
@@ -145,7 +145,7 @@ def test_singular_values() -> None:
     assert singular_values(plain_network(1.5, seed=1)) == pytest.approx([1.5] * 32, rel=1e-5)
 
 
-def test_clipping_holds_what_explodes(material: tuple[Sequences, Sequences]) -> None:
+def test_clipping_holds_an_exploding_gradient(material: tuple[Sequences, Sequences]) -> None:
     """Both trainings start from the same gradient, and the first step of the one is 1 long and of the other huge."""
     free, clipped = descents(material[0], 1, 2, lambda seconds: None)
     assert free.learning.norms[0] == clipped.learning.norms[0] > 10
@@ -155,7 +155,7 @@ def test_clipping_holds_what_explodes(material: tuple[Sequences, Sequences]) -> 
 # --- sequences and the task --------------------------------------------------------------------------------------
 
 
-def test_the_copy_of_the_corpus_that_training_reads_stays(demo_copy: Path) -> None:
+def test_the_clip_cache_of_training_is_used_as_it_is(demo_copy: Path) -> None:
     load_clips(demo_copy, [clip.name for clip in scan(demo_copy).clips], progress=False)
     copies = {path: path.stat().st_mtime_ns for path in demo_copy.glob(".speech_lstm/*")}
     read_sequences(demo_copy, ("yes", "no"), 4)
@@ -192,7 +192,7 @@ def test_a_cell_learns_words(material: tuple[Sequences, Sequences]) -> None:
     assert correct(network, *training.chain(1, 50, seed=99)) > 40
 
 
-def test_a_step_without_a_number_is_skipped(material: tuple[Sequences, Sequences]) -> None:
+def test_a_step_whose_gradient_is_not_a_number_is_skipped(material: tuple[Sequences, Sequences]) -> None:
     network = small_network("rnn", seed=1)
     before = [parameter.clone() for parameter in network.stack.parameters()]
     features, labels = material[0].chain(1, 4, seed=0)
@@ -344,7 +344,7 @@ def test_every_cell_has_a_small_network() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "says"),
+    ("flags", "fact"),
     [
         (("--cells", "lstn"), "unknown cell 'lstn'; did you mean 'lstm'?"),
         (("--cells", ","), "argument --cells: ',' names nothing"),
@@ -358,17 +358,17 @@ def test_every_cell_has_a_small_network() -> None:
         (("--plugin", "nowhere.py"), "plugin nowhere.py: there is no such file"),
     ],
 )
-def test_what_is_refused(
-    capsys: pytest.CaptureFixture[str], demo: Path, tmp_path: Path, flags: tuple[str, str], says: str
+def test_refusals(
+    capsys: pytest.CaptureFixture[str], demo: Path, tmp_path: Path, flags: tuple[str, str], fact: str
 ) -> None:
     status, out, err = call(capsys, "gradients", "--data", demo, "--out", tmp_path / "out", *QUICK, *flags)
     assert (status, out) == (2, "")
     assert err.count("\n") == 1
-    assert says in err
+    assert fact in err
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
-def test_a_folder_that_can_not_be_is_told_first(
+def test_a_folder_that_cannot_be_written_to_is_refused_first(
     capsys: pytest.CaptureFixture[str], demo: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")

@@ -1,4 +1,4 @@
-"""What is seen inside is what the network computed, and what carried an answer is what a naive trial says."""
+"""The values inside are those that the network computes, and what an answer depends on agrees with naive trials."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from speech_lstm.insight.summary import summarise
 from speech_lstm.model.torch_model import TorchModel
 from speech_lstm.recognition.recognizer import bundled_model, load
 from speech_lstm.recurrent.cell import CELLS
-from support.insight_models import CLIP, LABELS, random_model, seen
+from support.insight_models import CLIP, LABELS, example, random_model
 
 EVERY_CELL = pytest.mark.parametrize("name", CELLS)
 
@@ -31,8 +31,8 @@ EVERY_CELL = pytest.mark.parametrize("name", CELLS)
 
 
 @EVERY_CELL
-def test_what_is_recorded_is_what_the_fast_way_computes(name: str) -> None:
-    model, inside = seen(name)
+def test_the_recorded_values_are_those_of_the_kernels(name: str) -> None:
+    model, inside = example(name)
     network = model.network
     features = model.front_end(torch.from_numpy(CLIP)[None])
     hidden = network.stack(network.normalise(features))[0][0].numpy()  # by the kernels
@@ -49,8 +49,8 @@ def test_what_is_recorded_is_what_the_fast_way_computes(name: str) -> None:
 
 
 @EVERY_CELL
-def test_every_value_has_its_frame_and_every_gate_is_a_share(name: str) -> None:
-    _, inside = seen(name)
+def test_every_value_has_a_row_for_each_frame_and_every_gate_is_from_0_to_1(name: str) -> None:
+    _, inside = example(name)
     frames = len(inside.features)
     assert [(trace.layer, trace.direction) for trace in inside.traces] == [
         (1, "forward"),
@@ -76,7 +76,7 @@ def test_every_value_has_its_frame_and_every_gate_is_a_share(name: str) -> None:
 
 
 def test_the_gates_of_an_lstm_give_its_memory_in_both_directions() -> None:
-    _, inside = seen("lstm")
+    _, inside = example("lstm")
     for direction, step in (("forward", 1), ("backward", -1)):
         trace = inside.trace(2, direction)
         i, f, o, z, h, c = (trace[name][::step] for name in "ifozhc")
@@ -85,8 +85,8 @@ def test_the_gates_of_an_lstm_give_its_memory_in_both_directions() -> None:
         np.testing.assert_allclose(h, o * np.tanh(c), atol=1e-6)
 
 
-def test_the_answer_so_far_is_that_of_the_beginning_alone() -> None:
-    model, inside = seen("gru")
+def test_the_answer_at_a_frame_is_that_of_the_recording_up_to_it() -> None:
+    model, inside = example("gru")
     features = torch.from_numpy(inside.features)[None]
     for frame in (0, 3, len(inside.features) - 1):
         alone = model.network(features[:, : frame + 1]).softmax(1)[0].numpy()
@@ -103,8 +103,8 @@ def test_other_networks_can_be_looked_into(changes: dict[str, object]) -> None:
     assert summarise(model, inside, inside.trace(2)).drops.shape == (8,)
 
 
-def test_what_there_is_not_is_told_with_what_there_is() -> None:
-    _, inside = seen("gru")
+def test_a_missing_name_is_refused_with_those_that_exist() -> None:
+    _, inside = example("gru")
     with pytest.raises(ConfigError, match="no 'f' in layer 1; it has r, z, n, h"):
         inside.trace()["f"]
     with pytest.raises(ConfigError, match="no layer 3; the network has layers 1 to 2"):
@@ -119,9 +119,9 @@ def test_what_there_is_not_is_told_with_what_there_is() -> None:
 
 
 def test_half_lives_of_known_gates() -> None:
-    trace = seen("lstm")[1].trace()
-    kept = np.array([[0.5, 1.0, 0.0, 0.25], [0.5, 1.0, 0.0, 1.0]], np.float32)
-    lives = replace(trace, values={**trace.values, "f": kept}).half_lives(0.02)
+    trace = example("lstm")[1].trace()
+    forget = np.array([[0.5, 1.0, 0.0, 0.25], [0.5, 1.0, 0.0, 1.0]], np.float32)
+    lives = replace(trace, values={**trace.values, "f": forget}).half_lives(0.02)
     assert lives is not None
     assert lives[0] == pytest.approx(0.02)
     assert lives[1] > 1e6  # it never forgets
@@ -129,7 +129,7 @@ def test_half_lives_of_known_gates() -> None:
     assert lives[3] == pytest.approx(0.02)  # a quarter once and all of it once: half a frame
 
 
-# --- what carried the answer -------------------------------------------------------------------------------------
+# --- what the answer depends on ----------------------------------------------------------------------------------
 
 
 def by_hand(
@@ -153,7 +153,7 @@ def by_hand(
 
 @EVERY_CELL
 def test_a_unit_held_at_0(name: str) -> None:
-    model, inside = seen(name)
+    model, inside = example(name)
     trace = inside.trace(1, "backward")
     drops = influence.ablation(model, inside, trace)
     width = trace[trace.state[0]].shape[1]
@@ -167,7 +167,7 @@ def test_a_unit_held_at_0(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["lstm", "gru", "depth-gated", "minlstm"])
 def test_a_gate_set_by_hand(name: str) -> None:
-    model, inside = seen(name)
+    model, inside = example(name)
     trace = inside.trace(2, "forward")
     gate = trace.gates[0]
     for to in (0.0, 1.0):
@@ -179,7 +179,7 @@ def test_a_gate_set_by_hand(name: str) -> None:
 
 
 def test_a_gate_in_bands_set_by_hand() -> None:
-    model, inside = seen("grid-tf")
+    model, inside = example("grid-tf")
     trace = inside.trace(1)
     answers = influence.intervention(model, inside, trace, "i_time", 1.0)  # 2 bands of 2 units
     assert trace["i_time"].shape[1] == 4
@@ -190,8 +190,8 @@ def test_a_gate_in_bands_set_by_hand() -> None:
     np.testing.assert_allclose(answers[4], everything, atol=1e-5)
 
 
-def test_what_is_hidden_is_the_tenth_of_a_second_around_the_frame() -> None:
-    model, inside = seen("lstm")
+def test_a_tenth_of_a_second_around_the_frame_is_hidden() -> None:
+    model, inside = example("lstm")
     lost = influence.occlusion(model, inside)  # frames every 25 ms: one and the nearest on either side
     frame, best = 5, inside.labels.index(inside.answer.label)
     features = torch.from_numpy(inside.features.copy())[None]
@@ -200,8 +200,8 @@ def test_what_is_hidden_is_the_tenth_of_a_second_around_the_frame() -> None:
     assert lost[frame] == pytest.approx(inside.answer.probability - alone, abs=1e-5)
 
 
-def test_the_gradient_is_the_one_of_finite_differences() -> None:
-    model, inside = seen("lstm")
+def test_the_gradient_is_that_of_finite_differences() -> None:
+    model, inside = example("lstm")
     network = model.network.double()
     read, best = torch.from_numpy(inside.normalised).double()[None], inside.labels.index(inside.answer.label)
 
@@ -237,14 +237,14 @@ def test_the_clip_does_not_depend_on_the_blocks(length: int, block: int, seed: i
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(1, 5_000), st.integers(1, 900), st.floats(0, 1))
-def test_the_clip_at_a_time_is_what_stands_there(length: int, block: int, share: float) -> None:
+def test_the_clip_at_a_time_is_that_part_of_the_recording(length: int, block: int, share: float) -> None:
     waveform = 1 + np.arange(length, dtype=np.float32)
     sample = int(share * (length - 1))
     blocks = [waveform[at : at + block] for at in range(0, length, block)]
     clip, start = find_clip(blocks, sample / SAMPLE_RATE, 1_000)
-    want = waveform[sample : sample + 1_000]
-    np.testing.assert_array_equal(clip[: len(want)], want)
-    assert not clip[len(want) :].any()
+    part = waveform[sample : sample + 1_000]
+    np.testing.assert_array_equal(clip[: len(part)], part)
+    assert not clip[len(part) :].any()
     assert start == pytest.approx(sample / SAMPLE_RATE)
 
 
@@ -253,7 +253,7 @@ def test_there_is_nothing_after_the_end() -> None:
         find_clip([CLIP], 2.0)
 
 
-def test_the_model_that_comes_along_shows_the_recording_that_it_classifies(demo: Path) -> None:
+def test_the_bundled_model_gives_the_answer_of_classify(demo: Path) -> None:
     model, path = load(bundled_model(".safetensors")), sorted((demo / "go").iterdir())[0]
     inside = model.look_inside(path)
     prediction = model.classify(path)
@@ -262,8 +262,8 @@ def test_the_model_that_comes_along_shows_the_recording_that_it_classifies(demo:
     np.testing.assert_array_equal(inside.waveform, fit_clip(read_recording(path)))
     assert set(inside.arrays()) >= {"waveform", "features", "posteriors", "layer1.forward.f", "layer2.backward.c"}
     long = np.concatenate([np.zeros(5 * SAMPLE_RATE, np.float32), read_recording(path), np.zeros(SAMPLE_RATE)])
-    there = model.look_inside(long, SAMPLE_RATE)
-    assert 4 <= there.start <= 6
-    assert there.times[0] == pytest.approx(there.start + 0.015)  # the middle of a window of 30 ms
-    np.testing.assert_array_equal(there.arrays()["times"], there.times)
-    assert len(there.waveform) == CLIP_SAMPLES
+    inside = model.look_inside(long, SAMPLE_RATE)
+    assert 4 <= inside.start <= 6
+    assert inside.times[0] == pytest.approx(inside.start + 0.015)  # the middle of a window of 30 ms
+    np.testing.assert_array_equal(inside.arrays()["times"], inside.times)
+    assert len(inside.waveform) == CLIP_SAMPLES

@@ -24,7 +24,7 @@ def printed(notebook: nbformat.NotebookNode) -> str:
     return "".join(output.text for output in outputs if output.output_type == "stream" and output.name == "stdout")
 
 
-def test_every_cell_shows_what_it_is_for(executed: nbformat.NotebookNode) -> None:
+def test_every_cell_runs_and_shows_its_result(executed: nbformat.NotebookNode) -> None:
     text = printed(executed)
     assert text.startswith("stop ")
     assert "layer2.backward.c" in text

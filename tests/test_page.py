@@ -27,7 +27,7 @@ from speech_lstm.model.checkpoint import save_model
 from speech_lstm.recurrent.cell import CELLS
 from support.browser import BROWSER
 from support.command_line import call
-from support.insight_models import CLIP, LABELS, seen, summary_of
+from support.insight_models import CLIP, LABELS, example, summary_of
 
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs a browser: install the package chromium")
 NAMES = ("one</script><script>fail()</script>.wav", "two.wav")
@@ -36,7 +36,7 @@ NAMES = ("one</script><script>fail()</script>.wav", "two.wav")
 def page_of(name: str, folder: Path, recordings: int = 1, **settings: Any) -> Path:
     path = folder / f"{name}.html"
     summary = summary_of(name, 2, "backward")
-    write_page(seen(name)[0], NAMES[:recordings], [summary] * recordings, path, **settings)
+    write_page(example(name)[0], NAMES[:recordings], [summary] * recordings, path, **settings)
     return path
 
 
@@ -73,7 +73,7 @@ def array(spec: Any) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("name", CELLS)
 def test_every_cell_has_a_page_of_all_that_was_recorded(name: str, page: Callable[[str], Path]) -> None:
-    recordings, inside = data_of(page(name))["recordings"], seen(name)[1]
+    recordings, inside = data_of(page(name))["recordings"], example(name)[1]
     traces = recordings[0]["traces"]
     assert len(traces) == len(inside.traces) == 4
     for data, trace in zip(traces, inside.traces, strict=True):
@@ -85,15 +85,15 @@ def test_every_cell_has_a_page_of_all_that_was_recorded(name: str, page: Callabl
 
 
 def test_the_parts_and_the_answers_by_hand(peephole: Path) -> None:
-    model, inside = seen("peephole")
+    model, inside = example("peephole")
     trace = inside.trace(2, "backward")
     data = data_of(peephole)["recordings"][0]["traces"][3]
     for gate, parts in contributions(model, inside, trace).items():
         for part, values in parts.items():
             np.testing.assert_array_equal(np.broadcast_to(array(data["parts"][gate][part]), values.shape), values)
     for to in (0, 1):
-        want = influence.intervention(model, inside, trace, "f", to)
-        np.testing.assert_allclose(array(data["interventions"]["f"][str(to)]), want, atol=1e-6)
+        answers = influence.intervention(model, inside, trace, "f", to)
+        np.testing.assert_allclose(array(data["interventions"]["f"][str(to)]), answers, atol=1e-6)
     np.testing.assert_allclose(data["drops"], influence.ablation(model, inside, trace), atol=1e-6)
 
 
@@ -102,13 +102,13 @@ def test_the_recording_can_be_played(peephole: Path) -> None:
     samples, rate = soundfile.read(io.BytesIO(base64.b64decode(recording["audio"])), dtype="float32")
     assert rate == 16_000
     np.testing.assert_allclose(samples, CLIP, rtol=0, atol=1 / 32768)
-    inside = seen("peephole")[1]
+    inside = example("peephole")[1]
     np.testing.assert_array_equal(array(recording["features"]), inside.normalised)
     np.testing.assert_array_equal(array(recording["posteriors"]), inside.posteriors)
     assert recording["times"] == (inside.times - inside.start).tolist()
 
 
-def test_nothing_comes_from_elsewhere(peephole: Path) -> None:
+def test_the_page_needs_no_other_file(peephole: Path) -> None:
     text = peephole.read_text("utf-8")
     assert set(re.findall(r"https?://[^\s\"'<>)]*", text)) == {"http://www.w3.org/2000/svg"}
     assert not re.search(r"\b(src|href)\s*=|@import|url\((?!#)", text)
@@ -124,9 +124,9 @@ def test_it_opens_with_the_chosen_gate_and_order(tmp_path: Path) -> None:
     assert start["unit"] == int(summary.drops.argmax())
 
 
-def test_a_place_that_can_not_be_written_to(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
     with pytest.raises(SpeechLSTMError, match="it is a folder"):
-        write_page(seen("rnn")[0], NAMES[:1], [summary_of("rnn")], tmp_path)
+        write_page(example("rnn")[0], NAMES[:1], [summary_of("rnn")], tmp_path)
 
 
 # --- in a browser ------------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def drive(path: Path, folder: Path, address: str, steps: str) -> Any:
 
 def printed(name: str, layer: int, direction: str, unit: int, frame: int, keys: dict[str, str]) -> dict[str, str]:
     """The numbers of the printed diagram, by the keys of the page's."""
-    model, inside = seen(name)
+    model, inside = example(name)
     trace = inside.trace(layer, direction)
     numbers = Numbers(trace, contributions(model, inside, trace), unit, frame)
     formulas = {key: key.rsplit(" ", 1) for key in keys}
@@ -178,7 +178,7 @@ def test_the_page_shows_the_numbers_of_the_printed_diagram(
     name: str, unit: int, page: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """The script's formulas are Python's, in both directions and at both ends."""
-    last = len(seen(name)[1].features) - 1
+    last = len(example(name)[1].features) - 1
     places = [(direction, frame) for direction in DIRECTIONS for frame in (0, last)]
     steps = "".join(f'choose({{ direction: "{way}", frame: {at} }}); note("{way} {at}");' for way, at in places)
     address = f"layer=1&direction=backward&unit={unit}&frame={last}"
@@ -224,7 +224,7 @@ def visit(peephole: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @needs_browser
 def test_a_gate_set_by_hand_changes_the_frame_and_the_answer(visit: Any) -> None:
-    model, inside = seen("peephole")
+    model, inside = example("peephole")
     trace = inside.trace(2, "forward")
     plain, changed = visit["plain"], visit["changed"]
     i, z, o, c = (float(trace[name][6, 2]) for name in "izoc")
@@ -242,7 +242,7 @@ def test_a_gate_set_by_hand_changes_the_frame_and_the_answer(visit: Any) -> None
 
 @needs_browser
 def test_keys_clicks_and_choices(visit: Any) -> None:
-    drops = influence.ablation(*seen("peephole"), seen("peephole")[1].trace(2, "backward"))
+    drops = influence.ablation(*example("peephole"), example("peephole")[1].trace(2, "backward"))
     order = np.argsort(-drops, kind="stable").tolist()
     second = order[min(order.index(0) + 1, 7)]
     assert visit["log"] == [
@@ -271,7 +271,7 @@ def test_keys_clicks_and_choices(visit: Any) -> None:
 
 def test_from_the_command_line(capsys: pytest.CaptureFixture[str], demo: Path, tmp_path: Path) -> None:
     path, model = tmp_path / "page.html", tmp_path / "small.safetensors"
-    save_model(model, seen("gru")[0].model)
+    save_model(model, example("gru")[0].model)
     recordings = sorted((demo / "stop").glob("*.wav"))[:1] + sorted((demo / "go").glob("*.wav"))[:1]
     assert call(capsys, "gates", *recordings, "--model", model, "--gates", "z", "--out", path)[0] == 0
     data = data_of(path)

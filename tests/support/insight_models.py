@@ -36,13 +36,13 @@ def random_model(name: str, **changes: Any) -> TorchModel:
 
 
 @cache
-def seen(name: str) -> tuple[TorchModel, Inside]:
-    """A model of a cell, and what is inside it for a third of a second."""
+def example(name: str) -> tuple[TorchModel, Inside]:
+    """A model of a cell, and its values for a third of a second of noise."""
     model = random_model(name)
     return model, look_inside(model, CLIP)
 
 
 @cache
 def summary_of(name: str, layer: int = 1, direction: str = "forward") -> Summary:
-    model, inside = seen(name)
+    model, inside = example(name)
     return summarise(model, inside, inside.trace(layer, direction))
