@@ -91,6 +91,14 @@ def test_both_archives_hold_both_models(built: Path) -> None:
         assert held == {"speech_lstm", f"{name}.dist-info"}
 
 
+def test_the_wheel_holds_every_file_of_the_package(built: Path) -> None:
+    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "speech_lstm").rglob("*") if path.is_file()}
+    with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
+        missing = {path for path in files - set(wheel.namelist()) if "__pycache__" not in path}
+    assert "speech_lstm/report/template.html" in files
+    assert not missing
+
+
 # --- what is installed -------------------------------------------------------------------------------------------
 
 
