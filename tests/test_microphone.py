@@ -74,10 +74,11 @@ print("still here", file=sys.stderr)
 WAIT = """
 import select, sys, time
 import numpy as np
-from speech_lstm.audio.microphone import Microphone
+from speech_lstm.audio import microphone
+microphone.RETRY_SECONDS = 0.3
 heard, hint, loud, start = 0, "", False, None
 try:
-    with Microphone(sys.argv[1] or None) as source:
+    with microphone.Microphone(sys.argv[1] or None) as source:
         for block in source:
             if not start:
                 start = time.monotonic()
@@ -178,7 +179,7 @@ def test_without_a_default_one_must_be_chosen() -> None:
 
 
 @needs_sound_server
-@pytest.mark.parametrize("wanted", ["", "0", "PUL"])
+@pytest.mark.parametrize("wanted", ["", "PUL"])
 def test_a_sine_keeps_its_frequency_and_level(virtual: VirtualMicrophone, tmp_path: Path, wanted: str) -> None:
     rate, frequency, level = 44_100, 997.0, 0.5
     phase = 2 * np.pi * frequency * np.arange(4 * rate) / rate
@@ -264,10 +265,6 @@ def test_a_device_that_leaves_is_waited_for_and_heard_again(tmp_path: Path, devi
         assert process.stdout.readline() == "back\n"
         playing = virtual.start_playing(tmp_path / "sine.wav")
         assert process.stdout.readline() == "sound\n"
-        virtual.stop()
-        assert "gave no sound for 2 s; it is reopened" in process.stdout.readline()
-        virtual.go_on()
-        assert process.stdout.readline() == "back\n"
         output, errors = process.communicate("end\n", timeout=SLOW)
         playing.kill()
     late = float(output.split()[-1])  # seconds by which the stream and the clock differ
@@ -277,13 +274,17 @@ def test_a_device_that_leaves_is_waited_for_and_heard_again(tmp_path: Path, devi
 
 
 @needs_sound_server
-def test_it_ends_while_a_device_that_hangs_is_waited_for() -> None:
+def test_a_device_that_hangs_is_waited_for_and_does_not_keep_the_process() -> None:
     with VirtualMicrophone() as virtual:
         process = python(WAIT, virtual.environment, "")
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
         virtual.stop()
-        assert "it is reopened" in process.stdout.readline()
+        assert "gave no sound for 2 s" in process.stdout.readline()
+        virtual.go_on()
+        assert process.stdout.readline() == "back\n"
+        virtual.stop()
+        assert "gave no sound for" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
     assert errors == "still here\n"

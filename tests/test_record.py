@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 import threading
 import time
@@ -26,18 +25,18 @@ from speech_lstm.audio.inputs import Origin
 from speech_lstm.audio.recording import read_recording
 from speech_lstm.audio.word_recorder import WordRecorder
 from speech_lstm.config import SAMPLE_RATE
-from speech_lstm.corpus.own_words import missing_takes, speaker_id, take_path
+from speech_lstm.corpus.own_words import missing_takes, speaker_id, take_path, write_take
 from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.errors import CorpusError, RecordingError
+from support.command_line import answer, refusal
 from support.virtual_microphone import ROOT, VirtualMicrophone, missing
 
-RECORD = [sys.executable, "-u", "-m", "speech_lstm", "record"]
 SLOW = 60.0
 SPOKEN = ROOT / "data" / "demo" / "yes" / "7a254b5f_nohash_0.wav"
 
 
 @contextmanager
-def recording_of(before: np.ndarray, after: np.ndarray) -> Iterator[WordRecorder]:
+def recorder_of(before: np.ndarray, after: np.ndarray) -> Iterator[WordRecorder]:
     """A recorder that holds `before`; `after` arrives as soon as it waits."""
     with WordRecorder(Sound(before, after)) as recorder:
         while recorder.position < len(before):
@@ -81,7 +80,7 @@ def tone(seconds: float, level: float = 0.2) -> np.ndarray:
 @given(start=st.floats(0.2, 2.0), length=st.floats(0.1, 0.9), level=st.floats(-80, -50))
 def test_the_word_lies_in_the_middle_of_its_second(start: float, length: float, level: float) -> None:
     noise = 10 ** (level / 20)
-    with recording_of(
+    with recorder_of(
         room(1, noise), np.concatenate([room(start, noise), tone(length), room(1.5, noise)])
     ) as recorder:
         take = recorder.next_word()
@@ -96,7 +95,7 @@ def test_the_word_lies_in_the_middle_of_its_second(start: float, length: float, 
 
 def test_a_word_that_is_being_said_already_and_a_click_are_no_words() -> None:
     after = np.concatenate([tone(0.3, 0.5), room(0.6), tone(0.02), room(0.6), tone(0.4, 0.2), room(1.5)])
-    with recording_of(np.concatenate([room(1), tone(0.3, 0.5)]), after) as recorder:
+    with recorder_of(np.concatenate([room(1), tone(0.3, 0.5)]), after) as recorder:
         take = recorder.next_word()
     assert take is not None
     assert np.abs(take.clip).max() == pytest.approx(0.2, rel=0.01)
@@ -114,7 +113,7 @@ def test_a_word_that_is_being_said_already_and_a_click_are_no_words() -> None:
     ],
 )
 def test_a_bad_take_says_why(sound: np.ndarray, noise: float, fault: str) -> None:
-    with recording_of(room(1, noise), np.concatenate([room(0.5, noise), sound, room(1.5, noise)])) as recorder:
+    with recorder_of(room(1, noise), np.concatenate([room(0.5, noise), sound, room(1.5, noise)])) as recorder:
         take = recorder.next_word()
     assert take is not None
     assert take.fault.startswith(fault)
@@ -122,12 +121,12 @@ def test_a_bad_take_says_why(sound: np.ndarray, noise: float, fault: str) -> Non
 
 @pytest.mark.parametrize("noise", [0.0, 1e-5, 0.1])
 def test_a_room_alone_is_no_word(noise: float) -> None:
-    with recording_of(room(1, noise), room(9, noise)) as recorder:
+    with recorder_of(room(1, noise), room(9, noise)) as recorder:
         assert recorder.next_word() is None
 
 
-def test_the_end_of_the_input_is_recording_of() -> None:
-    with recording_of(room(1), room(1)) as recorder, pytest.raises(RecordingError, match="a sound: it has ended"):
+def test_the_end_of_the_input_is_an_error() -> None:
+    with recorder_of(room(1), room(1)) as recorder, pytest.raises(RecordingError, match="a sound: it has ended"):
         recorder.next_word()
 
 
@@ -162,42 +161,47 @@ def session(out: Path, *flags: object, **options: object) -> pexpect.spawn:
 
 
 def end(terminal: pexpect.spawn) -> tuple[str, int]:
-    said = terminal.read()
+    text = terminal.read()
     terminal.close()
-    return said, terminal.exitstatus
+    return text, terminal.exitstatus
 
 
-def test_words_become_a_corpus_and_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_every_word_is_missing_once_before_any_word_again(tmp_path: Path) -> None:
+    assert missing_takes(tmp_path, ["yes", "no"], "Jana", 2) == [("yes", 0), ("no", 0), ("yes", 1), ("no", 1)]
+    write_take(take_path(tmp_path, "no", "jana", 0), np.zeros(SAMPLE_RATE, np.float32))
+    assert missing_takes(tmp_path, ["yes", "no"], "Jana", 2) == [("yes", 0), ("yes", 1), ("no", 1)]
+
+
+def test_words_become_a_corpus_and_it_continues_where_it_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words, out = recording(tmp_path / "words.wav"), tmp_path / "own"
-    terminal = session(out, "--each", 2, "--input", words)
-    for place in ("[1 of 4] yes: ", "[2 of 4] no: "):
-        terminal.expect_exact(place)
-        terminal.sendline("")
-        terminal.expect(r"\d\.\d\d s, -\d+ dBFS")
-    terminal.expect_exact("[3 of 4] yes: ")
+    terminal = session(out, "--each", 1, "--input", words)
+    terminal.expect_exact("[1 of 2] yes: ")
+    terminal.sendline("")
+    terminal.expect(r"\d\.\d\d s, -\d+ dBFS")
+    terminal.expect_exact("[2 of 2] no: ")
     terminal.sendline("?")
     terminal.expect("Enter records")
     terminal.sendcontrol("c")
-    said, status = end(terminal)
-    assert "2 of 4 recordings are in" in said
-    assert "the same command goes on" in said
+    text, status = end(terminal)
+    assert "1 of 2 recordings are in" in text
+    assert "same command" in text
     assert status == 130
     first = take_path(out, "yes", "Jana", 0)
-    kept = first.read_bytes()
+    content = first.read_bytes()
 
-    terminal = session(out, "--each", 2, "--input", words)
-    for place in ("[1 of 2] yes: ", "[2 of 2] no: "):
-        terminal.expect_exact(place)
-        terminal.sendline("")
-        terminal.expect(r"\d\.\d\d s, -\d+ dBFS")
-    said, status = end(terminal)
-    assert f"4 of 4 recordings are in {out}" in said
+    terminal = session(out, "--each", 1, "--input", words)
+    terminal.expect_exact("[1 of 1] no: ")
+    terminal.sendline("")
+    terminal.expect(r"\d\.\d\d s, -\d+ dBFS")
+    text, status = end(terminal)
+    assert f"2 of 2 recordings are in {out}" in text
     assert status == 0
-    assert first.read_bytes() == kept
+    assert first.read_bytes() == content
 
-    assert sorted(path.name for path in (out / "yes").iterdir()) == [
-        f"{speaker_id('Jana')}_nohash_{n}.wav" for n in (0, 1)
-    ]
+    for word in ("yes", "no"):
+        assert [path.name for path in (out / word).iterdir()] == [f"{speaker_id('Jana')}_nohash_0.wav"]
     for path in out.glob("*/*"):
         with wave.open(str(path)) as file:
             assert file.getparams()[:4] == (1, 2, SAMPLE_RATE, SAMPLE_RATE)
@@ -207,14 +211,8 @@ def test_words_become_a_corpus_and_it_goes_on_where_it_stopped(tmp_path: Path) -
     corpus = scan(out)
     assert corpus.words == ("no", "yes")
     assert len({clip.split for clip in corpus.clips}) == 1  # one speaker
-    assert session_is_over(out, words)
-
-
-def session_is_over(out: Path, words: Path) -> bool:
-    """Whether nothing is left to do."""
-    arguments = ["--words", "yes,no", "--speaker", "jana", "--out", str(out), "--each", "2", "--input", str(words)]
-    run = subprocess.run([*RECORD, *arguments], capture_output=True, text=True, timeout=SLOW)
-    return (run.returncode, run.stdout) == (0, "4 of 4 are there already\n")
+    rest = "--words", "yes,no", "--speaker", "jana", "--out", out, "--each", 1, "--input", words
+    assert "2 of 2" in answer(capsys, "record", *rest)  # and it ends: nothing is left to record
 
 
 @pytest.mark.skipif(bool(missing()), reason=f"{', '.join(missing())} is missing")
@@ -246,19 +244,16 @@ def test_a_microphone_is_asked_again_and_played_back(tmp_path: Path) -> None:
         terminal.expect(r"\d\.\d\d s, -\d+ dBFS")
         assert take_path(tmp_path / "own", "yes", "Jana", 0).read_bytes() != first
         terminal.sendline("q")
-        said, status = end(terminal)
-    assert "1 of 20 recordings are in" in said
+        text, status = end(terminal)
+    assert "1 of 20 recordings are in" in text
     assert status == 0
 
 
-def test_what_can_not_be_is_told_in_one_line(tmp_path: Path) -> None:
-    for flags, message in (
-        (["--words", "a/b", "--speaker", "x"], "can't be a word's folder"),
-        (["--words", "yes", "--speaker", " "], "the speaker's name is empty"),
-        (["--words", "yes", "--speaker", "x", "--input", str(tmp_path / "none.wav")], "there is no such file"),
+def test_what_is_impossible_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for flags, fact in (
+        (["--words", "a/b", "--speaker", "x"], "'a/b'"),
+        (["--words", "yes", "--speaker", " "], "name is empty"),
+        (["--words", "yes", "--speaker", "x", "--input", tmp_path / "none.wav"], "none.wav"),
     ):
-        run = subprocess.run([*RECORD, "--out", str(tmp_path / "own"), *flags], capture_output=True, text=True)
-        assert run.returncode == 2
-        assert message in run.stderr
-        assert run.stderr.count("\n") == 1
+        assert fact in refusal(capsys, "record", "--out", tmp_path / "own", *flags)
     assert not (tmp_path / "own").exists()

@@ -88,7 +88,7 @@ def test_without_colour_and_with_what_a_program_says(virtual: VirtualMicrophone,
         assert set("".join(rows[3:7])) > set("│ ░")
         assert not re.search(r"\x1b\[[\d;]*(3[0-8]|4[0-8]|9\d)", terminal.colours())
         terminal.press("C-c")
-        wait_for(lambda: "status" in terminal.screen())
+        wait_for(lambda: "status 0" in terminal.screen())
         after = terminal.screen().split("\n")  # it is as it was
         assert re.fullmatch(r"\d+\.\d s of audio, 2 commands: yes 1, stop 1", after[0])
         assert after[1] == "status 0"

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.audio.sources import find_recordings
     from speech_lstm.errors import RecordingError, printable
 
-    paths = find_recordings(arguments.paths)  # before torch is imported: a wrong path is told at once
+    paths = find_recordings(arguments.paths)  # before anything slow is imported: a wrong path fails at once
     load_plugins(arguments)
     from speech_lstm.recognition.recognizer import load, one_thread
 
@@ -31,13 +31,13 @@ def run(arguments: argparse.Namespace) -> int:
     model = load(arguments.model)
     damaged = 0
     for path in paths:
-        name, silent = str(path), not arguments.jsonl
+        name, is_silent = str(path), not arguments.jsonl
         try:
             for answer in model.answers(path, threshold=arguments.threshold):
                 line = json.dumps(answer.fields(name)) if arguments.jsonl else answer.line(name, arguments.top)
                 print(line, flush=True)
-                silent = False
-            if silent:
+                is_silent = False
+            if is_silent:
                 print(f"{printable(name)}  no command")
         except RecordingError as error:
             if len(paths) == 1:

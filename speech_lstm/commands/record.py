@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from speech_lstm.audio.word_recorder import Take, WordRecorder
 
 KEYS = "Enter records, p plays the last one, r records the last one again, s skips, q ends"
-KEY_SECONDS = 0.4  # after a key, whose sound is none of the word
+KEY_SECONDS = 0.4  # after a key, whose click is not a part of the word
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--words", type=names, required=True, metavar="WORD,…", help="what is to be said")
+    parser.add_argument("--words", type=names, required=True, metavar="WORD,…", help="the words to record")
     parser.add_argument(
-        "--speaker", required=True, metavar="NAME", help="who speaks; the files hold only a hash of it"
+        "--speaker", required=True, metavar="NAME", help="the speaker's name; the files contain only a hash of it"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the corpus; what is there is kept")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the corpus; existing files are kept")
     parser.add_argument("--each", type=whole, default=10, metavar="N", help="recordings of each word (%(default)s)")
     add_input_flags(parser)
 
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     source = LevelledInput(find_input(arguments.device, arguments.input, arguments.raw), Level())
     total = len(arguments.words) * arguments.each
     if len(takes) < total:
-        print(f"{total - len(takes)} of {total} are there already")
+        print(f"{total - len(takes)} of {total} recordings exist already")
     if not takes:
         return 0
     with keyboard(arguments.input) as keys, WordRecorder(source) as recorder:
@@ -51,21 +51,21 @@ def run(arguments: argparse.Namespace) -> int:
         finally:
             done = total - len(missing_takes(arguments.out, arguments.words, arguments.speaker, arguments.each))
             print(f"{done} of {total} recordings are in {arguments.out}", end="")
-            print("" if done == total else "; the same command goes on")
+            print("" if done == total else "; run the same command to continue")
     return 0
 
 
 def keyboard(recording: str | None) -> TextIO:
-    """Where the user's keys come from: standard input, or the terminal where sound comes in there."""
+    """The stream of the user's keys: standard input, or the terminal if standard input is the sound."""
     source: str | int = "/dev/tty" if recording == "-" else sys.stdin.fileno()
     try:
         return open(source, closefd=isinstance(source, str))
     except OSError as error:
-        raise RecordingError("there is no terminal to ask in; give --device or --input FILE") from error
+        raise RecordingError("no terminal for the keys; give --device or --input FILE") from error
 
 
 class Session:
-    """Asks for one word after the other until all are there."""
+    """Asks for one word after the other until all are recorded."""
 
     def __init__(
         self, recorder: WordRecorder, keys: TextIO, out: Path, speaker: str, takes: list[tuple[str, int]]
@@ -81,7 +81,7 @@ class Session:
             line = self.keys.readline()
             key = line.strip().lower()
             if not line or key == "q":
-                print("" if line else "the end of the input")
+                print("" if line else "end of input")
                 return
             if key == "p":
                 self.play()
@@ -97,7 +97,7 @@ class Session:
                 place += self.record(word, number)
 
     def record(self, word: str, number: int) -> bool:
-        """Hear the word and write it; whether it was good."""
+        """Record the word and write it; returns whether it was good."""
         from speech_lstm.corpus.own_words import take_path, write_take
 
         time.sleep(KEY_SECONDS)
@@ -126,5 +126,5 @@ class Session:
 
 
 def fault_of(take: Take | None, hint: str) -> str:
-    """What is wrong with a take, or with the input if there is none; empty for a good one."""
-    return take.fault if take is not None else hint or "nothing heard"
+    """The fault of a take, or of the input if there is no take; empty for a good one."""
+    return take.fault if take is not None else hint or "no word detected"
