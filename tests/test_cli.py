@@ -207,7 +207,7 @@ def test_evaluate_tells_how_held_out_words_are_refused(
     assert f" of {count} recordings" in out
 
 
-# --- what cannot be used ------------------------------------------------------------------------------------------
+# --- what cannot be used -----------------------------------------------------------------------------------------
 
 
 def test_recordings_that_can_not_be_classified(
