@@ -55,7 +55,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start", type=seconds, metavar="SECONDS", help="show the second that begins here (the loudest)"
     )
-    parser.add_argument("--cell-equation", action="store_true", help="print the equations of the cell and its names")
+    parser.add_argument(
+        "--cell-equation", action="store_true", help="print the equations of the cell and their names"
+    )
     add_model_flag(parser)
     add_plugin_flag(parser)
 
