@@ -1,10 +1,11 @@
-"""Does listening stay as it began? Memory and latency of the whole live path, over an hour and in real time.
+"""Are memory and latency of listening constant? Measured on the whole live path, over an hour and in real time.
 
     python scripts/soak.py --out soak.png
 
 An hour of words over noise (from data/demo, seeded) goes through standard input, level and detector as fast as it
-can; then ten minutes of it are played in real time into the null sink of a private PulseAudio server and heard from
-its monitor. Prints figures and draws both. Linux; the second part needs the packages that the README names for tests.
+can; then ten minutes of it are played in real time into the null sink of a private PulseAudio server and recorded
+from its monitor. Prints figures and plots both. Linux; the second part needs the packages that the README lists for
+tests.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from speech_lstm.config import COMMANDS_8, SAMPLE_RATE
 from speech_lstm.report.plotting import BLUE, GREY, VERMILION, save_figure, tidy
 
 ROOT = Path(__file__).parents[1]
-LOOKS = 120  # at memory and latency during a run
+SAMPLES = 120  # of memory and latency during a run
 WORD_SECONDS = (1.5, 3.0)  # from word to word
-Run = dict[str, list[float]]  # what was noted: in seconds, memory in MB, counts of lost blocks and of commands
+Run = dict[str, list[float]]  # the samples: times in seconds, memory in MB, counts of lost blocks and of commands
 NOISE = 0.05  # of the background recordings' amplitude
 
 
@@ -38,16 +39,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--piped", type=float, default=3600, help="seconds through a pipe (%(default)s)")
     parser.add_argument("--played", type=float, default=600, help="seconds in real time (%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("soak.png"), help="the picture (%(default)s)")
-    # The two ends of a run are processes of their own, which these start.
+    parser.add_argument("--out", type=Path, default=Path("soak.png"), help="the plot (%(default)s)")
+    # The two ends of a run are processes of their own, started with these flags.
     parser.add_argument("--speak", type=float, help=argparse.SUPPRESS)
-    parser.add_argument("--hear", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--listen", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--device", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.speak is not None:
         speak(arguments.speak, sys.stdout.buffer)
-    elif arguments.hear is not None:
-        json.dump(hear(arguments.device, arguments.hear), sys.stdout)
+    elif arguments.listen is not None:
+        json.dump(listen(arguments.device, arguments.listen), sys.stdout)
     else:
         runs = {
             "through a pipe, as fast as it can": piped(arguments.piped),
@@ -60,7 +61,7 @@ def main() -> None:
 
 def speak(seconds: float, out: IO[bytes]) -> None:
     """Write words over noise as raw 16-bit samples, 16 kHz."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever hears has heard enough
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # the listener ends first
     random = np.random.default_rng(0)
     words = [fit_clip(read_recording(path)) for word in COMMANDS_8 for path in (ROOT / "data/demo" / word).iterdir()]
     noise = np.concatenate([read_recording(path) for path in (ROOT / "data/demo/_background_noise_").iterdir()])
@@ -73,8 +74,8 @@ def speak(seconds: float, out: IO[bytes]) -> None:
         done += len(samples)
 
 
-def hear(device: str | None, seconds: float) -> Run:
-    """Listen to the device, or standard input without one, and note what it took, every few seconds of the stream."""
+def listen(device: str | None, seconds: float) -> Run:
+    """Listen to the device, or standard input without one, and sample memory and times every few seconds of it."""
     from speech_lstm.audio.inputs import LevelledInput, find_input
     from speech_lstm.audio.level import Level
     from speech_lstm.recognition.detector import Detector
@@ -84,17 +85,17 @@ def hear(device: str | None, seconds: float) -> Run:
     detector = Detector(load())
     source = find_input(device, None if device else "-", None if device else SAMPLE_RATE)
     run: Run = {name: [] for name in ("seconds", "memory", "median", "slowest", "lag", "cpu", "lost", "commands")}
-    first, busy, commands = 0.0, time.process_time(), 0
+    first, cpu_start, commands = 0.0, time.process_time(), 0
     blocks: list[float] = []
     with LevelledInput(source, Level(automatic=True)) as microphone:
         for block in microphone:
-            began = time.monotonic()
-            first = first or began - len(block) / SAMPLE_RATE
+            start = time.monotonic()
+            first = first or start - len(block) / SAMPLE_RATE
             commands += len(detector(block))
-            ended = time.monotonic()
-            blocks.append(ended - began)
-            if detector.seconds >= seconds / LOOKS * (len(run["seconds"]) + 1):
-                lag, cpu = ended - first - detector.seconds, time.process_time() - busy
+            end = time.monotonic()
+            blocks.append(end - start)
+            if detector.seconds >= seconds / SAMPLES * (len(run["seconds"]) + 1):
+                lag, cpu = end - first - detector.seconds, time.process_time() - cpu_start
                 times = (float(np.median(blocks)), max(blocks), lag, cpu)
                 values = (detector.seconds, memory(), *times, microphone.overruns, commands)
                 for name, value in zip(run, values, strict=True):
@@ -106,28 +107,28 @@ def hear(device: str | None, seconds: float) -> Run:
 
 
 def memory() -> float:
-    """MB of this process that lie in memory."""
+    """The resident memory of this process in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def piped(seconds: float) -> Run:
-    """What the process notes that hears the words through a pipe."""
+    """The run of a process that gets the words through a pipe."""
     with process("--speak", seconds, stdout=subprocess.PIPE) as speaker:
-        return result("--hear", seconds, stdin=speaker.stdout)
+        return result("--listen", seconds, stdin=speaker.stdout)
 
 
 def played(seconds: float) -> Run:
-    """What the process notes that hears the words from the monitor of a null sink."""
+    """The run of a process that gets the words from the monitor of a null sink."""
     sys.path.insert(0, str(ROOT / "tests"))
-    from virtual_microphone import VirtualMicrophone
+    from support.virtual_microphone import VirtualMicrophone
 
     player = ["pacat", "--playback", "--device=virtual_mic", "--format=s16le", "--rate=16000", "--channels=1"]
     with VirtualMicrophone() as virtual, process("--speak", seconds + 60, stdout=subprocess.PIPE) as speaker:
-        with subprocess.Popen(player, env=virtual.environment, stdin=speaker.stdout) as playing:
+        with subprocess.Popen(player, env=virtual.environment, stdin=speaker.stdout) as playback:
             speaker.stdout.close()
-            run = result("--hear", seconds, "--device", "virtual_mic.monitor", env=virtual.environment)
-            playing.kill()
+            run = result("--listen", seconds, "--device", "virtual_mic.monitor", env=virtual.environment)
+            playback.kill()
         speaker.kill()
     return run
 
@@ -139,16 +140,16 @@ def process(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
 
 
 def result(*arguments: object, **options: Any) -> Run:
-    """What it prints."""
-    with process(*arguments, stdout=subprocess.PIPE, **options) as hearing:
-        output, _ = hearing.communicate()
-    if hearing.returncode:
-        sys.exit(f"the process that hears ended with status {hearing.returncode}")
+    """The run that this script prints in a process of its own."""
+    with process(*arguments, stdout=subprocess.PIPE, **options) as listener:
+        output, _ = listener.communicate()
+    if listener.returncode:
+        sys.exit(f"the listening process ended with status {listener.returncode}")
     return json.loads(output)
 
 
 def summary(run: Run) -> str:
-    """The figures of a run in one line; those of the beginning and the end are medians of a tenth of it."""
+    """The figures of a run in one line; those of its beginning and end are medians of a tenth of it."""
     tenth = max(1, len(run["seconds"]) // 10)
 
     def both(name: str, factor: float = 1) -> str:
@@ -156,7 +157,8 @@ def summary(run: Run) -> str:
         return f"{factor * np.median(begin):.1f} at the beginning, {factor * np.median(end):.1f} at the end"
 
     return (
-        f"{run['seconds'][-1]:.0f} s heard, {run['commands'][-1]:.0f} commands, {run['lost'][-1]:.0f} blocks lost; "
+        f"{run['seconds'][-1]:.0f} s of audio, {run['commands'][-1]:.0f} commands, "
+        f"{run['lost'][-1]:.0f} blocks lost; "
         f"MB: {both('memory')}; ms a block: {both('median', 1e3)}; the slowest {1e3 * max(run['slowest']):.0f} ms; "
         + (f"ms behind: {both('lag', 1e3)}; " if run["lag"][-1] > 0 else "")
         + f"{100 * run['cpu'][-1] / run['seconds'][-1]:.1f} % of one core"
@@ -164,7 +166,7 @@ def summary(run: Run) -> str:
 
 
 def figure_of(runs: dict[str, Run]) -> Figure:
-    """Memory above, times below; a column for each run."""
+    """Memory at the top, times below; a column for each run."""
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     axes = figure.subplots(2, len(runs), sharex="col", height_ratios=(2, 3))
     for (name, run), (above, below) in zip(runs.items(), axes.T, strict=True):
@@ -173,18 +175,20 @@ def figure_of(runs: dict[str, Run]) -> Figure:
         above.set_title(name, fontsize=13)
         above.set_ylim(0, 1.25 * max(run["memory"]))
         above.set_ylabel("memory, MB", fontsize=12)
-        if run["lag"][-1] > 0:  # faster than real time there is none
-            below.plot(minutes, 1e3 * np.array(run["lag"]), color=VERMILION, linewidth=1.5, label="behind the sound")
+        if run["lag"][-1] > 0:  # faster than real time there is no delay
+            below.plot(
+                minutes, 1e3 * np.array(run["lag"]), color=VERMILION, linewidth=1.5, label="delay behind the sound"
+            )
         below.plot(minutes, 1e3 * np.array(run["slowest"]), ".", color=GREY, markersize=4, label="slowest block")
         below.plot(minutes, 1e3 * np.array(run["median"]), color=BLUE, linewidth=2.5, label="median block")
         below.set_ylim(0, None)
         below.set_ylabel("time, ms", fontsize=12)
-        below.set_xlabel("heard, minutes", fontsize=12)
+        below.set_xlabel("audio, minutes", fontsize=12)
         for each in (above, below):
             each.grid(color="#E3E3E3")
             tidy(each)
-    named = [axes[1, -1].get_legend_handles_labels()[part][::-1] for part in (0, 1)]
-    figure.legend(*named, loc="outside lower center", ncols=3, frameon=False, fontsize=12)
+    handles, labels = axes[1, -1].get_legend_handles_labels()
+    figure.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=3, frameon=False, fontsize=12)
     figure.suptitle("Memory and latency of listening", fontsize=15, fontweight="bold")
     return figure
 
