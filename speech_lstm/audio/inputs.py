@@ -146,6 +146,9 @@ class PipeInput:
 
     def _read(self) -> None:
         """In the thread: fill the queue."""
+        # At its end, the process unloads libsndfile when nothing refers to it, even in the middle of this thread's
+        # read, and crashes.
+        _library = getattr(soundfile, "_snd", None)
         try:
             with self._open() as sound:
                 self._arrived.put(sound.samplerate)
