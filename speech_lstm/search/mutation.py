@@ -1,4 +1,4 @@
-"""The mutations of Jozefowicz et al. 2015, section 3.2: small changes at some nodes of a cell's graph."""
+"""The mutations of Jozefowicz et al. 2015, section 3.2: small changes of some nodes of a cell's graph."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from speech_lstm.search.graph import (
     topological_order,
 )
 
-TRIES = 1000  # at drawing a mutant that is a cell; some of a hundred draws are
+TRIES = 1000  # at drawing a mutant that is a cell: of a hundred draws some are
 
 
 class Draft:
-    """A graph that is being changed: its nodes in any order, never in a circle."""
+    """A graph under change: its nodes are in any order, but without cycles."""
 
     def __init__(self, graph: CellGraph) -> None:
         self.nodes, self.outputs = list(graph.nodes), list(graph.outputs)
@@ -30,15 +30,15 @@ class Draft:
         self.nodes.append(Node(op, parents))
         return len(self.nodes) - 1
 
-    def put(self, index: int, by: int) -> None:
-        """Let another node take the place of one."""
+    def replace(self, index: int, by: int) -> None:
+        """Use another node wherever one is used."""
         for place, node in enumerate(self.nodes):
             if index in node.parents:
                 self.nodes[place] = Node(node.op, tuple(by if parent == index else parent for parent in node.parents))
         self.outputs = [by if output == index else output for output in self.outputs]
 
     def dependencies(self, index: int) -> list[int]:
-        """What a node depends on, without itself."""
+        """The nodes that a node depends on, without itself."""
         return topological_order(self.nodes, self.nodes[index].parents)
 
     def used(self) -> list[int]:
@@ -47,9 +47,9 @@ class Draft:
 
 
 def mutate(graph: CellGraph, most: float, draw: random.Random) -> CellGraph:
-    """A cell that differs: each node is changed with a chance that is itself drawn, up to `most`; at least one is.
+    """A different cell: each node is changed with a probability that is drawn first, up to `most`; at least one is.
 
-    Raises GraphError where TRIES draws give none.
+    Raises GraphError if TRIES draws give no cell.
     """
     for _ in range(TRIES):
         draft, chance = Draft(graph), draw.uniform(0, most)
@@ -69,21 +69,21 @@ def mutate(graph: CellGraph, most: float, draw: random.Random) -> CellGraph:
 
 
 def change_activation(draft: Draft, index: int, draw: random.Random) -> None:
-    """An activation by another one."""
+    """Replace an activation by another one."""
     node = draft.nodes[index]
     if node.op in ACTIVATIONS:
         draft.nodes[index] = Node(draw.choice([op for op in ACTIVATIONS if op != node.op]), node.parents)
 
 
 def change_operation(draft: Draft, index: int, draw: random.Random) -> None:
-    """Sum, difference or product by another one of them."""
+    """Replace a sum, difference or product by another one of them."""
     node = draft.nodes[index]
     if node.op in OPERATIONS:
         draft.nodes[index] = Node(draw.choice([op for op in OPERATIONS if op != node.op]), node.parents)
 
 
 def insert(draft: Draft, index: int, draw: random.Random) -> None:
-    """An activation between a node and one of its parents."""
+    """Insert an activation between a node and one of its parents."""
     node = draft.nodes[index]
     place = draw.randrange(len(node.parents))
     between = draft.add(draw.choice(ACTIVATIONS), node.parents[place])
@@ -91,20 +91,20 @@ def insert(draft: Draft, index: int, draw: random.Random) -> None:
 
 
 def remove(draft: Draft, index: int, draw: random.Random) -> None:
-    """A node with one parent and one child goes."""
+    """Remove a node with one parent and one child."""
     node = draft.nodes[index]
     uses = sum(draft.nodes[i].parents.count(index) for i in draft.used()) + draft.outputs.count(index)
     if len(node.parents) == 1 and uses == 1:
-        draft.put(index, node.parents[0])
+        draft.replace(index, node.parents[0])
 
 
-def by_dependency(draft: Draft, index: int, draw: random.Random) -> None:
-    """A node by something that it depends on: the graph becomes smaller."""
-    draft.put(index, draw.choice(draft.dependencies(index)))
+def replace_by_dependency(draft: Draft, index: int, draw: random.Random) -> None:
+    """Replace a node by one that it depends on, which makes the graph smaller."""
+    draft.replace(index, draw.choice(draft.dependencies(index)))
 
 
-def by_combination(draft: Draft, index: int, draw: random.Random) -> None:
-    """A node by sum, difference or product of what it depends on and what another node depends on."""
+def replace_by_combination(draft: Draft, index: int, draw: random.Random) -> None:
+    """Replace a node by sum, difference or product of a node that it depends on and one that another depends on."""
     other = draw.choice([i for i in draft.used() if draft.nodes[i].parents])
     first = draw.choice(draft.dependencies(index))
     seconds = [i for i in draft.dependencies(other) if i != index and index not in draft.dependencies(i)]
@@ -116,6 +116,6 @@ TRANSFORMATIONS: tuple[Callable[[Draft, int, random.Random], None], ...] = (
     change_operation,
     insert,
     remove,
-    by_dependency,
-    by_combination,
+    replace_by_dependency,
+    replace_by_combination,
 )

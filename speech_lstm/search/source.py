@@ -1,4 +1,4 @@
-"""A graph as an ordinary cell of this program: the Python source of its class, and the class itself."""
+"""A graph as an ordinary cell of this program: the Python source of its class, and its registration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from speech_lstm.recurrent.plugins import load_plugin
 from speech_lstm.search.equations import Notation, Outline, add_to, equations
 from speech_lstm.search.graph import CellGraph
 
-WIDTH = 110  # columns of what is generated
+WIDTH = 110  # columns of the generated text
 
 SOURCE = Template('''\
 """$story
@@ -59,7 +59,7 @@ $step
 
 
 class Code(Notation):
-    """Equations as Python: u1(a, v) is a + U v, with a matrix of its own."""
+    """Equations as Python: u1(a, v) is a + U v with its own matrix U."""
 
     leaves: ClassVar[dict[str, str]] = {"x": "x", "h": "h_old", "c": "c_old"}
     functions: ClassVar[dict[str, str]] = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "relu"}
@@ -67,7 +67,7 @@ class Code(Notation):
     minus: ClassVar[str] = "-"
 
     def sum(self, index: int) -> str:
-        """A sum: each matrix is given what is to be added to its product."""
+        """A sum: the other terms are passed to the matrix that adds its product to them."""
         outline = self.outline
         plain, maps = self.parts(index)
         added = [outline.inputs[term] for term in maps if term in outline.inputs]
@@ -82,7 +82,7 @@ class Code(Notation):
 
 
 def source(graph: CellGraph, title: str, story: str) -> str:
-    """The file of a cell that `--plugin` takes; `story`, a sentence, stands at its top."""
+    """The content of a cell's file for `--plugin`; `story`, a sentence, is at its top."""
     outline = Outline(graph)
     lines = equations(graph)
     gates, body = outline.gates, step(outline)
@@ -109,15 +109,15 @@ ROLES = {"h": "hidden state", "c": "memory"}
 
 
 def import_line(body: list[str]) -> str:
-    """The imports from torch that the code needs; a cell of maps alone needs none."""
+    """The imports from torch that the code needs; a cell of linear maps alone needs none."""
     functions = [name for name in Code.functions if f"{name}(" in "".join(body)]
     return f"from torch import {', '.join(functions)}\n\n" if functions else ""
 
 
 def tuple_text(names: Iterable[str]) -> str:
     """Names as a tuple of Python."""
-    listed = [f'"{name}"' for name in names]
-    return f"({', '.join(listed)}{',' * (len(listed) == 1)})"
+    quoted = [f'"{name}"' for name in names]
+    return f"({', '.join(quoted)}{',' * (len(quoted) == 1)})"
 
 
 def dictionary_text(items: Iterable[tuple[str, str]], value: str) -> str:
@@ -126,7 +126,7 @@ def dictionary_text(items: Iterable[tuple[str, str]], value: str) -> str:
 
 
 def weights(outline: Outline) -> str:
-    """What `Cell.weights` returns."""
+    """The value of `Cell.weights`."""
     identity = {i: outline.graph.nodes[i].op == "linear-identity" for i in outline.matrices}
     made = {name: f"Matrix({'identity=True' * identity[i]})" for i, name in outline.matrices.items()}
     return dictionary_text([*made.items(), *((name, "Vector()") for name in outline.biases.values())], "{}")
@@ -151,12 +151,12 @@ def step(outline: Outline) -> list[str]:
 
 def names_text(names: Iterable[str]) -> str:
     """Names on the left of an assignment of a tuple."""
-    listed = list(names)
-    return f"({listed[0]},)" if len(listed) == 1 else ", ".join(listed)
+    texts = list(names)
+    return f"({texts[0]},)" if len(texts) == 1 else ", ".join(texts)
 
 
 def register(graph: CellGraph) -> str:
-    """Make the graph's cell known, through its file, as a user's cell is; its name."""
+    """Register the graph's cell through its file, as a user's cell is registered; its name."""
     if graph.name not in CELLS:
         with tempfile.TemporaryDirectory(prefix="speech-lstm-") as folder:
             path = Path(folder) / f"{graph.name}.py"
