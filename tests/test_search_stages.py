@@ -15,15 +15,38 @@ from speech_lstm.search.ancestors import PUBLISHED
 from speech_lstm.search.definition import SearchDefinition
 from speech_lstm.search.population import AHEAD, CELL, best_cells, planned_slots, propose, tried_cells
 from speech_lstm.search.progress import fallen, progress_of, progress_text
+from speech_lstm.search.recall import ALPHABET, SYMBOLS, recall_share, sequences
 from speech_lstm.search.report import SearchFindings, verdicts, write_report
 from speech_lstm.search.results import ancestor, results_of, write_cell
 from speech_lstm.search.stages import CANDIDATE, PASSED
 from speech_lstm.trials.slots import SLOT, Slot, filled_slots
-from support.simulated_search import definition, extend, quality, recall_share, simulate
+from support import simulated_search
+from support.simulated_search import definition, extend, quality, simulate
 
 pytestmark = pytest.mark.usefixtures("forget_candidates")
 
 COUNT = 40
+
+
+# --- the memory test ---------------------------------------------------------------------------------------------
+
+
+def test_the_memory_test_shows_the_symbols_and_then_asks_for_them() -> None:
+    inputs, symbols = sequences(4, seed=0)
+    assert inputs.shape == (4, 2 * SYMBOLS, ALPHABET + 1)
+    shown = inputs.argmax(-1)
+    assert (shown[:, :SYMBOLS].flatten() == symbols).all()
+    assert (shown[:, SYMBOLS] == ALPHABET).all()
+    assert (shown[:, SYMBOLS + 1 :] == shown[:, : SYMBOLS - 1]).all()  # the right symbol of the step before
+    assert len({tuple(row.tolist()) for row in sequences(100, seed=1)[1].unflatten(0, (100, SYMBOLS))}) > 95
+
+
+def test_a_cell_that_remembers_passes_the_memory_test() -> None:
+    assert recall_share("rnn", 60, seed=1) > 0.9
+    assert recall_share("lstm", 1, seed=1) < 0.4
+
+
+# --- candidates --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +61,7 @@ def test_a_cell_passes_what_it_is_good_enough_for(study: optuna.Study) -> None:
     seeds = {name: quality(PUBLISHED[name]().name) for name in ("lstm", "gru-cho")}
     for one in found:
         kept = one.kept
-        assert kept["memory"] == recall_share(kept["name"], 0, 0)
+        assert kept["memory"] == simulated_search.recall_share(kept["name"], 0, 0)
         assert (one.stage == "memory") == (kept["memory"] < 0.7) == ("first" not in kept)
         assert (one.stage in ("memory", "first")) == (not kept["draws"])
         assert (one.stage == PASSED) <= (len(kept["draws"]) == 3)
