@@ -1,10 +1,10 @@
-"""What listening costs, and what the gate saves and loses.
+"""The cost of listening, and what the activity gate saves and loses.
 
     python scripts/bench_detector.py [--model FILE] [--rounds 5] [--data DIR --minutes 20 --seed 1]
 
-Blocks of 100 ms, as from a microphone, on one thread; its own time, so that other work on the machine counts little.
-The ways of scoring take turns, and the fastest round of each counts. With the folder of a corpus a stream of its
-testing split is drawn (see `speech-lstm make-stream`) and decided twice, with the gate and without.
+Blocks of 100 ms, as from a microphone, on one thread, in the thread's own time. The ways of scoring take turns, and
+the fastest round of each counts. With the folder of a corpus, a stream of its testing split is drawn (see
+`speech-lstm make-stream`) and decided twice, with the gate and without.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ DEMO = Path(__file__).parents[1] / "data" / "demo"
 BLOCK = SAMPLE_RATE // 10
 WIDTH = 14
 Samples = NDArray[np.float32]
-Hears = Callable[[Samples], object]
+BlockFunction = Callable[[Samples], object]
 
 
 def main() -> None:
@@ -70,18 +70,18 @@ def cost(model: Recognizer, rounds: int) -> None:
     frames = model.front_end.frames(SAMPLE_RATE)
     models = {f"model, {frames}": model, "default, 98": fresh(True), "one way, 98": fresh(False)}
     print(f"{'% of a core, or ms for each second':44}" + "".join(f"{name + ' frames':>20}" for name in models))
-    ways: dict[str, Callable[[Recognizer], tuple[Hears, Samples]]] = {
-        "every window with its own features": lambda m: (anew(m), WORDS),
+    ways: dict[str, Callable[[Recognizer], tuple[BlockFunction, Samples]]] = {
+        "every window with its own features": lambda m: (window_stream(m), WORDS),
         "features once for each frame": lambda m: (m.stream(gated=False), WORDS),
-        "with the gate, on words and pauses": lambda m: (known(m.stream()), WORDS),
-        "with the gate, on constant noise": lambda m: (known(m.stream()), NOISE),
-        "detector, on words and pauses": lambda m: (known(Detector(m)), WORDS),
+        "with the gate, on words and pauses": lambda m: (settle(m.stream()), WORDS),
+        "with the gate, on constant noise": lambda m: (settle(m.stream()), NOISE),
+        "detector, on words and pauses": lambda m: (settle(Detector(m)), WORDS),
     }
     spent: dict[tuple[str, str], list[float]] = {}
     for _ in range(rounds):
         for way, make in ways.items():
             for name, recognizer in models.items():
-                spent.setdefault((way, name), []).append(share(*make(recognizer)))
+                spent.setdefault((way, name), []).append(time_share(*make(recognizer)))
     for way in ways:
         fastest = [min(spent[way, name]) for name in models]
         print(f"{way:44}" + "".join(f"{100 * spent_share:>18.2f} %" for spent_share in fastest))
@@ -94,27 +94,27 @@ def fresh(bidirectional: bool) -> Recognizer:
     return Recognizer(Model(Network(features, config, len(labels)).eval(), features, config, labels))
 
 
-def anew(model: Recognizer) -> Stream:
+def window_stream(model: Recognizer) -> Stream:
     """A stream without a gate that makes the features of every window from its samples."""
     return Stream(WaveformScorer(model.labels, BLOCK, model.posteriors), gated=False)
 
 
-def known(hears: Hears) -> Hears:
-    """Let the noise be heard until the gate knows it."""
-    hears(NOISE[: round((FLOOR_SECONDS + 2) * SAMPLE_RATE)])
-    return hears
+def settle(process: BlockFunction) -> BlockFunction:
+    """Process noise until the gate has its floor."""
+    process(NOISE[: round((FLOOR_SECONDS + 2) * SAMPLE_RATE)])
+    return process
 
 
-def share(hears: Hears, samples: Samples) -> float:
-    """The time that it takes to hear samples block by block, of the time that they last."""
+def time_share(process: BlockFunction, samples: Samples) -> float:
+    """The time to process samples block by block, as a share of their length."""
     start = time.thread_time()
     for at in range(0, len(samples), BLOCK):
-        hears(samples[at : at + BLOCK])
+        process(samples[at : at + BLOCK])
     return (time.thread_time() - start) / (len(samples) / SAMPLE_RATE)
 
 
 def words(seconds: float) -> Samples:
-    """Words of the carried corpus with a second between them, over the noise."""
+    """Words of the bundled corpus with a second between them, over the noise."""
     parts = []
     for word in COMMANDS_8:
         samples, _ = soundfile.read(DEMO / word / "7a254b5f_nohash_0.wav", dtype="float32")

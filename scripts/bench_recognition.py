@@ -1,10 +1,11 @@
-"""How fast, how small and how right this project recognises, beside others, in one run.
+"""The speed, size and accuracy of this project and of others, in one run.
 
     python scripts/bench_recognition.py [--data data/demo] [--model FILE] [--rounds 20]
 
 One thread, from the samples of a second to the answer. All ways take turns, and the fastest of the rounds counts:
-other work on the machine makes a run slower, nothing makes it faster. What isn't installed is left out, with pip's
-line for it. Right is the command that was spoken, or none where there was none, in the testing split.
+other work on the machine makes a run slower, nothing makes it faster. A way that is not installed is skipped, with
+pip's command for it. An answer is right if it is the command that was spoken, or none where there was none, in the
+testing split.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
-from peers import FILE, WAYS, WORDS, YARDSTICK, Hear, Samples, Way  # noqa: E402
+from peers import FILE, WAYS, WORDS, YARDSTICK, Recognize, Samples, Way  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 RECORDING = ROOT / "data" / "demo" / "stop" / "7a254b5f_nohash_0.wav"
-TIMED = 6  # recordings, one at a time: what a decoder takes depends on what it hears
+TIMED = 6  # recordings, one at a time: the time of a decoder depends on the recording
 BATCH = 64
 STARTS = 5
 
 
 @dataclass
 class Start:
-    """A process that hears one recording, from nothing."""
+    """A process that recognises one recording, from its start."""
 
     seconds: float
     megabytes: float  # the most memory it held
@@ -45,7 +46,7 @@ class Start:
 
 @dataclass
 class Row:
-    """What was measured of one way."""
+    """The measurements of one way."""
 
     start: Start | None
     one: float  # ms
@@ -67,33 +68,33 @@ def main() -> None:
         subprocess.run([sys.executable, ROOT / "scripts" / "prepare_peers.py", folder, *given], check=True)
         starts = cold_starts(ways, folder)  # before anything large is imported: a process is born with its parent's
         waveforms, truth = recordings(options.data, folder)
-        hears = {way.name: way.make(folder) for way in (*ways, YARDSTICK, FILE)}
-        one, batch = times(hears, waveforms, options.rounds)
+        functions = {way.name: way.make(folder) for way in (*ways, YARDSTICK, FILE)}
+        one, batch = times(functions, waveforms, options.rounds)
         rows = {}
         for way in ways:
-            right = rightness(hears[way.name], waveforms, truth) if way.told else ((0, 0), (0, 0))
+            right = accuracy(functions[way.name], waveforms, truth) if way.has_words else ((0, 0), (0, 0))
             rows[way.name] = Row(starts[way.name], one[way.name], batch[way.name], *right)
         print(table(ways, rows, folder))
         print()
         for part, title in (YARDSTICK, YARDSTICK.title), (FILE, FILE.title), (WAYS[0], "the whole path with int8"):
-            found = one[part.name], batch[part.name]
+            single, batched = one[part.name], batch[part.name]
             ratios = [f"{each[part.name] / each[YARDSTICK.name]:.2f} ×" for each in (one, batch)]
-            print(f"{title}: {found[0]:.2f} ms, {ratios[0]}; in a batch {found[1]:.2f} ms, {ratios[1]}")
+            print(f"{title}: {single:.2f} ms, {ratios[0]}; in a batch {batched:.2f} ms, {ratios[1]}")
 
 
 def installed() -> list[Way]:
-    """The ways that can be gone; the others are told of."""
+    """The ways whose packages are installed; the others are reported."""
     ways = []
     for way in WAYS:
         if way.missing:
-            print(f"{way.title.strip('*')} is left out: pip install {' '.join(way.missing)}", file=sys.stderr)
+            print(f"{way.title.strip('*')} is skipped: pip install {' '.join(way.missing)}", file=sys.stderr)
         else:
             ways.append(way)
     return ways
 
 
 def recordings(data: Path, folder: Path) -> tuple[Samples, list[str]]:
-    """The testing split: waveforms float32 [n, samples], in an order without order, and what each is."""
+    """The testing split: waveforms float32 [n, samples], in random order, and the label of each."""
     from speech_lstm.corpus.scored_set import read_scored_set
     from speech_lstm.recognition.recognizer import load
 
@@ -108,7 +109,7 @@ def recordings(data: Path, folder: Path) -> tuple[Samples, list[str]]:
 
 
 def cold_starts(ways: list[Way], folder: Path) -> dict[str, Start]:
-    """Of each way the fastest of some processes; this project's are its command line."""
+    """The fastest process of each way; this project's is its command line."""
     starts: dict[str, Start] = {}
     for _ in range(STARTS):
         for way in ways:
@@ -131,42 +132,44 @@ def cold_start(command: list[str], place: Path) -> Start:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"{' '.join(command)} ended with {process.returncode}")
-    heard = [word for word in answer.split() if word in WORDS]
-    return Start(seconds, used.ru_maxrss / 1024, heard[0] if heard else "—")
+    words = [word for word in answer.split() if word in WORDS]
+    return Start(seconds, used.ru_maxrss / 1024, words[0] if words else "—")
 
 
-def times(hears: dict[str, Hear], waveforms: Samples, rounds: int) -> tuple[dict[str, float], dict[str, float]]:
+def times(
+    functions: dict[str, Recognize], waveforms: Samples, rounds: int
+) -> tuple[dict[str, float], dict[str, float]]:
     """Milliseconds for one recording, the median of some, and for each of a batch; the fastest of rounds by turns."""
     from tqdm import tqdm
 
     each = waveforms[:TIMED]
     many = np.resize(waveforms, (BATCH, waveforms.shape[1]))
-    one = {name: np.full(len(each), np.inf) for name in hears}
-    batch = dict.fromkeys(hears, np.inf)
+    one = {name: np.full(len(each), np.inf) for name in functions}
+    batch = dict.fromkeys(functions, np.inf)
     for _ in tqdm(range(rounds), desc="timing", unit="round", delay=2):
         for i in range(len(each)):
-            for name, hear in hears.items():
-                one[name][i] = min(one[name][i], milliseconds(hear, each[i : i + 1]))
-        for name, hear in hears.items():
-            batch[name] = min(batch[name], milliseconds(hear, many) / BATCH)
-    return {name: float(np.median(found)) for name, found in one.items()}, batch
+            for name, recognize in functions.items():
+                one[name][i] = min(one[name][i], milliseconds(recognize, each[i : i + 1]))
+        for name, recognize in functions.items():
+            batch[name] = min(batch[name], milliseconds(recognize, many) / BATCH)
+    return {name: float(np.median(times)) for name, times in one.items()}, batch
 
 
-def milliseconds(hear: Hear, waveforms: Samples) -> float:
-    """Of the second of two calls: before the first the caches hold what another way left there."""
-    hear(waveforms)
+def milliseconds(recognize: Recognize, waveforms: Samples) -> float:
+    """The time of the second of two calls: the first one fills the caches, which another way has used before."""
+    recognize(waveforms)
     start = time.perf_counter()
-    hear(waveforms)
+    recognize(waveforms)
     return 1e3 * (time.perf_counter() - start)
 
 
 # --- answers -----------------------------------------------------------------------------------------------------
 
 
-def rightness(hear: Hear, waveforms: Samples, truth: list[str]) -> tuple[tuple[int, int], tuple[int, int]]:
+def accuracy(recognize: Recognize, waveforms: Samples, truth: list[str]) -> tuple[tuple[int, int], tuple[int, int]]:
     """How many answers are right, and of how many: of all recordings, and of those with a command."""
-    heard = [word for start in range(0, len(truth), BATCH) for word in hear(waveforms[start : start + BATCH])]
-    right = np.array([command(a) == command(b) for a, b in zip(heard, truth, strict=True)])
+    answers = [word for start in range(0, len(truth), BATCH) for word in recognize(waveforms[start : start + BATCH])]
+    right = np.array([command(a) == command(b) for a, b in zip(answers, truth, strict=True)])
     spoken: NDArray[np.bool_] = np.array([word in WORDS for word in truth])
     return (int(right.sum()), len(right)), (int(right[spoken].sum()), int(spoken.sum()))
 
@@ -176,11 +179,11 @@ def command(word: str) -> str:
 
 
 def table(ways: list[Way], rows: dict[str, Row], folder: Path) -> str:
-    """In Markdown; the times also as multiples of the first way's."""
+    """A table in Markdown; the times also as multiples of those of the first way."""
     first = rows[ways[0].name]
     lines = [
         f"| | one, ms | × | batch of {BATCH}, ms each | × | right | of the commands | cold start, s | × | memory, MB "
-        "| model, MB | hears |",
+        "| model, MB | answer |",
         "|" + "---|" * 12,
     ]
     for way in ways:
@@ -191,7 +194,7 @@ def table(ways: list[Way], rows: dict[str, Row], folder: Path) -> str:
         cells += [f"{row.batch / first.batch:.1f}", share(row.right), share(row.commands)]
         cells += [f"{row.start.seconds:.2f}", f"{row.start.seconds / first.start.seconds:.1f}"]
         cells += [f"{row.start.megabytes:.0f}", f"{size(way.files(folder)) / 1e6:.2f}"]
-        lines.append("| " + " | ".join([*cells, row.start.answer if way.told else "—"]) + " |")
+        lines.append("| " + " | ".join([*cells, row.start.answer if way.has_words else "—"]) + " |")
     return "\n".join(lines)
 
 

@@ -2,8 +2,8 @@
 
     cd scripts; python -m peers NAME FOLDER RECORDING
 
-is a cold start: what a way hears in one recording, with the files that `prepare_peers.py` wrote into a folder.
-Nothing heavy is imported until a way is made, so that a cold start pays for what it uses alone.
+is a cold start: the answer of one way to one recording, with the files that `prepare_peers.py` wrote into a folder.
+Nothing heavy is imported until a way is made, so a cold start costs only what it uses.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from numpy.typing import NDArray
 RATE = 16_000
 WORDS = ("yes", "no", "up", "down", "left", "right", "stop", "go")
 Samples = NDArray[np.float32]
-Hear = Callable[[Samples], list[str]]  # waveforms [n, RATE] → what each is; "" for nothing
+Recognize = Callable[[Samples], list[str]]  # waveforms [n, RATE] → the word of each; "" for none
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way to recognise, and what it takes."""
+    """A way to recognise, and what it needs."""
 
     name: str
     title: str
-    make: Callable[[Path], Hear]  # from the folder of prepared files
+    make: Callable[[Path], Recognize]  # from the folder of prepared files
     needs: dict[str, str]  # the modules that it imports, and what pip calls them
     files: Callable[[Path], list[Path]]  # of its model
     command: str | None = None  # the model file for the project's own command line
-    told: bool = True  # it was told the eight words; else it listens for others, and only its time compares
+    has_words: bool = True  # it recognises the eight words; else it recognises others, and only its time compares
 
     @property
     def missing(self) -> list[str]:
-        """What pip would have to install."""
+        """The packages that pip would have to install."""
         return [package for module, package in self.needs.items() if importlib.util.find_spec(module) is None]
 
 
@@ -49,8 +49,8 @@ def main() -> None:
     name, folder, recording = sys.argv[1:]
     samples, _ = soundfile.read(recording, dtype="float32")
     (way,) = (way for way in WAYS if way.name == name)
-    (heard,) = way.make(Path(folder))(np.pad(samples[:RATE], (0, max(0, RATE - len(samples))))[None])
-    print(heard)
+    (answer,) = way.make(Path(folder))(np.pad(samples[:RATE], (0, max(0, RATE - len(samples))))[None])
+    print(answer)
 
 
 def facts_of(folder: Path) -> dict[str, Any]:
@@ -61,10 +61,10 @@ def facts_of(folder: Path) -> dict[str, Any]:
 # --- this project ------------------------------------------------------------------------------------------------
 
 
-def ours(name: str) -> Callable[[Path], Hear]:
+def ours(name: str) -> Callable[[Path], Recognize]:
     """As README.md shows it."""
 
-    def make(folder: Path) -> Hear:
+    def make(folder: Path) -> Recognize:
         import speech_lstm
 
         model = speech_lstm.load(folder / name)
@@ -76,7 +76,7 @@ def ours(name: str) -> Callable[[Path], Hear]:
 # --- the same network, by hand ------------------------------------------------------------------------------------
 
 
-def plain_torch(folder: Path) -> Hear:
+def plain_torch(folder: Path) -> Recognize:
     """torchaudio's MFCC and torch.nn.LSTM."""
     import torch
     import torchaudio
@@ -126,13 +126,13 @@ def plain_torch(folder: Path) -> Hear:
     model.load_state_dict(torch.load(folder / "plain.pt"), strict=False)  # the front end has constants of its own
 
     @torch.inference_mode()
-    def hear(waveforms: Samples) -> list[str]:
+    def recognize(waveforms: Samples) -> list[str]:
         return [facts["labels"][i] for i in model(torch.from_numpy(waveforms)).argmax(1).tolist()]
 
-    return hear
+    return recognize
 
 
-def librosa_onnx(folder: Path) -> Hear:
+def librosa_onnx(folder: Path) -> Recognize:
     """librosa's MFCC, and the network alone in ONNX Runtime."""
     import librosa
 
@@ -157,35 +157,35 @@ def librosa_onnx(folder: Path) -> Hear:
         mfcc: Samples = librosa.feature.mfcc(S=np.log(mel + 1e-6), n_mfcc=facts["size"])
         return np.ascontiguousarray(mfcc.swapaxes(1, 2), np.float32)
 
-    def hear(waveforms: Samples) -> list[str]:
+    def recognize(waveforms: Samples) -> list[str]:
         (logits,) = session.run(None, {"features": features(waveforms)})
         return [facts["labels"][i] for i in logits.argmax(1)]
 
-    return hear
+    return recognize
 
 
-def layers_alone(folder: Path) -> Hear:
+def layers_alone(folder: Path) -> Recognize:
     """The recurrent layers of this project in ONNX Runtime with 8 bits, on features of nothing: the yardstick."""
     facts, session = facts_of(folder), open_alone(folder / "layers.int8.onnx")
     frames = 1 + (RATE - facts["window"]) // facts["hop"]
     features = np.random.default_rng(0).standard_normal((64, frames, facts["size"])).astype(np.float32)
 
-    def hear(waveforms: Samples) -> list[str]:
+    def recognize(waveforms: Samples) -> list[str]:
         session.run(None, {"features": features[: len(waveforms)]})
         return [""] * len(waveforms)
 
-    return hear
+    return recognize
 
 
-def file_alone(folder: Path) -> Hear:
+def file_alone(folder: Path) -> Recognize:
     """The int8 file of this project in ONNX Runtime, without what the package does before and after."""
     facts, session = facts_of(folder), open_alone(folder / "model.int8.onnx")
 
-    def hear(waveforms: Samples) -> list[str]:
+    def recognize(waveforms: Samples) -> list[str]:
         (probabilities,) = session.run(["probabilities"], {"waveforms": waveforms})
         return [facts["labels"][i] for i in probabilities.argmax(1)]
 
-    return hear
+    return recognize
 
 
 def open_alone(file: Path) -> Any:
@@ -204,7 +204,7 @@ def as_int16(waveform: Samples) -> bytes:
     return np.rint(waveform * 32767).astype(np.int16).tobytes()
 
 
-def pocketsphinx(folder: Path) -> Hear:
+def pocketsphinx(folder: Path) -> Recognize:
     """Its own English model, and a grammar of the eight words."""
     from pocketsphinx import Decoder
 
@@ -212,16 +212,16 @@ def pocketsphinx(folder: Path) -> Hear:
     decoder.add_jsgf_string("words", f"#JSGF V1.0; grammar words; public <word> = {' | '.join(WORDS)};")
     decoder.activate_search("words")
 
-    def hear(waveforms: Samples) -> list[str]:
+    def recognize(waveforms: Samples) -> list[str]:
         answers = []
         for waveform in waveforms:
             decoder.start_utt()
             decoder.process_raw(as_int16(waveform), full_utt=True)
             decoder.end_utt()
-            answers.append(found.hypstr if (found := decoder.hyp()) else "")
+            answers.append(hypothesis.hypstr if (hypothesis := decoder.hyp()) else "")
         return answers
 
-    return hear
+    return recognize
 
 
 def pocketsphinx_files(_: Path) -> list[Path]:
@@ -230,22 +230,22 @@ def pocketsphinx_files(_: Path) -> list[Path]:
     return [Path(get_model_path("en-us/en-us")), Path(get_model_path("en-us/cmudict-en-us.dict"))]
 
 
-def micro_wake_word(folder: Path) -> Hear:
+def micro_wake_word(folder: Path) -> Recognize:
     """A network of its own for one phrase; it has none for these words."""
     from pymicro_wakeword import MicroWakeWord, MicroWakeWordFeatures, Model
 
     model, features = MicroWakeWord.from_builtin(Model.OKAY_NABU), MicroWakeWordFeatures()
 
-    def hear(waveforms: Samples) -> list[str]:
+    def recognize(waveforms: Samples) -> list[str]:
         answers = []
         for waveform in waveforms:
-            found = [model.process_streaming(each) for each in features.process_streaming(as_int16(waveform))]
-            answers.append("okay nabu" if any(found) else "")
+            detections = [model.process_streaming(each) for each in features.process_streaming(as_int16(waveform))]
+            answers.append("okay nabu" if any(detections) else "")
             model.reset()
             features.reset()
         return answers
 
-    return hear
+    return recognize
 
 
 def micro_wake_word_files(_: Path) -> list[Path]:
@@ -259,7 +259,9 @@ def made(*names: str) -> Callable[[Path], list[Path]]:
 
 
 ORT = {"onnxruntime": "onnxruntime"}
-YARDSTICK = Way("layers", "the recurrent layers alone, int8", layers_alone, ORT, made("layers.int8.onnx"), told=False)
+YARDSTICK = Way(
+    "layers", "the recurrent layers alone, int8", layers_alone, ORT, made("layers.int8.onnx"), has_words=False
+)
 FILE = Way("file", "the int8 file alone", file_alone, ORT, made("model.int8.onnx"))
 WAYS = (
     Way("int8", "**ONNX Runtime, int8**", ours("model.int8.onnx"), ORT, made("model.int8.onnx"), "model.int8.onnx"),
@@ -287,7 +289,7 @@ WAYS = (
         micro_wake_word,
         {"pymicro_wakeword": "pymicro-wakeword"},
         micro_wake_word_files,
-        told=False,
+        has_words=False,
     ),
 )
 

@@ -23,11 +23,11 @@ from speech_lstm.recurrent.stack import Stack
 
 
 def prepare(folder: Path, file: Path | None) -> None:
-    """The same weights as a model file, as ONNX files and for the network that is written plainly."""
+    """The same weights as a model file, as ONNX files and for the network in plain torch."""
     model = load(file).model
     config, network, features = model.config, model.network, model.features
     if (config.cell, config.pooling, config.normalise, features.kind) != ("lstm", "attention", "batch", "mfcc"):
-        sys.exit("the peers need an LSTM on normalised MFCC with attention, like the model that comes along")
+        sys.exit("the peers need an LSTM on normalised MFCC with attention, like the bundled model")
     save_model(folder / "model.safetensors", model)
     (folder / "model.onnx").write_bytes(recording_model(model))
     (folder / "model.int8.onnx").write_bytes(recording_model(model, int8=True))
