@@ -39,7 +39,7 @@ from speech_lstm.training.distributed import Processes
 from speech_lstm.training.hardware import keep_freed_memory
 from speech_lstm.training.run import train
 from speech_lstm.training.run_folder import RunFolder
-from speech_lstm.training.scoring import evaluate_model
+from speech_lstm.training.scoring import assess_model
 from speech_lstm.training.trainer import Trainer
 from speech_lstm.trials.training import latency
 
@@ -79,8 +79,9 @@ def trained(name: str, data: Path, out: Path, parameters: int, epochs: int) -> d
         summary = train(config, data, out, resume=(out / "state.safetensors").exists())
     except ConfigError as error:  # the loss of some is not bounded
         return row | {"failed": str(error)}
-    scores = evaluate_model(load_model(out / "last.safetensors"), data, "testing", torch.device("cpu")).evaluation
-    return row | {"parameters": summary["parameters"], "accuracy": scores.accuracy, "interval": scores.interval}
+    evaluation = assess_model(load_model(out / "last.safetensors"), data, "testing", torch.device("cpu")).evaluation
+    accuracy = {"accuracy": evaluation.accuracy, "interval": evaluation.interval}
+    return row | {"parameters": summary["parameters"], **accuracy}
 
 
 def epoch_seconds(config: Config, data: Path, steps: int = 5) -> float:

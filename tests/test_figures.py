@@ -15,8 +15,9 @@ from matplotlib.image import imread
 from speech_lstm.config import COMMANDS_8, SILENCE, UNKNOWN
 from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.report.plotting import save_figure
-from speech_lstm.training.evaluation import Evaluation, evaluate_scores
+from speech_lstm.training.evaluation import Evaluation, evaluate
 from speech_lstm.training.figures import confusion_figure, curve_figure, recall_figure
+from speech_lstm.training.report import headline
 from support.full_disk import files_of_at_most, needs_limits
 
 TEN = [*COMMANDS_8, UNKNOWN, SILENCE]
@@ -26,9 +27,9 @@ THIRTY_FIVE = [f"word{k:02}" for k in range(35)]
 def evaluation(labels: list[str], count: int) -> Evaluation:
     random = np.random.default_rng(1)
     truth = random.integers(0, len(labels), count)
-    scores = random.dirichlet(np.full(len(labels), 0.1), count) + 0.8 * np.eye(len(labels))[truth]
-    scores /= scores.sum(axis=1, keepdims=True)
-    return evaluate_scores(labels, [f"{k}.wav" for k in range(count)], truth, scores.astype(np.float32))
+    posteriors = random.dirichlet(np.full(len(labels), 0.1), count) + 0.8 * np.eye(len(labels))[truth]
+    posteriors /= posteriors.sum(axis=1, keepdims=True)
+    return evaluate(labels, [f"{k}.wav" for k in range(count)], truth, posteriors.astype(np.float32))
 
 
 def history(epochs: int) -> list[dict[str, Any]]:
@@ -60,7 +61,7 @@ def test_figures_of_an_evaluation_are_written(tmp_path: Path, labels: list[str],
     assert min(picture.shape[:2]) > 400
     assert picture[..., :3].std() > 0.05  # something is drawn
     assert list(path.parent.iterdir()) == [path]
-    assert result.headline in texts(figure)
+    assert headline(result) in texts(figure)
     assert all(axes.get_xlabel() or axes.get_ylabel() for axes in figure.axes)
 
 
@@ -70,36 +71,52 @@ def test_the_confusion_figure_writes_every_count() -> None:
     assert written == sorted(result.confusion[result.confusion > 0].tolist())
 
 
-def test_labels_without_recordings_are_drawn_as_such(tmp_path: Path) -> None:
-    scores = np.array([[0.2, 0.7, 0.1]], dtype=np.float32)
-    result = evaluate_scores(["yes", "no", SILENCE], ["a.wav"], np.array([0]), scores)
-    for name, figure in (("c", confusion_figure(result)), ("r", recall_figure(result))):
-        save_figure(figure, tmp_path / f"{name}.png")
-    assert len(list(tmp_path.iterdir())) == 2
+def test_labels_without_recordings_are_drawn_as_such() -> None:
+    """One recording of yes with the answer no: the other rows have no proportions, _silence_ has no F1."""
+    posteriors = np.array([[0.2, 0.7, 0.1]], dtype=np.float32)
+    result = evaluate(["yes", "no", SILENCE], ["a.wav"], np.array([0]), posteriors)
+    shares = confusion_figure(result).axes[0].images[0].get_array()
+    assert np.ma.getmaskarray(shares).all(axis=1).tolist() == [False, True, True]
+    assert shares[0].tolist() == [0, 100, 0]
+    axes = recall_figure(result).axes[0]
+    rows = [text.get_text() for text in axes.get_yticklabels()]
+    assert rows[0] == f"{SILENCE}  (0)"  # at the bottom
+    assert set(rows[1:]) == {"yes  (1)", "no  (0)"}
+    for dots in axes.collections:
+        values = np.asarray(dots.get_offsets())[:, 0]
+        assert np.isnan(values[0])
+        assert set(values[np.isfinite(values)]) == {0.0}
 
 
-def test_the_curve_marks_the_best_epoch(tmp_path: Path) -> None:
+def test_the_curve_marks_the_best_epoch() -> None:
     figure = curve_figure(history(6))
     assert "best: 90.0 %\nin epoch 3" in texts(figure)
     assert [np.size(line.get_xdata()) for line in figure.axes[0].lines] == [6, 6]
-    save_figure(figure, tmp_path / "curve.png")
-    assert (tmp_path / "curve.png").stat().st_size > 10_000
+    (ring,) = figure.axes[1].collections
+    assert np.asarray(ring.get_offsets()).tolist() == [[3, pytest.approx(90)]]
 
 
 @pytest.mark.parametrize("epochs", [0, 1, 200])
 def test_curves_of_any_length(tmp_path: Path, epochs: int) -> None:
-    save_figure(curve_figure(history(epochs)), tmp_path / "curve.png")
-    assert (tmp_path / "curve.png").stat().st_size > 5_000
+    figure = curve_figure(history(epochs))
+    for axes in figure.axes:
+        assert {np.size(line.get_xdata()) for line in axes.lines} == {epochs}
+    marks = [text for text in texts(figure) if text.startswith("best: ")]
+    assert marks == {0: [], 1: ["best: 88.0 %\nin epoch 1"], 200: ["best: 90.0 %\nin epoch 3"]}[epochs]
+    save_figure(figure, tmp_path / "curve.png")
+    assert imread(tmp_path / "curve.png")[..., :3].std() > 0.05
 
 
-def test_a_curve_with_gaps(tmp_path: Path) -> None:
+def test_a_curve_with_gaps() -> None:
     rows = history(4)
     rows[0]["validation_accuracy"] = None
     rows[1]["train_loss"] = float("nan")
     del rows[3]["validation_accuracy"]
     figure = curve_figure(rows)
     assert "best: 90.0 %\nin epoch 3" in texts(figure)
-    save_figure(figure, tmp_path / "curve.png")
+    loss, accuracy = (axes.lines[0].get_ydata() for axes in figure.axes)
+    assert np.isnan(loss).tolist() == [False, True, False, False]
+    assert np.isnan(accuracy).tolist() == [True, False, False, True]
 
 
 def test_other_formats_by_their_suffix(tmp_path: Path) -> None:
@@ -135,8 +152,9 @@ def test_a_write_that_stops_half_way_leaves_the_old_figure(tmp_path: Path) -> No
 
 CLEAN = """
 import sys
-import speech_lstm.report.plotting as plotting, speech_lstm.training.figures as figures
 import speech_lstm.training.evaluation
+from speech_lstm.report import plotting
+from speech_lstm.training import figures
 assert "matplotlib" not in sys.modules
 plotting.save_figure(figures.curve_figure([]), sys.argv[1])
 assert "matplotlib.pyplot" not in sys.modules

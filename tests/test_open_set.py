@@ -19,10 +19,11 @@ from speech_lstm.config import SILENCE, UNKNOWN, FeatureConfig, NetworkConfig, r
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.model.network import Network
 from speech_lstm.report.plotting import save_figure
-from speech_lstm.training.open_set import Areas, OpenSet, command_scores, open_set
+from speech_lstm.training.open_set import OpenSet, RocArea, command_scores, open_set
 from speech_lstm.training.reliability_figures import open_set_figure
+from speech_lstm.training.report import assessment_table, open_set_table
 from speech_lstm.training.run import train
-from speech_lstm.training.scoring import evaluate_model
+from speech_lstm.training.scoring import assess_model
 
 LABELS = ("yes", "no", "go", UNKNOWN, SILENCE)
 NAMES = ("posterior", f"not {UNKNOWN}", "margin", "entropy", "command energy", "energy")
@@ -62,7 +63,7 @@ def test_the_scores_by_hand() -> None:
 def test_the_area_is_scikit_learns_with_equals_among_the_scores(ours: list[int], theirs: list[int]) -> None:
     commands, unknown = np.array(ours, float), np.array(theirs, float)
     truth, scores = np.repeat([1, 0], [len(ours), len(theirs)]), np.concatenate([commands, unknown])
-    areas = Areas(commands, unknown)
+    areas = RocArea(commands, unknown)
     whole = areas(np.ones(len(ours)), np.ones(len(theirs)))
     assert whole == pytest.approx(roc_auc_score(truth, scores))
     false, true, _ = roc_curve(truth, scores, drop_intermediate=False)
@@ -117,9 +118,9 @@ def test_a_score_that_is_clearly_better_is_told() -> None:
 def test_few_recordings(commands: int, unknown: int, seed: int) -> None:
     ours, truth, theirs = drawn(commands, unknown, seed)
     ours[0] = 9 * np.eye(5)[truth[0]]  # one at least is named rightly
-    result = open_set(LABELS, ours, truth, theirs, "words never heard")
+    result = open_set(LABELS, ours, truth, theirs, "unseen words")
     assert result is not None
-    assert max(map(len, result.table().split("\n"))) <= 100
+    assert max(map(len, open_set_table(result).split("\n"))) <= 100
     content = result.to_dict()
     assert json.loads(json.dumps(content, allow_nan=False)) == content
     assert all(0 <= item.interval[0] <= item.interval[1] <= 1 for item in result.separations)
@@ -134,7 +135,7 @@ def test_nothing_to_compare() -> None:
 
 @pytest.mark.parametrize("unknown", [1, 300])
 def test_the_curves_are_drawn(tmp_path: Path, unknown: int) -> None:
-    sets = [compared(200, unknown, 1), replace(compared(100, 50, 2), words="words never heard")]
+    sets = [compared(200, unknown, 1), replace(compared(100, 50, 2), words="unseen words")]
     figure = open_set_figure(sets)
     for axes, result in zip(figure.axes, sets, strict=True):
         assert len(axes.lines) == len(NAMES)
@@ -154,13 +155,13 @@ def test_evaluate_tells_it_all(run_folder: Path, demo: Path, tmp_path: Path) -> 
     done = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=SLOW)
     assert (done.returncode, done.stderr) == (0, "")
     scores = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
-    assert [item["words"] for item in scores["open_set"]] == ["unknown words", "words never heard"]
+    assert [item["words"] for item in scores["open_set"]] == ["unknown words", "unseen words"]
     assert scores["open_set"][1]["unknown"] == sum(len(list((demo / w).glob("*.wav"))) for w in ("bed", "cat"))
     assert tuple(scores["open_set"][0]["scores"]) == NAMES
     assert scores["calibration"]["recordings"] == scores["count"]
     assert scores["calibration"]["accuracy"] == scores["accuracy"]
     assert f"expected calibration error {100 * scores['calibration']['error']:.1f} %" in done.stdout
-    assert "recordings of words never heard\nthe plain answer accepts " in done.stdout
+    assert "recordings of unseen words\nthe plain answer accepts " in done.stdout
     names = {"confusion.png", "labels.png", "calibration.png", "open_set.png"}
     assert {path.name for path in (tmp_path / "plots").iterdir()} == names
 
@@ -169,8 +170,8 @@ def test_a_task_of_all_words_has_calibration_and_no_open_set(demo: Path) -> None
     labels = tuple(sorted(folder.name for folder in demo.iterdir() if folder.is_dir() and folder.name[0] not in "._"))
     features, config = FeatureConfig(hop_ms=30.0, mels=10, coefficients=5), NetworkConfig(layers=1, hidden=4)
     model = Model(Network(features, config, len(labels)).eval(), features, config, labels)
-    scores = evaluate_model(model, demo, "testing", torch.device("cpu"), progress=False)
-    assert scores.open_sets == ()
-    assert scores.to_dict()["open_set"] == []
-    assert "calibration: mean confidence" in scores.table()
-    assert "open set" not in scores.table()
+    assessment = assess_model(model, demo, "testing", torch.device("cpu"), progress=False)
+    assert assessment.open_sets == ()
+    assert assessment.to_dict()["open_set"] == []
+    assert "calibration: mean confidence" in assessment_table(assessment)
+    assert "open set" not in assessment_table(assessment)

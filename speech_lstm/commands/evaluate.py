@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from speech_lstm.commands.flags import add_plugin_flag, load_plugins
 
 if TYPE_CHECKING:
-    from speech_lstm.training.scoring import Scores
+    from speech_lstm.training.scoring import Assessment
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -29,36 +29,37 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.files import write_json
     from speech_lstm.model.checkpoint import load_model
     from speech_lstm.training.hardware import choose_device
-    from speech_lstm.training.scoring import evaluate_model
+    from speech_lstm.training.report import assessment_table
+    from speech_lstm.training.scoring import assess_model
 
     device = choose_device(arguments.device)
     model = load_model(arguments.model, device)
-    scores = evaluate_model(model, arguments.data, arguments.split, device, arguments.strict)
-    for note in scores.notes:
+    assessment = assess_model(model, arguments.data, arguments.split, device, arguments.strict)
+    for note in assessment.notes:
         print(f"note: {note}", file=sys.stderr)
-    print(scores.table())
+    print(assessment_table(assessment))
     if arguments.json:
-        write_json(arguments.json, scores.to_dict())
+        write_json(arguments.json, assessment.to_dict())
         print(f"\nnumbers in {arguments.json}")
     if arguments.plots:
-        written = draw(scores, arguments.plots)
-        print(f"\npictures {', '.join(map(str, written))}")
+        paths = draw(assessment, arguments.plots)
+        print(f"\npictures {', '.join(map(str, paths))}")
     return 0
 
 
-def draw(scores: Scores, folder: Path) -> list[Path]:
+def draw(assessment: Assessment, folder: Path) -> list[Path]:
     """Write the figures; returns their paths."""
     from speech_lstm.report.plotting import save_figure
     from speech_lstm.training.figures import confusion_figure, recall_figure
-    from speech_lstm.training.reliability_figures import calibration_figure, open_set_figure
+    from speech_lstm.training.reliability_figures import open_set_figure, reliability_figure
 
     figures = {
-        "confusion.png": confusion_figure(scores.evaluation),
-        "labels.png": recall_figure(scores.evaluation),
-        "calibration.png": calibration_figure(scores.calibration),
+        "confusion.png": confusion_figure(assessment.evaluation),
+        "labels.png": recall_figure(assessment.evaluation),
+        "calibration.png": reliability_figure(assessment.reliability),
     }
-    if scores.open_sets:
-        figures["open_set.png"] = open_set_figure(scores.open_sets)
+    if assessment.open_sets:
+        figures["open_set.png"] = open_set_figure(assessment.open_sets)
     for name, figure in figures.items():
         save_figure(figure, folder / name)
     return [folder / name for name in figures]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speech_lstm.report.plotting import BLUE, GREY, GRID, VERMILION, as_written, empty_figure, tidy
+from speech_lstm.training.report import headline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +27,7 @@ def confusion_figure(evaluation: Evaluation) -> Figure:
     figure, axes = empty_figure(side + 1.2, side, "compressed")
     support = evaluation.confusion.sum(axis=1, keepdims=True)
     shares = np.where(support > 0, 100 * evaluation.confusion / np.maximum(support, 1), np.nan)
-    # The root scale shows that 1 % of a row is not nothing.
+    # The root scale makes 1 % of a row visible.
     image = axes.imshow(np.ma.masked_invalid(shares), cmap="Blues", norm=PowerNorm(0.5, 0, 100))
     axes.set_facecolor("#EEEEEE")  # a label without recordings has no shares
     for row, column in zip(*evaluation.confusion.nonzero(), strict=True):
@@ -54,25 +55,25 @@ def confusion_figure(evaluation: Evaluation) -> Figure:
     axes.set_ylabel("truth", fontsize=12)
     bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02, ticks=[0, 1, 5, 10, 25, 50, 100])
     bar.set_label("share of the row's recordings, %", fontsize=11)
-    title(axes, "Confusion matrix", evaluation)
+    add_title(axes, "Confusion matrix", evaluation)
     return as_written(figure)
 
 
 def recall_figure(evaluation: Evaluation) -> Figure:
-    """Precision, recall and F1 of every label as dots, the best F1 on top; a label without any stands last."""
+    """Precision, recall and F1 of every label as dots, the best F1 on top, labels without F1 at the bottom."""
     from matplotlib.ticker import MaxNLocator
 
-    scores = sorted(evaluation.scores, key=lambda score: (score.f1 is not None, score.f1 or 0.0))
-    figure, axes = empty_figure(8.5, 2.0 + 0.3 * max(len(scores), 6))
+    labels = sorted(evaluation.by_label, key=lambda counts: (counts.f1 is not None, counts.f1 or 0.0))
+    figure, axes = empty_figure(8.5, 2.0 + 0.3 * max(len(labels), 6))
     measured = [
-        [math.nan if value is None else 100 * value for value in (score.precision, score.recall, score.f1)]
-        for score in scores
+        [math.nan if value is None else 100 * value for value in (counts.precision, counts.recall, counts.f1)]
+        for counts in labels
     ]
     for row, values in enumerate(measured):
-        there = [value for value in values if not math.isnan(value)]
-        if there:
-            axes.plot([min(there), max(there)], [row, row], color="#C8C8C8", linewidth=2, zorder=1)
-    # A dot inside an open diamond: both are seen where precision and recall are the same.
+        known = [value for value in values if not math.isnan(value)]
+        if known:
+            axes.plot([min(known), max(known)], [row, row], color="#C8C8C8", linewidth=2, zorder=1)
+    # A dot inside an open diamond: both are visible if precision and recall are equal.
     kinds: list[tuple[str, dict[str, Any]]] = [
         ("precision", {"marker": "o", "s": 38, "facecolors": BLUE, "edgecolors": BLUE}),
         ("recall", {"marker": "D", "s": 88, "facecolors": "none", "edgecolors": VERMILION, "linewidths": 2}),
@@ -80,13 +81,13 @@ def recall_figure(evaluation: Evaluation) -> Figure:
     ]
     for column, (name, style) in enumerate(kinds):
         values = [row[column] for row in measured]
-        axes.scatter(values, range(len(scores)), label=name, zorder=3, clip_on=False, **style)
+        axes.scatter(values, range(len(labels)), label=name, zorder=3, clip_on=False, **style)
     lowest = min((value for row in measured for value in row if not math.isnan(value)), default=0.0)
     axes.set_xlim(max(0.0, 5 * math.floor((lowest - 1) / 5)), 100)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 2, 5, 10]))
-    names = [f"{score.label}  ({score.support:,})" for score in scores]
-    axes.set_yticks(range(len(scores)), names, fontsize=11)
-    axes.set_ylim(-0.7, len(scores) - 0.3)
+    names = [f"{counts.label}  ({counts.support:,})" for counts in labels]
+    axes.set_yticks(range(len(labels)), names, fontsize=11)
+    axes.set_ylim(-0.7, len(labels) - 0.3)
     axes.tick_params(axis="y", length=0, pad=8)  # a mark at the left edge leaves the labels free
     axes.grid(axis="x", color=GRID)
     axes.set_axisbelow(True)
@@ -94,7 +95,7 @@ def recall_figure(evaluation: Evaluation) -> Figure:
     axes.set_xlabel("share, %", fontsize=12)
     axes.set_ylabel("label  (recordings)", fontsize=12)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    title(axes, "Precision, recall and F1 of each label", evaluation)
+    add_title(axes, "Precision, recall and F1 of each label", evaluation)
     return as_written(figure)
 
 
@@ -102,7 +103,7 @@ def curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
     """Loss and accuracy over the epochs, the best validation accuracy marked.
 
     An item of `history` is an epoch: `epoch`, `train_loss`, `validation_loss` (nats) and
-    `validation_accuracy` (0..1); a value that is missing, None or NaN leaves a gap.
+    `validation_accuracy` (0 to 1); a value that is missing, None or NaN leaves a gap.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -131,7 +132,7 @@ def curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def mark_best(axes: Axes, epochs: Sequence[int], values: Sequence[float]) -> None:
-    """Ring the first of the highest values and write it beside."""
+    """Mark the first of the highest values with a ring and a label."""
     measured = [(value, -epoch) for epoch, value in zip(epochs, values, strict=True) if not math.isnan(value)]
     if not measured:
         return
@@ -153,7 +154,7 @@ def mark_best(axes: Axes, epochs: Sequence[int], values: Sequence[float]) -> Non
 
 
 def column(history: Sequence[Mapping[str, Any]], key: str) -> list[float]:
-    """One value of every epoch, NaN where there is none."""
+    """One value of every epoch, NaN if it is missing."""
     return [math.nan if item.get(key) is None else float(item[key]) for item in history]
 
 
@@ -162,7 +163,7 @@ def cell_size(labels: int, largest: int) -> float:
     return min(12 if labels <= 16 else 9, (31 if labels <= 16 else 23) / (0.62 * len(f"{largest:,}")))
 
 
-def title(axes: Axes, name: str, evaluation: Evaluation) -> None:
-    """The figure's name and, below it, the headline of the evaluation."""
+def add_title(axes: Axes, name: str, evaluation: Evaluation) -> None:
+    """Write the figure's name and, below it, the headline of the evaluation."""
     axes.set_title(name, fontsize=15, fontweight="bold", pad=28)
-    axes.annotate(evaluation.headline, (0.5, 1), (0, 9), "axes fraction", "offset points", ha="center", fontsize=11)
+    axes.annotate(headline(evaluation), (0.5, 1), (0, 9), "axes fraction", "offset points", ha="center", fontsize=11)

@@ -1,6 +1,6 @@
-"""How far the probabilities of a model's answers can be believed: confidence against accuracy.
+"""How far the probabilities of a model's answers can be trusted: confidence against accuracy.
 
-Everything is derived from plain NumPy arrays; neither torch nor the model is needed here.
+Everything is computed from NumPy arrays, without torch or the model.
 """
 
 from __future__ import annotations
@@ -12,25 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_lstm.report.proportion import Proportion
-from speech_lstm.report.tables import percent
 
-BINS = 15  # of equal width, as Guo et al. (2017) take them
-DRAWS = 1000  # samples drawn to tell what chance does
+BINS = 15  # of equal width, as in Guo et al. (2017)
+DRAWS = 1000  # samples drawn for the error by chance
 CHUNK = 100  # samples drawn at a time, so that a large split takes little memory
 
 
-@dataclass(frozen=True, eq=False)  # arrays don't compare to one truth value
-class Calibration:
-    """The answers of a model by their confidence: the probability of the label that was answered.
+@dataclass(frozen=True, eq=False)  # arrays do not compare to one truth value
+class Reliability:
+    """The answers of a model by their confidence: the probability of the answered label.
 
     Bin m of 15 holds the confidences in ((m − 1)/15, m/15]. All arrays are [15].
     """
 
     counts: NDArray[np.int64]  # recordings
-    hits: NDArray[np.int64]  # of these rightly answered
+    hits: NDArray[np.int64]  # correct answers of these
     confidence: NDArray[np.float64]  # sum of the confidences
     brier: float  # mean squared distance of the probabilities from the truth, summed over the labels: 0..2
-    by_chance: float  # perfectly calibrated answers have a smaller error than this in 95 of 100 such samples
+    by_chance: float  # error that perfectly calibrated answers exceed in 5 of 100 samples
 
     @property
     def accuracy(self) -> float:
@@ -47,25 +46,16 @@ class Calibration:
         return float(np.abs(self.hits - self.confidence).sum() / self.counts.sum())
 
     @property
-    def shares(self) -> list[Proportion]:
+    def accuracies(self) -> list[Proportion]:
         """The accuracy of each bin."""
         return [Proportion(int(hits), int(of)) for hits, of in zip(self.hits, self.counts, strict=True)]
 
-    def table(self) -> str:
-        """For the terminal."""
-        return (
-            f"calibration: mean confidence {percent(self.mean_confidence)}, accuracy {percent(self.accuracy)}, "
-            f"Brier score {self.brier:.3f}\n"
-            f"expected calibration error {percent(self.error)} ({BINS} bins of {self.counts.sum():,} recordings; "
-            f"chance alone gives up to {percent(self.by_chance)})"
-        )
-
     def to_dict(self) -> dict[str, Any]:
-        """Everything, in the types that JSON has; a bin without recordings has no confidence and no accuracy."""
+        """Everything, in JSON types; a bin without recordings has no confidence and no accuracy."""
         bins = [
-            {"above": m / BINS, "to": (m + 1) / BINS, "mean_confidence": float(sum_ / share.of) if share.of else None}
-            | {"accuracy": share.to_dict()}
-            for m, (share, sum_) in enumerate(zip(self.shares, self.confidence, strict=True))
+            {"above": m / BINS, "to": (m + 1) / BINS, "mean_confidence": float(total / part.of) if part.of else None}
+            | {"accuracy": part.to_dict()}
+            for m, (part, total) in enumerate(zip(self.accuracies, self.confidence, strict=True))
         ]
         return {
             "error": self.error,
@@ -78,14 +68,14 @@ class Calibration:
         }
 
 
-def calibration(probabilities: NDArray[Any], truth: NDArray[np.int64]) -> Calibration:
-    """Sort the answers, floats [n, labels] with rows adding up to 1, by their confidence."""
+def reliability(probabilities: NDArray[Any], truth: NDArray[np.int64]) -> Reliability:
+    """Count the answers, floats [n, labels] with rows that add up to 1, by their confidence."""
     values = probabilities.astype(np.float64)
     rows, confidence = np.arange(len(truth)), values.max(axis=1)
     right = values.argmax(axis=1) == truth
     bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
     squares = np.square(values).sum(axis=1) - 2 * values[rows, truth] + 1
-    return Calibration(
+    return Reliability(
         counts=np.bincount(bins, minlength=BINS),
         hits=np.bincount(bins, right, BINS).astype(np.int64),
         confidence=np.bincount(bins, confidence, BINS).astype(np.float64),
@@ -95,8 +85,8 @@ def calibration(probabilities: NDArray[Any], truth: NDArray[np.int64]) -> Calibr
 
 
 def error_by_chance(confidence: NDArray[np.float64], bins: NDArray[np.int64]) -> float:
-    """The error that answers of these confidences exceed in 5 of 100 samples if each is right with a probability
-    of just its confidence (consistency resampling; Bröcker & Smith 2007)."""
+    """The error that answers of these confidences exceed in 5 of 100 samples if each is correct with the probability
+    of its confidence (consistency resampling; Bröcker & Smith 2007)."""
     random = np.random.default_rng(0)
     member = (bins[:, None] == np.arange(BINS)).astype(np.float64)
     expected = confidence @ member

@@ -1,18 +1,35 @@
-"""An evaluation as text for the terminal, at most 100 columns wide."""
+"""The results of a model as text for the terminal, at most 100 columns wide."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from speech_lstm.config import UNKNOWN
-from speech_lstm.report.tables import align, percent, span
+from speech_lstm.report.proportion import Proportion
+from speech_lstm.report.tables import NONE, align, percent, span
+from speech_lstm.training.open_set import BASELINE, RECALL, OpenSet
 
 if TYPE_CHECKING:
-    from speech_lstm.report.proportion import Proportion
     from speech_lstm.training.evaluation import Evaluation
+    from speech_lstm.training.reliability import Reliability
+    from speech_lstm.training.scoring import Assessment
 
 WIDTH = 100  # columns
-LABEL = 20  # columns that a label or a word gets at most
+LABEL = 20  # most columns of a label or a word
+
+
+def assessment_table(assessment: Assessment) -> str:
+    """The whole report: the split, unseen words, reliability of the probabilities, open sets."""
+    parts = [evaluation_table(assessment.evaluation)]
+    if assessment.unseen and (accepted := assessment.unseen.unknown_accepted):
+        rejected = Proportion(accepted.of - accepted.hits, accepted.of)
+        line = (
+            f"words not seen in training: {rejected.hits} of {rejected.of} recordings rejected, "
+            f"{percent(rejected.share)} (95 % interval {span(rejected.interval or (0.0, 1.0))})"
+        )
+        parts.append("\n".join([line, *word_lines(assessment.unseen, 30)]))
+    tables = [open_set_table(item) for item in assessment.open_sets]
+    return "\n\n".join([*parts, reliability_table(assessment.reliability), *tables])
 
 
 def headline(evaluation: Evaluation) -> str:
@@ -23,12 +40,12 @@ def headline(evaluation: Evaluation) -> str:
     )
 
 
-def table(evaluation: Evaluation, words: int = 20, mistakes: int = 10) -> str:
-    """The report: headline, scores of the labels, confusions, unknown words, most confident mistakes."""
+def evaluation_table(evaluation: Evaluation, words: int = 20, mistakes: int = 10) -> str:
+    """Headline, labels, confusions, at most so many unknown words and most confident mistakes."""
     parts = [
         [headline(evaluation), f"loss {evaluation.loss:.3f} (mean cross-entropy)"],
         label_lines(evaluation),
-        share_lines(evaluation),
+        proportion_lines(evaluation),
         confusion_lines(evaluation),
         word_lines(evaluation, words),
         mistake_lines(evaluation, mistakes),
@@ -40,39 +57,38 @@ def label_lines(evaluation: Evaluation) -> list[str]:
     """Precision, recall and F1, a label a line."""
     rows = [
         [
-            shorten(score.label, LABEL),
-            f"{score.support:,}",
-            percent(score.precision),
-            percent(score.recall),
-            percent(score.f1),
+            shorten(counts.label, LABEL),
+            f"{counts.support:,}",
+            percent(counts.precision),
+            percent(counts.recall),
+            percent(counts.f1),
         ]
-        for score in evaluation.scores
+        for counts in evaluation.by_label
     ]
     lines = align([["label", "recordings", "precision", "recall", "F1"], *rows], "lrrrr")
-    if any("–" in row for row in rows):
-        lines.append("–: there was nothing to divide by (no such recording, or the label was never given)")
+    if any(NONE in row for row in rows):
+        lines.append(f"{NONE}: nothing to divide by (no such recording, or the label was never answered)")
     return lines
 
 
-def share_lines(evaluation: Evaluation) -> list[str]:
-    """Commands recognised, unknown words and silence taken for commands: those of which there were any."""
+def proportion_lines(evaluation: Evaluation) -> list[str]:
+    """Commands recognised, unknown words and silence taken for a command, as far as there are recordings."""
     if len(evaluation.commands()) == len(evaluation.labels):
-        return []  # every label is a command: the headline has said it
-    shares: list[tuple[str, Proportion | None]] = [
+        return []  # every label is a command: the headline is enough
+    proportions: list[tuple[str, Proportion | None]] = [
         ("commands recognised", evaluation.command_recall),
         ("unknown words taken for a command", evaluation.unknown_accepted),
         ("silence taken for a command", evaluation.silence_accepted),
     ]
     rows = []
-    for name, share in shares:
-        if share and share.interval:
-            hits = f"{share.hits:,} of {share.of:,}"
-            rows.append([name, percent(share.share), span(share.interval), hits])
+    for name, part in proportions:
+        if part and part.interval:
+            rows.append([name, percent(part.share), span(part.interval), f"{part.hits:,} of {part.of:,}"])
     return align([["", "share", "95 % interval", "recordings"], *rows], "lrrr") if rows else []
 
 
 def confusion_lines(evaluation: Evaluation) -> list[str]:
-    """The matrix where it fits, a dot for zero; else the most frequent confusions."""
+    """The matrix if it fits, a dot for zero; else the most frequent confusions."""
     labels = evaluation.labels
     left = min(max(map(len, labels)), 10) + 1
     longest = max(max(map(len, labels)), len(f"{evaluation.confusion.max():,}"))
@@ -91,7 +107,7 @@ def confusion_pairs(evaluation: Evaluation, most: int = 15) -> list[str]:
     """The most frequent confusions, one a line."""
     rows, columns = evaluation.confusion.nonzero()
     pairs = [(r, c) for r, c in zip(rows.tolist(), columns.tolist(), strict=True) if r != c]
-    pairs.sort(key=lambda pair: -evaluation.confusion[pair])  # a stable sort: equals stay in label order
+    pairs.sort(key=lambda pair: -evaluation.confusion[pair])  # stable: ties stay in label order
     if not pairs:
         return []
     support = evaluation.confusion.sum(axis=1)
@@ -109,7 +125,7 @@ def confusion_pairs(evaluation: Evaluation, most: int = 15) -> list[str]:
 
 
 def word_lines(evaluation: Evaluation, most: int) -> list[str]:
-    """The unknown words that were most often taken for a command, and for which."""
+    """The unknown words that were most often taken for a command, with these commands."""
     accepted = sorted((word for word in evaluation.words if word.accepted), key=lambda word: -word.accepted)
     if not accepted or most < 1:
         return []
@@ -117,12 +133,12 @@ def word_lines(evaluation: Evaluation, most: int) -> list[str]:
     for word in accepted[:most]:
         commands = ", ".join(f"{label} {number:,}" for label, number in word.taken_for.items())
         rows.append([shorten(word.word, LABEL), f"{word.clips:,}", f"{word.accepted:,}", shorten(commands, 50)])
-    rest, never = accepted[most:], len(evaluation.words) - len(accepted)
+    rest, rejected = accepted[most:], len(evaluation.words) - len(accepted)
     lines = ["unknown words taken for a command", *align(rows, "lrrl")]
     if rest:
-        lines.append(f"and {len(rest):,} more words, {sum(word.accepted for word in rest):,} times together")
-    if never:
-        lines.append(f"never taken for a command: {never:,} of {len(evaluation.words):,} words")
+        lines.append(f"and {len(rest):,} more words, {sum(word.accepted for word in rest):,} times in total")
+    if rejected:
+        lines.append(f"never taken for a command: {rejected:,} of {len(evaluation.words):,} words")
     return lines
 
 
@@ -130,11 +146,11 @@ def mistake_lines(evaluation: Evaluation, most: int) -> list[str]:
     """The most confident mistakes, by file name."""
     rows = []
     for mistake in evaluation.mistakes[: max(most, 0)]:
-        said = f"{UNKNOWN} ({mistake.word})" if mistake.truth == UNKNOWN and mistake.word else mistake.truth
+        truth = f"{UNKNOWN} ({mistake.word})" if mistake.truth == UNKNOWN and mistake.word else mistake.truth
         rows.append(
             [
                 percent(mistake.probability),
-                shorten(said, LABEL + 5),
+                shorten(truth, LABEL + 5),
                 shorten(mistake.answer, LABEL),
                 mistake.name,
             ]
@@ -148,8 +164,52 @@ def mistake_lines(evaluation: Evaluation, most: int) -> list[str]:
     return ["most confident mistakes", *align([head, *rows], "rlll")]
 
 
+def reliability_table(reliability: Reliability) -> str:
+    """Confidence, accuracy and calibration error."""
+    recordings, bins = reliability.counts.sum(), len(reliability.counts)
+    return (
+        f"calibration: mean confidence {percent(reliability.mean_confidence)}, accuracy "
+        f"{percent(reliability.accuracy)}, Brier score {reliability.brier:.3f}\n"
+        f"expected calibration error {percent(reliability.error)} ({bins} bins of {recordings:,} recordings; "
+        f"chance alone gives up to {percent(reliability.by_chance)})"
+    )
+
+
+def open_set_table(open_set: OpenSet) -> str:
+    """Each score with its area and its false accepts."""
+    recall = f"{percent(open_set.plain_commands.share)} of commands"
+    rows = [
+        ["score", "AUC", "95 % interval", "over posterior", f"false accepts at {100 * RECALL:.0f} %", f"at {recall}"]
+    ]
+    for item in open_set.separations:
+        low, high = item.gain
+        rows.append(
+            [
+                item.name,
+                f"{item.auc:.3f}",
+                f"{item.interval[0]:.3f}–{item.interval[1]:.3f}",
+                NONE if item.name == BASELINE else f"{low:+.3f} … {high:+.3f}",
+                with_interval(item.at_recall),
+                with_interval(item.at_plain),
+            ]
+        )
+    return "\n".join(
+        [
+            f"open set: {open_set.name}",
+            f"the plain answer accepts {recall}, {with_interval(open_set.plain_unknown)} of unknown words",
+            *align(rows, "lrrrrr"),
+        ]
+    )
+
+
+def with_interval(proportion: Proportion) -> str:
+    """`8.7 % (5.5–13.5)`: with its 95 % interval."""
+    low, high = proportion.interval or (0.0, 1.0)
+    return f"{percent(proportion.share)} ({100 * low:.1f}–{100 * high:.1f})"
+
+
 def shorten(text: str, width: int, keep_end: bool = False) -> str:
-    """`text` in at most `width` columns, cut with an ellipsis; what can't be printed becomes a `?`."""
+    """`text` in at most `width` columns, cut with an ellipsis; unprintable characters become `?`."""
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     if len(text) <= width:
         return text

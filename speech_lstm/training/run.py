@@ -6,6 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from speech_lstm.config import Config
 from speech_lstm.corpus.recordings import Recordings, read_recordings
 from speech_lstm.corpus.speech_commands import scan
@@ -15,7 +18,6 @@ from speech_lstm.training.console import Console
 from speech_lstm.training.distributed import processes
 from speech_lstm.training.hardware import keep_freed_memory
 from speech_lstm.training.run_folder import STATE, RunFolder
-from speech_lstm.training.scoring import label_counts
 from speech_lstm.training.trainer import Trainer
 
 
@@ -71,6 +73,12 @@ def describe(trainer: Trainer, recordings: Recordings) -> None:
         f"{trainer.network.parameter_count:,} parameters, {trainer.precision} on {trainer.device}, "
         f"{batches.steps} steps of {batches.size} recordings an epoch"
     )
+
+
+def label_counts(labels: tuple[str, ...], truth: NDArray[np.int64]) -> str:
+    """The number of recordings of each label, in one line."""
+    counts = np.bincount(truth, minlength=len(labels))
+    return ", ".join(f"{label} {count:,}" for label, count in zip(labels, counts, strict=True))
 
 
 def match_budget(config: Config, data: Path, budget: int) -> Config:

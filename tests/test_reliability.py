@@ -21,8 +21,9 @@ from speech_lstm.model.checkpoint import Model, load_model, save_model
 from speech_lstm.model.network import Network
 from speech_lstm.recognition.recognizer import Recognizer
 from speech_lstm.report.plotting import save_figure
-from speech_lstm.training.reliability import BINS, calibration
-from speech_lstm.training.reliability_figures import calibration_figure
+from speech_lstm.training.reliability import BINS, reliability
+from speech_lstm.training.reliability_figures import reliability_figure
+from speech_lstm.training.report import reliability_table
 from speech_lstm.training.scoring import logits
 from speech_lstm.training.temperature import calibrate, fit_temperature
 
@@ -153,7 +154,7 @@ def test_a_run_goes_on_with_the_weights_that_it_has_trained(run_folder: Path) ->
 def test_the_error_by_hand() -> None:
     """Bins of 1/15: two answers of 0.95 (one right) and one of 1 in the last, one of 0.5 (right), one of 0.4 (wrong)
     in the bin that ends with 0.4. (|2 − 2.9| + |1 − 0.5| + |0 − 0.4|) / 5 = 0.36."""
-    result = calibration(sure([0.95, 0.95, 1.0, 0.5, 0.4]), np.array([0, 1, 0, 0, 2]))
+    result = reliability(sure([0.95, 0.95, 1.0, 0.5, 0.4]), np.array([0, 1, 0, 0, 2]))
     assert result.error == pytest.approx(0.36)
     assert result.counts.tolist() == [0] * 5 + [1, 0, 1] + [0] * 6 + [3]
     assert result.hits.tolist() == [0] * 7 + [1] + [0] * 6 + [2]
@@ -163,17 +164,17 @@ def test_the_error_by_hand() -> None:
 
 def test_the_brier_score_by_hand() -> None:
     # (0.2² + 0.1² + 0.1²) and, wrong, (0.8² + 0.9² + 0.1²): 0.06 and 1.46
-    assert calibration(sure([0.8, 0.8]), np.array([0, 1])).brier == pytest.approx((0.06 + 1.46) / 2)
+    assert reliability(sure([0.8, 0.8]), np.array([0, 1])).brier == pytest.approx((0.06 + 1.46) / 2)
 
 
 @settings(deadline=None, max_examples=8)
 @given(st.integers(3, 12), SEEDS)
 def test_calibrated_answers_have_hardly_an_error(labels: int, seed: int) -> None:
     probabilities, truth = drawn(5000, labels, seed)
-    result = calibration(probabilities, truth)
+    result = reliability(probabilities, truth)
     assert result.error < 0.04
     assert result.error < 2 * result.by_chance
-    overconfident = calibration(softmax(3 * np.log(np.maximum(probabilities, 1e-12)), axis=1), truth)
+    overconfident = reliability(softmax(3 * np.log(np.maximum(probabilities, 1e-12)), axis=1), truth)
     assert overconfident.error > result.error + 0.03
     assert overconfident.brier > result.brier
 
@@ -181,7 +182,7 @@ def test_calibrated_answers_have_hardly_an_error(labels: int, seed: int) -> None
 def test_chance_alone_is_exceeded_by_one_in_twenty() -> None:
     exceeded = 0
     for seed in range(200):
-        result = calibration(*drawn(300, 4, seed))
+        result = reliability(*drawn(300, 4, seed))
         exceeded += result.error > result.by_chance
     assert 1 <= exceeded <= 22  # of 200, 10 are expected
 
@@ -190,19 +191,19 @@ def test_chance_alone_is_exceeded_by_one_in_twenty() -> None:
 @given(st.integers(1, 200), st.integers(1, 12), SEEDS)
 def test_every_answer_is_in_one_bin(count: int, labels: int, seed: int) -> None:
     probabilities, truth = drawn(count, labels, seed)
-    result = calibration(probabilities.astype(np.float32), truth)
+    result = reliability(probabilities.astype(np.float32), truth)
     assert result.counts.sum() == count
     assert result.hits.sum() == (probabilities.argmax(axis=1) == truth).sum()
-    there = result.counts > 0
-    means = result.confidence[there] / result.counts[there]
-    places = np.flatnonzero(there)
+    filled = result.counts > 0
+    means = result.confidence[filled] / result.counts[filled]
+    places = np.flatnonzero(filled)
     assert (means <= (places + 1) / BINS + 1e-6).all()
     assert (means >= places / BINS - 1e-6).all()
     assert 0 <= result.error <= 1
     assert 0 <= result.brier <= 2
     content = result.to_dict()
     assert json.loads(json.dumps(content, allow_nan=False)) == content
-    assert max(map(len, result.table().split("\n"))) <= 100
+    assert max(map(len, reliability_table(result).split("\n"))) <= 100
 
 
 # --- the diagram -------------------------------------------------------------------------------------------------
@@ -210,12 +211,12 @@ def test_every_answer_is_in_one_bin(count: int, labels: int, seed: int) -> None:
 
 @pytest.mark.parametrize("count", [1, 40, 3000])
 def test_the_reliability_diagram_shows_every_bin(tmp_path: Path, count: int) -> None:
-    result = calibration(*drawn(count, 5, 1))
-    figure = calibration_figure(result)
+    result = reliability(*drawn(count, 5, 1))
+    figure = reliability_figure(result)
     above, below = figure.axes
     heights = [patch.get_height() for patch in patches(above)]
-    there = result.counts > 0
-    assert heights == pytest.approx((100 * result.hits[there] / result.counts[there]).tolist())
+    filled = result.counts > 0
+    assert heights == pytest.approx((100 * result.hits[filled] / result.counts[filled]).tolist())
     assert [text.get_text() for text in below.texts] == [f"{n:,}" if n else "" for n in result.counts]
     save_figure(figure, tmp_path / "calibration.png")
     picture = imread(tmp_path / "calibration.png")
