@@ -84,7 +84,7 @@ def test_the_same_equations_have_one_form(seed: str, length: int, number: int) -
 
 
 def test_one_form_where_nodes_look_alike() -> None:
-    """Two maps that nothing tells apart, used together twice: whichever is taken first, the graph is the same."""
+    """Two indistinguishable maps, used together twice: whichever comes first, the graph is the same."""
     x, h = Node("x"), Node("h")
     forms = set()
     for first, second in ((4, 5), (5, 4)):
@@ -167,12 +167,12 @@ def test_a_mutant_runs_and_learns_in_both_directions(seed: str, length: int, num
 def test_mutations_are_of_all_kinds() -> None:
     """Smaller and larger cells, other operations, cells with one map less."""
     start, draw = PUBLISHED["lstm"](), random.Random(0)
-    found = [mutate(start, 0.2, draw) for _ in range(100)]
-    sizes = {len(graph.nodes) for graph in found}
+    mutants = [mutate(start, 0.2, draw) for _ in range(100)]
+    sizes = {len(graph.nodes) for graph in mutants}
     assert min(sizes) < len(start.nodes) < max(sizes) <= MOST_NODES
-    ops = {node.op for graph in found for node in graph.nodes}
+    ops = {node.op for graph in mutants for node in graph.nodes}
     assert {"relu", "subtract", "linear-identity"} <= ops
-    assert len(set(found)) > 90
+    assert len(set(mutants)) > 90
 
 
 # --- code --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Study files: what is drawn from them, and what can't be one."""
+"""Study files: what is drawn from them, and which are refused."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def small(**changes: Any) -> StudyDefinition:
 
 
 @pytest.mark.parametrize("name", ["quick", "greff", "jozefowicz", "lecture"])
-def test_the_studies_that_come_along_can_be_run(name: str) -> None:
+def test_the_included_studies_can_be_run(name: str) -> None:
     assert name in StudyDefinition.shipped()
     definition = StudyDefinition.read(name)
     definition.check_networks({"trials": 1}, LABELS)
     assert definition.baseline in definition.cells
 
 
-def test_greff_has_the_papers_nine() -> None:
+def test_greff_has_the_nine_cells_of_the_paper() -> None:
     cells = set(StudyDefinition.read("greff").cells)
     assert cells == {"peephole", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "lstm", "fgr"}
 
@@ -62,7 +62,7 @@ def test_jozefowicz_compares_forget_biases_at_one_budget() -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 1000), st.sampled_from(["gru", "slow"]))
-def test_what_is_drawn_depends_on_seed_cell_and_number_alone(number: int, cell: str) -> None:
+def test_drawn_settings_depend_on_seed_cell_and_number_alone(number: int, cell: str) -> None:
     definition = small()
     drawn = definition.draw(Slot(cell, number), {})
     assert drawn == small().draw(Slot(cell, number), {})
@@ -81,16 +81,16 @@ def test_a_logarithmic_range_is_drawn_in_logarithms() -> None:
     assert 70 < sum(value < 1e-2 for value in drawn) < 130
 
 
-def test_tpe_goes_where_the_best_trials_are() -> None:
+def test_tpe_draws_near_the_best_trials() -> None:
     definition, random = small(study={"sampler": "tpe"}), small()
     space = definition.space
-    there = {}
+    slots = {}
     for i in range(40):
         drawn = random.draw(Slot("gru", i), {})
         value = 1 - abs(drawn["learning_rate"] - 0.05)
-        there[Slot("gru", i)] = optuna.trial.create_trial(params=drawn, distributions=space, value=value)
-    found = [definition.draw(Slot("gru", 40 + i), there)["learning_rate"] for i in range(20)]
-    assert sum(rate > 0.02 for rate in found) > 14
+        slots[Slot("gru", i)] = optuna.trial.create_trial(params=drawn, distributions=space, value=value)
+    rates = [definition.draw(Slot("gru", 40 + i), slots)["learning_rate"] for i in range(20)]
+    assert sum(rate > 0.02 for rate in rates) > 14
 
 
 def test_a_cells_own_settings_and_what_was_drawn() -> None:
@@ -120,20 +120,20 @@ WRONG = {
 
 
 @pytest.mark.parametrize("says", WRONG)
-def test_studies_that_can_not_be(says: str) -> None:
+def test_invalid_studies(says: str) -> None:
     with pytest.raises(ConfigError) as caught:
         small(**WRONG[says])
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_cell_that_can_not_have_the_sizes_drawn() -> None:
+def test_a_cell_that_cannot_have_the_drawn_sizes() -> None:
     definition = small(cells={"clockwork": {}})  # whose four clocks must divide the hidden size
     with pytest.raises(ConfigError, match=r"cell clockwork, trial \d+"):
         definition.check_networks({"trials": 20}, LABELS)
 
 
-def test_files_that_are_no_study(tmp_path: Path) -> None:
+def test_files_that_are_not_a_study(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("[study")
     for name, says in {
         "grefff": "unknown study 'grefff'; give greff, ",

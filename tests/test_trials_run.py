@@ -26,7 +26,7 @@ from speech_lstm.training.trainer import Diverged, Trainer
 from speech_lstm.trials import worker
 from speech_lstm.trials.recordings import NO_ANSWER, pack, unpack
 from speech_lstm.trials.slots import Slot
-from speech_lstm.trials.storage import StudyError, connected, find_stored, open_storage
+from speech_lstm.trials.storage import StorageError, connected, find_stored, open_storage
 from support import postgresql_server
 from support.command_line import SLOW, call, refusal
 from support.tiny_trials import MEMORY_TEST, NAME, TINY_SEARCH, TINY_STUDY, TRAINING, TinyTrials, WorkerProcess
@@ -402,7 +402,7 @@ def test_an_unreachable_storage(capsys: pytest.CaptureFixture[str], finished: Fi
     ],
 )
 def test_storages_that_cannot_be_used(url: str, says: str) -> None:
-    with pytest.raises(StudyError, match=says) as caught:
+    with pytest.raises(StorageError, match=says) as caught:
         open_storage(url)
     assert "\n" not in str(caught.value)
 
@@ -416,7 +416,7 @@ def test_a_storage_that_goes_away_is_one_line() -> None:
         except StorageInternalError:
             raise UnboundLocalError("updated_state") from None
 
-    with pytest.raises(StudyError, match=r"cannot be reached any more \(gone\)") as caught, connected():
+    with pytest.raises(StorageError, match=r"cannot be reached any more \(gone\)") as caught, connected():
         fail()
     assert "\n" not in str(caught.value)
     with pytest.raises(UnboundLocalError), connected():

@@ -161,7 +161,7 @@ def merge_equal(nodes: Sequence[Node], outputs: Sequence[int]) -> tuple[list[Nod
             places[index] = unique[parents[0]].parents[0]
             continue
         if op == "linear-identity" and unique[parents[0]].op == "x":
-            op = "linear"  # x is of another size than h: there is no identity
+            op = "linear"  # x has another size than h, so the map cannot be the identity
         node = Node(op, tuple(sorted(parents)) if op in COMMUTATIVE else parents)
         if op in LINEAR or node not in known:
             known[node] = len(unique)

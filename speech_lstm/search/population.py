@@ -98,6 +98,6 @@ def planned_slots(search: SearchConfig, candidates: int, slots: Slots) -> list[S
 
 
 def total(search: SearchConfig, candidates: int) -> int:
-    """The number of cells and repeats there are to be, if there are enough finalists."""
+    """The number of planned cells and repeats, if enough candidates become finalists."""
     published = len(search.published)
     return published + candidates + search.repeats * (published + search.finalists)

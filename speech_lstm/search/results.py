@@ -74,7 +74,7 @@ def results_of(study: optuna.Study) -> SearchResults:
 def write_cell(results: SearchResults, rank: int, path: Path | None) -> tuple[Path, str]:
     """Write the candidate of a rank, from 1, as a file for `--plugin`; the file and the cell's name.
 
-    Raises ConfigError where there is none, and OutputError.
+    Raises ConfigError for a rank without a candidate, and OutputError.
     """
     if rank > len(results.best):
         count = f"{len(results.best)} cells that passed all stages" if results.best else "no such cell yet"

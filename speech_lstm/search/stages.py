@@ -65,7 +65,7 @@ def order(draw: dict[str, Any]) -> tuple[float, float]:
 
 
 def best_accuracy(draws: list[dict[str, Any]]) -> float:
-    """The best validation accuracy of some trainings of a cell; 0 if there are none."""
+    """The best validation accuracy of some trainings of a cell; 0 if empty."""
     return max((float(draw["validation"]["accuracy"]) for draw in draws), default=0.0)
 
 

@@ -1,4 +1,4 @@
-"""Greff et al.'s question: which cell is better, and is the difference real?
+"""Studies: which cell is better, and is the difference real (Greff et al. 2015)?
 
 Read `definition` first, then `results` and `sections`.
 """

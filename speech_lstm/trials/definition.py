@@ -49,7 +49,7 @@ class Definition(ABC):
     @property
     @abstractmethod
     def counts(self) -> dict[str, int]:
-        """How much there is to do, unless the command line says more; by the names of the flags."""
+        """The amount of work, unless the command line gives another one; by the names of the flags."""
 
     @property
     def direction(self) -> optuna.study.StudyDirection:

@@ -18,7 +18,7 @@ class TrialsProgress:
 
     @property
     def total(self) -> int:
-        """Trainings there are to be."""
+        """The number of planned trainings."""
         raise NotImplementedError
 
     def count(self, state: TrialState) -> int:

@@ -1,4 +1,4 @@
-"""Slots: the trainings that there are to be, each of which one trial of the storage fills."""
+"""Slots: the planned trainings, each of which is filled by one trial of the storage."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 SLOT, KEPT = "slot", "kept"  # attributes of a trial: its slot, and everything stored of its training
-TARGET = "asked"  # attribute of a study: how much there is to do
+TARGET = "asked"  # attribute of a study: the amount of work
 ACTIVE = (TrialState.WAITING, TrialState.RUNNING, TrialState.COMPLETE)
 
 
@@ -60,6 +60,6 @@ def finished(slots: Slots) -> dict[Slot, FrozenTrial]:
     return {slot: trial for slot, trial in slots.items() if trial.state == TrialState.COMPLETE}
 
 
-def all_finished(wanted: Iterable[Slot], slots: Slots) -> bool:
-    """Whether the trainings of some slots are finished."""
-    return all(slot in slots and slots[slot].state == TrialState.COMPLETE for slot in wanted)
+def all_finished(planned: Iterable[Slot], slots: Slots) -> bool:
+    """Whether the trainings of some planned slots are finished."""
+    return all(slot in slots and slots[slot].state == TrialState.COMPLETE for slot in planned)

@@ -30,19 +30,19 @@ CONNECT = 10  # seconds that PostgreSQL has to answer
 TRIES = 3  # at making the tables, which another worker may be making
 
 
-class StudyError(SpeechLSTMError):
+class StorageError(SpeechLSTMError):
     """A storage that cannot be used, or that holds another study or search of the same name."""
 
 
 def open_storage(text: str, heartbeat: int = HEARTBEAT) -> optuna.storages.RDBStorage:
-    """The storage at a URL; a missing SQLite file is made. Raises StudyError."""
+    """The storage at a URL; a missing SQLite file is made. Raises StorageError."""
     url = parse_url(text)
     options: dict[str, Any] = {"connect_timeout": CONNECT}
     if file := sqlite_file(url):
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StudyError(f"{file}: cannot be written: {reason(error)}") from None
+            raise StorageError(f"{file}: cannot be written: {reason(error)}") from None
         options = {"timeout": BUSY}
     else:
         require("psycopg")
@@ -62,18 +62,18 @@ def open_storage(text: str, heartbeat: int = HEARTBEAT) -> optuna.storages.RDBSt
             failure = error
             time.sleep(0.5)
     shown, message = url.render_as_string(hide_password=True), first_line(first_cause(failure))
-    raise StudyError(f"{shown} cannot be used as a storage ({message}); check the address and the server")
+    raise StorageError(f"{shown} cannot be used as a storage ({message}); check the address and the server")
 
 
 def parse_url(text: str) -> URL:
-    """The URL of an SQLite file or a PostgreSQL; raises StudyError for another."""
+    """The URL of an SQLite file or a PostgreSQL; raises StorageError for another."""
     try:
         url = make_url(text)
         backend = url.get_backend_name()
     except (ArgumentError, NoSuchModuleError, ValueError):
         backend = ""
     if backend not in ("sqlite", "postgresql"):
-        raise StudyError("--storage must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+        raise StorageError("--storage must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
     return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else url
 
 
@@ -91,7 +91,7 @@ def first_cause(error: BaseException) -> BaseException:
 
 @contextmanager
 def connected() -> Iterator[None]:
-    """A block that uses the storage: a lost connection is a StudyError, and silent in the heartbeat's thread."""
+    """A block that uses the storage: a lost connection is a StorageError, and silent in the heartbeat's thread."""
     before, threading.excepthook = threading.excepthook, hide_lost_storage
     try:
         yield
@@ -99,7 +99,7 @@ def connected() -> Iterator[None]:
         if (fault := storage_fault(error)) is None:
             raise
         message = first_line(first_cause(fault))
-        raise StudyError(
+        raise StorageError(
             f"the storage cannot be reached any more ({message}); finished trainings are saved: "
             "run the same command again when it can be reached"
         ) from None
@@ -126,7 +126,7 @@ def join_study(
 ) -> optuna.Study:
     """The study in the storage; it is begun if it is missing. Nothing is written to a different one.
 
-    Raises StudyError for a study of the same name with another definition or another corpus.
+    Raises StorageError for a study of the same name with another definition or another corpus.
     """
     study = optuna.create_study(
         storage=storage,
@@ -137,11 +137,11 @@ def join_study(
     )
     stored = study.user_attrs
     if not stored and study.get_trials(deepcopy=False):
-        raise StudyError(f"the storage has an Optuna study {definition.name!r} of another program; rename the file")
+        raise StorageError(f"the storage has an Optuna study {definition.name!r} of another program; rename the file")
     if "identity" in stored:
         check_same(definition, stored["identity"])
         if stored.get("corpus") not in (None, recordings.fingerprint):
-            raise StudyError(
+            raise StorageError(
                 f"the {definition.KIND} {definition.name!r} was begun with other recordings: restore them, or begin "
                 "a new one with another --storage"
             )
@@ -159,12 +159,12 @@ def join_study(
 
 
 def check_same(definition: Definition, stored: dict[str, Any]) -> None:
-    """Raise StudyError, with the first difference, unless the stored study has this definition."""
+    """Raise StorageError, with the first difference, unless the stored study has this definition."""
     for table, settings in definition.identity.items():
         before = stored.get(table, {})
         for name in (*settings, *before):
             if settings.get(name) != before.get(name):
-                raise StudyError(
+                raise StorageError(
                     f"the storage has a {definition.KIND} {definition.name!r} of another definition: "
                     f"{definition.FIELDS.get(name, name)} in [{table}] was {before.get(name)!r} and is "
                     f"{settings.get(name)!r} now; rename the file or use another --storage"
@@ -172,19 +172,19 @@ def check_same(definition: Definition, stored: dict[str, Any]) -> None:
 
 
 def find_stored(kind: type[Definition], name: str, url: str | None = None) -> optuna.Study:
-    """The study or search of this name in its storage, to read; raises StudyError."""
+    """The study or search of this name in its storage, to read; raises StorageError."""
     url = url or kind.default_url(name)
     begin = f"begin it with `speech-lstm {kind.KIND} run {name}`"
     file = sqlite_file(parse_url(url))
     if file and not file.exists():
-        raise StudyError(f"{file}: there is no such {kind.KIND}; {begin}")
+        raise StorageError(f"{file}: there is no such {kind.KIND}; {begin}")
     try:
         study = optuna.load_study(storage=open_storage(url), study_name=kind.stored_name(name))
     except KeyError:
-        raise StudyError(f"the storage has no {kind.KIND} {name!r}; {begin}") from None
+        raise StorageError(f"the storage has no {kind.KIND} {name!r}; {begin}") from None
     stored = study.user_attrs
     if not {"corpus", TARGET} <= set(stored):
-        raise StudyError(f"the {kind.KIND} {name!r} in the storage is of another program, or was only just begun")
+        raise StorageError(f"the {kind.KIND} {name!r} in the storage is of another program, or was only just begun")
     if stored["format"] > FORMAT:
-        raise StudyError(f"the {kind.KIND} {name!r} is of a newer program; update speech-lstm")
+        raise StorageError(f"the {kind.KIND} {name!r} is of a newer program; update speech-lstm")
     return study

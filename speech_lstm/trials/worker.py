@@ -26,7 +26,7 @@ PAUSE = 2.0  # seconds between looks at what other workers do
 
 @dataclass
 class Worker(ABC):
-    """A worker; `target` is how much there is to do, as `Definition.counts`. A subclass knows what."""
+    """A worker; `target` is the amount of work, as in `Definition.counts`. A subclass plans the work and does it."""
 
     study: optuna.Study
     recordings: TrialRecordings
@@ -42,7 +42,7 @@ class Worker(ABC):
         """Work until nothing is left to do, and no other worker has anything left.
 
         Raises `trainer.Stopped` when the user interrupts: the running training is lost, and the next worker does it
-        again. Raises StudyError for a storage that cannot be reached any more, and ConfigError.
+        again. Raises StorageError for a storage that cannot be reached any more, and ConfigError.
         """
         from tqdm import tqdm
 
@@ -64,7 +64,7 @@ class Worker(ABC):
 
     @abstractmethod
     def total(self, target: dict[str, int]) -> int:
-        """The number of trainings there are to be."""
+        """The number of planned trainings."""
 
     @abstractmethod
     def planned(self, slots: Slots) -> list[Slot]:
@@ -90,14 +90,14 @@ class Worker(ABC):
         return self.study.get_trials(deepcopy=False)
 
     def raise_target(self) -> None:
-        """Store how much there is to do: the most that any worker was given."""
+        """Store the amount of work: the largest that any worker was given."""
         before = self.stored_target()
         most = {name: max(count, before.get(name, 0)) for name, count in self.target.items()}
         if most != before:
             self.study.set_user_attr(TARGET, self.definition.to_stored(most))
 
     def stored_target(self) -> dict[str, int]:
-        """How much there is to do for all workers."""
+        """The amount of work for all workers together."""
         return self.definition.from_stored(self.study.user_attrs.get(TARGET, {}))
 
     def look(self) -> dict[Slot, FrozenTrial]:
