@@ -181,22 +181,22 @@ def test_a_report_that_needs_nothing_else(study: optuna.Study, tmp_path: Path) -
 
 def test_a_candidate_that_is_better_is_called_that(study: optuna.Study) -> None:
     """By the formula the best reach 0.9 where the LSTM reaches 0.8, both less up to 0.1."""
-    told = " ".join(verdicts(SearchFindings(results_of(study))))
+    text = " ".join(verdicts(SearchFindings(results_of(study))))
     best = results_of(study).best[0]
     assert quality(best.kept["name"]) > 0.85
-    assert "Significantly better than lstm, over 5 trainings with fresh seeds each, on the testing split: " in told
-    better = told.split("on the testing split: ")[1].split(". ")[0].split(", ")
+    assert "Significantly better than lstm, over 5 trainings with fresh seeds each, on the testing split: " in text
+    better = text.split("on the testing split: ")[1].split(". ")[0].split(", ")
     assert best.label in better
-    assert "None of" not in told
+    assert "None of" not in text
 
 
 def test_a_candidate_that_is_not_better_is_called_that(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("support.simulated_search.quality", lambda cell: 0.8)
-    found = SearchFindings(results_of(simulate(monkeypatch, definition(), 6)))
-    told = " ".join(verdicts(found))
-    assert "best candidates is significantly better than lstm" in told
-    assert "The difference from lstm is not significant" in told
-    assert "Significantly" not in told
+    findings = SearchFindings(results_of(simulate(monkeypatch, definition(), 6)))
+    text = " ".join(verdicts(findings))
+    assert "best candidates is significantly better than lstm" in text
+    assert "The difference from lstm is not significant" in text
+    assert "Significantly" not in text
 
 
 def test_too_few_trainings_are_called_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -204,9 +204,9 @@ def test_too_few_trainings_are_called_that(monkeypatch: pytest.MonkeyPatch, tmp_
     assert "No candidate has been trained again" in " ".join(verdicts(SearchFindings(none)))
     write_report(none, tmp_path)
     few = results_of(simulate(monkeypatch, definition(repeats=2), 3))
-    told = " ".join(verdicts(SearchFindings(few)))
-    assert "Too few trainings to compare, the test needs 3 of each" in told
-    assert "ignificant" not in told
+    text = " ".join(verdicts(SearchFindings(few)))
+    assert "Too few trainings to compare, the test needs 3 of each" in text
+    assert "ignificant" not in text
 
 
 def test_a_new_best_candidate_that_was_not_trained_again_yet(study: optuna.Study) -> None:

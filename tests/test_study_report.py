@@ -100,9 +100,9 @@ def test_progress_tells_what_is_left() -> None:
         attributes = {SLOT: ["lstm", number, None]}
         study.add_trial(optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs=attributes))
     # 20 are not begun and two are half done, two at a time
-    told = progress_text(study)
-    assert "8 of 30 trainings done, 2 running, about 2 min left" in told
-    rows = [line.split() for line in told.splitlines()[1:3]]
+    text = progress_text(study)
+    assert "8 of 30 trainings done, 2 running, about 2 min left" in text
+    rows = [line.split() for line in text.splitlines()[1:3]]
     assert [row[:4] for row in rows] == [["lstm", "4", "of", "13"], ["gru", "4", "of", "13"]]
 
 
@@ -114,9 +114,9 @@ def test_seeds_of_a_best_that_was_outdone_do_not_count() -> None:
     better = dict(best.user_attrs) | {SLOT: ["lstm", 4, None]}
     study.add_trial(optuna.trial.create_trial(value=1.0, user_attrs=better))
     study.set_user_attr(TARGET, {"trials": 5, "seeds": 2})
-    told = progress_text(study)
-    assert "11 of 14 trainings done" in told
-    assert [line.split()[4] for line in told.splitlines()[1:3]] == ["0", "2"]
+    text = progress_text(study)
+    assert "11 of 14 trainings done" in text
+    assert [line.split()[4] for line in text.splitlines()[1:3]] == ["0", "2"]
 
 
 # --- which settings matter ---------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def test_an_interaction_is_found() -> None:
     assert forest.plane("learning_rate", "hidden").share > 0.5
 
 
-# --- published and found -----------------------------------------------------------------------------------------
+# --- published rankings ------------------------------------------------------------------------------------------
 
 
 def test_papers_name_every_cell_once() -> None:

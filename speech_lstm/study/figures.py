@@ -30,7 +30,7 @@ NAMES = {
 }
 
 
-def spoken(name: str) -> str:
+def setting_label(name: str) -> str:
     """A setting's name on an axis."""
     return NAMES.get(name, name.replace("_", " "))
 
@@ -85,7 +85,7 @@ def importance_figure(importance: Importance) -> Figure:
     """The share of the variance that each setting explains alone, and the rest, explained by several together."""
     from matplotlib.figure import Figure
 
-    shares = {spoken(name): 100 * share for name, share in importance.pooled.items()}
+    shares = {setting_label(name): 100 * share for name, share in importance.pooled.items()}
     shares["several together"] = max(0.0, 100 - sum(shares.values()))
     names = list(reversed(shares))
     figure = Figure(figsize=(8.5, 1.6 + 0.45 * len(names)), layout="constrained")
@@ -93,7 +93,7 @@ def importance_figure(importance: Importance) -> Figure:
     bars = axes.barh(names, [shares[name] for name in names], color=[GREY, *[BLUE] * (len(names) - 1)], height=0.45)
     axes.bar_label(bars, fmt="%.0f %%", padding=4, fontsize=11)
     for own in importance.own.values():
-        points = {spoken(name): 100 * share for name, share in own.items()}
+        points = {setting_label(name): 100 * share for name, share in own.items()}
         rows = [names.index(name) - 0.36 for name in points]
         axes.scatter(
             list(points.values()), rows, s=20, facecolors="none", edgecolors="black", clip_on=False, zorder=3
@@ -140,13 +140,13 @@ def marginals_figure(results: Results, forest: Forest) -> Figure:
 
 def scale(axes: Axes, curve: Curve) -> None:
     """The axis of a setting, logarithmic if its values were drawn so."""
-    axes.set_xlabel(spoken(curve.name), fontsize=11)
+    axes.set_xlabel(setting_label(curve.name), fontsize=11)
     axes.set_xlim(curve.values[0], curve.values[-1])
     if curve.log:
-        logarithmic(axes, "x")
+        set_logarithmic(axes, "x")
 
 
-def logarithmic(axes: Axes, side: str) -> None:
+def set_logarithmic(axes: Axes, side: str) -> None:
     """A logarithmic axis with plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -170,9 +170,9 @@ def interaction_figure(forest: Forest, first: str, second: str) -> Figure:
     axes.clabel(lines, fmt="%.0f", fontsize=9)
     for side, log in zip("xy", plane.logs, strict=True):
         if log:
-            logarithmic(axes, side)
-    axes.set_xlabel(spoken(first), fontsize=12)
-    axes.set_ylabel(spoken(second), fontsize=12)
+            set_logarithmic(axes, side)
+    axes.set_xlabel(setting_label(first), fontsize=12)
+    axes.set_ylabel(setting_label(second), fontsize=12)
     figure.colorbar(image, ax=axes).set_label("predicted accuracy, %, averaged over the other settings", fontsize=10)
     return as_written(figure)
 
@@ -195,7 +195,7 @@ def pareto_figure(results: Results) -> Figure:
     names = [f"{cell} ({a:.1f} %)" if a < low else cell for cell, a in zip(results.cells, accuracy, strict=True)]
     heights = np.maximum(accuracy, low)  # outliers lie on the edge, with their accuracy
     for axes, (text, cost) in zip(panels, COSTS.values(), strict=True):
-        costs = np.array([typical(results, cell, cost) for cell in results.cells])
+        costs = np.array([typical_cost(results, cell, cost) for cell in results.cells])
         front = pareto(costs, accuracy)
         axes.scatter(costs, heights, s=46, color=[BLUE if on else GREY for on in front], zorder=3)
         order = np.argsort(costs[front])
@@ -204,13 +204,13 @@ def pareto_figure(results: Results) -> Figure:
         axes.grid(color=GRID)
         axes.margins(x=0.18, y=0.1)
         if np.nanmax(costs) > WIDE * np.nanmin(costs):
-            logarithmic(axes, "x")
+            set_logarithmic(axes, "x")
         axes.xaxis.set_major_formatter("{x:,g}")
         tidy(axes)
     panels[0].set_ylabel("accuracy on the testing split, %", fontsize=12)
     figure.draw_without_rendering()  # sets the limits of the axes
     for axes, (_, cost) in zip(panels, COSTS.values(), strict=True):
-        costs = np.array([typical(results, cell, cost) for cell in results.cells])
+        costs = np.array([typical_cost(results, cell, cost) for cell in results.cells])
         place_labels(axes, costs, heights, names, pareto(costs, accuracy))
     return as_written(figure)
 
@@ -220,7 +220,7 @@ def best_accuracy(results: Results, cell: str) -> float:
     return float(np.mean([t.accuracy for t in results.repeats(cell) or [results.best(cell)]]))
 
 
-def typical(results: Results, cell: str, cost: Callable[[Training], float]) -> float:
+def typical_cost(results: Results, cell: str, cost: Callable[[Training], float]) -> float:
     """The median cost of the best configuration's trainings."""
     return float(np.nanmedian([cost(t) for t in [results.best(cell), *results.repeats(cell)]]))
 

@@ -64,7 +64,7 @@ class Forest:
 
     def row(self, drawn: dict[str, Any]) -> list[float]:
         """The settings of a trial, scaled to 0 to 1."""
-        return [unit(drawn[name], item) for name, item in self.space.items()]
+        return [to_unit(drawn[name], item) for name, item in self.space.items()]
 
     def one_hot(self, cell: int) -> list[float]:
         return [float(i == cell) for i in range(len(self.cells))]
@@ -81,7 +81,7 @@ class Forest:
         item, column = self.space[name], list(self.space).index(name)
         steps = np.linspace(0, 1, POINTS)
         trees = self.marginal([column], steps[:, None])
-        return Curve(name, item.log, scale_up(item, steps), trees.mean(0), trees.std(0))
+        return Curve(name, item.log, from_unit(item, steps), trees.mean(0), trees.std(0))
 
     def plane(self, first: str, second: str, points: int = 16) -> Plane:
         """Two settings together."""
@@ -93,7 +93,7 @@ class Forest:
         centred = trees - trees.mean((1, 2), keepdims=True)
         alone = centred.mean(1, keepdims=True) + centred.mean(2, keepdims=True)
         together = (centred - alone).var((1, 2))
-        values = scale_up(self.space[first], steps), scale_up(self.space[second], steps)
+        values = from_unit(self.space[first], steps), from_unit(self.space[second], steps)
         logs = self.space[first].log, self.space[second].log
         share = float(np.mean(together[total > 0] / total[total > 0])) if (total > 0).any() else 0.0
         return Plane((first, second), logs, values, trees.mean(0), share)
@@ -107,14 +107,14 @@ def numbers(space: dict[str, BaseDistribution]) -> dict[str, Number]:
     return {name: item for name, item in space.items() if isinstance(item, FloatDistribution | IntDistribution)}
 
 
-def unit(value: float, item: Number) -> float:
+def to_unit(value: float, item: Number) -> float:
     """A value scaled to 0 to 1 over its range."""
     if item.log:
         return math.log(value / item.low) / math.log(item.high / item.low)
     return (value - item.low) / (item.high - item.low)
 
 
-def scale_up(item: Number, steps: NDArray[np.float64]) -> NDArray[np.float64]:
+def from_unit(item: Number, steps: NDArray[np.float64]) -> NDArray[np.float64]:
     """The values at 0 to 1 of a range."""
     if item.log:
         return np.asarray(item.low * (item.high / item.low) ** steps)

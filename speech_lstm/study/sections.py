@@ -50,7 +50,7 @@ def summary(findings: Findings) -> Section:
     if findings.importance is not None:
         name, share = next(iter(findings.importance.pooled.items()))
         sentences.append(
-            f"The setting that matters most is {figures.spoken(name)}: it explains {100 * share:.0f} % of the "
+            f"The setting that matters most is {figures.setting_label(name)}: it explains {100 * share:.0f} % of the "
             "variance of the accuracy."
         )
     sentences += [ranking_sentence(ranking) for ranking in findings.rankings]
@@ -105,8 +105,8 @@ def best_configurations(findings: Findings) -> Section:
     """The best configuration of each cell, and its repeats."""
     results = findings.results
     names = list(results.space)
-    head = ["cell", *map(figures.spoken, names), "parameters", "validation", "testing", "repeats", "mean ± deviation"]
-    rows = [[*head, "95 % interval", "training, s", "one recording, ms"]]
+    head = ["cell", *map(figures.setting_label, names), "parameters", "validation", "testing", "repeats"]
+    rows = [[*head, "mean ± deviation", "95 % interval", "training, s", "one recording, ms"]]
     for cell in sorted(results.cells, key=lambda cell: -figures.best_accuracy(results, cell)):
         training, repeats = results.best(cell), results.repeats(cell)
         rows.append(
@@ -117,7 +117,7 @@ def best_configurations(findings: Findings) -> Section:
                 percent(training.kept["validation"]["accuracy"]),
                 percent(training.accuracy),
                 *estimate_cells(mean_of([repeat.accuracy for repeat in repeats]) if repeats else None),
-                *(f"{figures.typical(results, cell, COSTS[name][1]):.1f}" for name in ("training", "latency")),
+                *(f"{figures.typical_cost(results, cell, COSTS[name][1]):.1f}" for name in ("training", "latency")),
             ]
         )
     diverged = {cell: sum(t.kept["diverged"] for t in results.trials(cell)) for cell in results.cells}
@@ -151,7 +151,7 @@ def costs(findings: Findings) -> Section:
     accuracy = np.array([figures.best_accuracy(results, cell) for cell in results.cells])
     sentences = []
     for name, (_, cost) in COSTS.items():
-        values = np.array([figures.typical(results, cell, cost) for cell in results.cells])
+        values = np.array([figures.typical_cost(results, cell, cost) for cell in results.cells])
         front = figures.pareto(values, accuracy)
         order = [cell for _, cell in sorted(zip(values[front], np.array(results.cells)[front], strict=True))]
         sentences.append(f"Pareto front by {name}: {', '.join(order)} (from the cheapest to the most accurate).")
@@ -184,7 +184,7 @@ def settings(findings: Findings) -> Section:
     if importance is None:
         return Section(title, findings=[f"Too few trials: the analysis needs {FEWEST} over all cells."])
     forest, drawings = Forest(results), {"importance": figures.importance_figure(importance)}
-    shares = [f"{figures.spoken(name)} {100 * share:.0f} %" for name, share in importance.pooled.items()]
+    shares = [f"{figures.setting_label(name)} {100 * share:.0f} %" for name, share in importance.pooled.items()]
     sentences = [f"Explained by one setting alone: {', '.join(shares)}."]
     text = [
         "fANOVA splits the variance of the accuracy over the whole search space into what each setting explains "
