@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import signal
 import subprocess
 import time
@@ -28,17 +26,9 @@ def virtual() -> Iterator[VirtualMicrophone]:
         yield microphone
 
 
-def drained(lines: queue.Queue[str]) -> list[str]:
-    found = []
-    with contextlib.suppress(queue.Empty):
-        while True:
-            found.append(lines.get_nowait())
-    return found
-
-
-def agreeing(found: Sequence[str], expected: Sequence[str]) -> int:
-    """How many commands agree, in order."""
-    return sum(match.size for match in SequenceMatcher(None, found, expected, False).get_matching_blocks())
+def agreeing(labels: Sequence[str], expected: Sequence[str]) -> int:
+    """How many labels agree, in order."""
+    return sum(match.size for match in SequenceMatcher(None, labels, expected, False).get_matching_blocks())
 
 
 @needs_sound_server
@@ -61,21 +51,21 @@ def test_words_come_out_as_commands_and_ctrl_c_ends_it(virtual: VirtualMicrophon
             if output.qsize() >= len(expected):
                 break
             time.sleep(0.1)
-        lines = drained(output)  # they came while it listened, not when it ended
+        lines = [output.get() for _ in range(output.qsize())]  # they came while it listened, not when it ended
         process.send_signal(signal.SIGINT)
         assert process.wait(SLOW) == 0
     finally:
         process.kill()
-    found = [line.split()[2] for line in lines]
-    assert agreeing(found, WORDS) >= len(WORDS) - 2, lines
-    # What is heard live is what is found in the recording, at the same distances.
-    assert abs(len(found) - len(expected)) <= 1, (lines, expected)
-    assert agreeing(found, [command.label for command in expected]) >= len(expected) - 1, (lines, expected)
+    labels = [line.split()[2] for line in lines]
+    assert agreeing(labels, WORDS) >= len(WORDS) - 2, lines
+    # The commands are those of the recording itself, at the same distances.
+    assert abs(len(labels) - len(expected)) <= 1, (lines, expected)
+    assert agreeing(labels, [command.label for command in expected]) >= len(expected) - 1, (lines, expected)
     length = float(lines[-1].split()[0]) - float(lines[0].split()[0])
-    if (found[0], found[-1]) == (expected[0].label, expected[-1].label):
+    if (labels[0], labels[-1]) == (expected[0].label, expected[-1].label):
         assert length == pytest.approx(expected[-1].start - expected[0].start, abs=0.2)
     summary = errors.get(timeout=SLOW)
-    assert f"s of audio, {len(found)} commands: " in summary
+    assert f"s of audio, {len(labels)} commands: " in summary
     assert "lost" not in summary
 
 

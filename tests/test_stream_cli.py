@@ -309,7 +309,7 @@ def test_invalid_streams_and_truths(
     test = ("stream-test", onnx_file)
     assert "reaches to 60.50 s" in refusal(capsys, *test, stream, "--truth", late)
     assert "has none of the model's commands" in refusal(capsys, *test, stream, "--truth", other)
-    assert "cannot be read" in refusal(capsys, *test, short)  # no truth beside it
+    assert "cannot be read" in refusal(capsys, *test, short)  # no truth next to it
     assert "there is no such file" in refusal(capsys, *test, tmp_path / "none.wav", "--truth", late)
     assert "is a folder" in refusal(capsys, *test, tmp_path, "--truth", late)
     make = ("make-stream", "--data", demo)

@@ -28,11 +28,11 @@ from speech_lstm.report.tables import quantity
 FLASH_SECONDS = 1.0  # of audio in which a new command is shown in reverse
 NOTE_SECONDS = 8.0  # of audio for which a note is shown
 FRAME_SECONDS = 0.08  # the view is drawn no more often than this
-COMMANDS_WIDTH = 42  # characters, of the panel with the commands beside the bars
+COMMANDS_WIDTH = 42  # characters, of the panel with the commands to the right of the bars
 SPLIT_WIDTH = 72  # characters; a narrower terminal shows no bars
 SPECTROGRAM_HEIGHTS = {20: 4, 32: 8}  # lines of the spectrogram in a terminal of at least so many
 
-Lines = list[list[Segment]]
+ScreenLines = list[list[Segment]]
 
 
 class LiveView:
@@ -95,7 +95,7 @@ class LiveView:
             yield Segment.line()
         yield from lines[-1]
 
-    def _lines(self, console: Console, options: ConsoleOptions) -> Lines:
+    def _lines(self, console: Console, options: ConsoleOptions) -> ScreenLines:
         """Every line of the screen, as wide as it is."""
         width, height, plain = options.max_width, options.height or console.height, options.ascii_only
         options = options.update(no_wrap=True, overflow="crop" if plain else "ellipsis")
@@ -106,7 +106,7 @@ class LiveView:
         status = console.render_lines(self._status(width), options.update(width=width, height=1))
         return [*lines[: height - 1], *status]
 
-    def _middle(self, console: Console, options: ConsoleOptions, width: int, height: int) -> Lines:
+    def _middle(self, console: Console, options: ConsoleOptions, width: int, height: int) -> ScreenLines:
         """The probabilities, if there is room, and the commands to the right of them."""
         rows, plain = max(0, height - 2), options.ascii_only
         if width < SPLIT_WIDTH:
@@ -220,7 +220,7 @@ def panel(
     height: int,
     title: Text,
     footer: Text | None = None,
-) -> Lines:
+) -> ScreenLines:
     """Exactly `height` lines of `width` cells: a box around `lines`, each of which is cut to fit."""
     for edge in filter(None, (title, footer)):
         edge.overflow = options.overflow

@@ -12,7 +12,7 @@ from speech_lstm.streams.tradeoff import TradeOff
 
 RATES = (0.5, 5.0)  # false accepts per hour for which the missed commands are listed
 MOST_GROUPS = 25
-ENOUGH = 5  # false accepts at a rate that a stream must be expected to hold for the rate to be known
+ENOUGH = 5  # false accepts that a stream must be expected to hold to estimate their rate
 
 
 def stream_table(score: StreamScore, curve: TradeOff, detection: DetectionConfig) -> str:
@@ -112,13 +112,13 @@ def rate_lines(curve: TradeOff) -> list[str]:
 
 
 def precision_notes(chosen: ChosenThresholds) -> list[str]:
-    """A note where the stream is too short to know the rate of false accepts."""
+    """A note where the stream is too short to estimate the rate of false accepts."""
     hours, expected = chosen.score.hours, chosen.rate * chosen.score.hours
     if expected >= ENOUGH:
         return []
     count = int(expected)
     low, high = Rate(count, hours).interval
     return [
-        f"the stream is too short to know the rate: {chosen.rate:g} an hour is {expected:.1f} in {hours:g} h, and "
-        f"{count} can come from {low:.2f} to {high:.2f} an hour; pass --hours {ENOUGH / chosen.rate:g}"
+        f"the stream is too short to estimate the rate: {chosen.rate:g} an hour is {expected:.1f} in {hours:g} h, "
+        f"and {count} can come from {low:.2f} to {high:.2f} an hour; pass --hours {ENOUGH / chosen.rate:g}"
     ]
