@@ -204,7 +204,7 @@ def test_silent_rows_are_noise_and_nothing_else() -> None:
         assert torch.allclose(after[row], expected, atol=1e-6)
     full = augment(AugmentConfig())
     word, other = (full.waveforms(w, silent, full.draw(6, 9)) for w in (waveforms, 2 * waveforms))
-    assert torch.equal(word[silent], other[silent])  # the row's own recording isn't heard at all
+    assert torch.equal(word[silent], other[silent])  # nothing of the row's own recording remains
 
 
 def test_the_result_stays_in_range_and_finite() -> None:

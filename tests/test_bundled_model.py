@@ -76,7 +76,7 @@ def test_the_forms_answer_alike() -> None:
     assert np.mean(errors) < 0.02
 
 
-def test_what_else_is_heard_changes_no_answer() -> None:
+def test_other_recordings_in_a_batch_change_no_answer() -> None:
     """In int8 a batch shares its scales."""
     model, paths = speech_lstm.load(), sorted((DEMO / "left").glob("*.wav"))
     alone = [model.classify(path).scores for path in paths]
@@ -93,7 +93,7 @@ def test_load_takes_the_onnx_form_and_looks_into_the_other() -> None:
     assert not isinstance(load(device="meta").backend, OnnxModel)  # which runs on the processor alone
 
 
-def test_what_it_was_made_of_must_lie_beside_it(tmp_path: Path, model_file: Path) -> None:
+def test_the_model_it_was_made_of_must_be_in_its_folder(tmp_path: Path, model_file: Path) -> None:
     onnx = tmp_path / "words.int8.onnx"
     shutil.copy(bundled_model(".onnx"), onnx)
     with pytest.raises(ModelError, match=r"words\.safetensors is not the model that it was made of"):

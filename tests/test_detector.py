@@ -68,7 +68,7 @@ def blocks(samples: Samples, size: int) -> Iterator[Samples]:
     return (samples[at : at + size] for at in range(0, len(samples), size))
 
 
-def heard(detector: Detector, parts: Iterator[Samples] | list[Samples]) -> list[Prediction]:
+def detect(detector: Detector, parts: Iterator[Samples] | list[Samples]) -> list[Prediction]:
     return [command for part in parts for command in detector(part)] + detector.finish()
 
 
@@ -84,19 +84,19 @@ def close(one: Prediction, other: Prediction) -> bool:
 @settings(max_examples=40, deadline=None)
 @given(cuts=st.lists(st.integers(0, len(STREAM)), max_size=30))
 def test_the_block_size_changes_nothing(cuts: list[int]) -> None:
-    want = heard(Detector(PITCH, 0.5), [STREAM])
+    want = detect(Detector(PITCH, 0.5), [STREAM])
     assert [command.label for command in want] == ["low", "high", "low", "high"]
-    assert heard(Detector(PITCH, 0.5), np.split(STREAM, sorted(cuts))) == want
+    assert detect(Detector(PITCH, 0.5), np.split(STREAM, sorted(cuts))) == want
 
 
 @pytest.fixture(scope="session")
-def carried() -> Recognizer:
+def bundled() -> Recognizer:
     return load()
 
 
 @pytest.fixture(scope="session")
 def words(demo: Path) -> Samples:
-    """A word of the carried corpus after the other, in a little noise."""
+    """A word of the bundled corpus after the other, in a little noise."""
     parts = [GAP]
     for word in ("yes", "stop", "left", "go", "right"):
         parts += [soundfile.read(demo / word / f"{VOICE}_nohash_0.wav", dtype="float32")[0], GAP]
@@ -105,23 +105,23 @@ def words(demo: Path) -> Samples:
 
 
 @pytest.fixture(scope="session")
-def expected(carried: Recognizer, words: Samples) -> list[Prediction]:
-    return heard(Detector(carried), [words])
+def expected(bundled: Recognizer, words: Samples) -> list[Prediction]:
+    return detect(Detector(bundled), [words])
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=st.lists(st.one_of(st.integers(1, 3000), st.integers(1000, 60_000)), min_size=1, max_size=12))
 def test_the_block_size_changes_nothing_for_a_network(
-    carried: Recognizer, words: Samples, expected: list[Prediction], sizes: list[int]
+    bundled: Recognizer, words: Samples, expected: list[Prediction], sizes: list[int]
 ) -> None:
     places = np.cumsum(np.resize(sizes, len(words) // min(sizes) if min(sizes) > 200 else 200))
-    found = heard(Detector(carried), np.split(words, places[places < len(words)]))
+    found = detect(Detector(bundled), np.split(words, places[places < len(words)]))
     assert len(found) == len(expected) >= 3
     assert all(map(close, found, expected))
 
 
-def test_an_empty_block_and_an_empty_stream_are_nothing(carried: Recognizer) -> None:
-    detector = Detector(carried)
+def test_an_empty_block_and_an_empty_stream_are_nothing(bundled: Recognizer) -> None:
+    detector = Detector(bundled)
     assert detector(np.zeros(0, np.float32)) == []
     assert detector.finish() == []
     assert detector.seconds == 0.0
@@ -138,13 +138,13 @@ def test_a_command_is_reported_within_300_ms_of_its_end() -> None:
     assert (np.array(reported) <= ends + 0.3).all()
 
 
-def test_real_words_are_reported_soon_after_they_ended(carried: Recognizer, demo: Path) -> None:
-    """The network is the one that comes along, the words are those of the carried corpus that it knows."""
+def test_real_words_are_reported_soon_after_they_ended(bundled: Recognizer, demo: Path) -> None:
+    """The network and the words are the bundled ones."""
     late = []
     for word in COMMANDS_8:
         samples, _ = soundfile.read(demo / word / f"{VOICE}_nohash_0.wav", dtype="float32")
         _, end = find_word(samples)
-        detector = Detector(carried, 0.7)  # a stricter threshold decides later
+        detector = Detector(bundled, 0.7)  # a stricter threshold decides later
         for block in blocks(np.concatenate([GAP, GAP, samples, GAP, GAP]), 160):
             if any(command.label == word for command in detector(block)):
                 late.append(detector.seconds - 1 - end / SAMPLE_RATE)
@@ -157,37 +157,37 @@ def test_real_words_are_reported_soon_after_they_ended(carried: Recognizer, demo
 def test_the_same_word_said_again_is_found_again(gap: float) -> None:
     pause = np.zeros(round(gap * SAMPLE_RATE), np.float32)
     samples = np.concatenate([GAP, GAP, tone(2000), pause, tone(2000), GAP, GAP])
-    assert [command.label for command in heard(Detector(PITCH, 0.5), [samples])] == ["high", "high"]
+    assert [command.label for command in detect(Detector(PITCH, 0.5), [samples])] == ["high", "high"]
 
 
 def test_another_word_right_after_is_found_too() -> None:
     samples = np.concatenate([GAP, GAP, tone(2000, 0.4), tone(100, 0.1) * 0, tone(400, 0.6), GAP, GAP])
-    assert [command.label for command in heard(Detector(PITCH, 0.5), [samples])] == ["high", "low"]
+    assert [command.label for command in detect(Detector(PITCH, 0.5), [samples])] == ["high", "low"]
 
 
 def test_one_long_sound_is_a_command_no_more_often_than_its_word_could_be_said() -> None:
-    found = heard(Detector(PITCH, 0.5), [np.concatenate([GAP, tone(400, 3.0), GAP, GAP])])
+    found = detect(Detector(PITCH, 0.5), [np.concatenate([GAP, tone(400, 3.0), GAP, GAP])])
     assert 1 <= len(found) <= 4
     assert all(later.start >= earlier.end for earlier, later in pairwise(found))
 
 
 def test_below_the_threshold_nothing_is_reported() -> None:
-    assert heard(Detector(PITCH, 0.99), [STREAM]) == []
-    assert heard(Detector(PITCH, 0.5), [STREAM * 0.1]) == []
+    assert detect(Detector(PITCH, 0.99), [STREAM]) == []
+    assert detect(Detector(PITCH, 0.5), [STREAM * 0.1]) == []
 
 
 @pytest.mark.parametrize("label", [UNKNOWN, SILENCE])
 def test_unknown_and_silence_are_no_commands(label: str) -> None:
     labels = ("yes", UNKNOWN, SILENCE)
     sure = Scripted(labels, lambda _: [float(name == label) for name in labels])
-    assert heard(Detector(sure, 0.01), [STREAM]) == []
+    assert detect(Detector(sure, 0.01), [STREAM]) == []
 
 
 # --- where -------------------------------------------------------------------------------------------------------
 
 
 def test_a_command_has_the_time_of_its_sound() -> None:
-    found = heard(Detector(PITCH, 0.5), [STREAM])
+    found = detect(Detector(PITCH, 0.5), [STREAM])
     starts = np.array([command.start for command in found])
     ends = np.array([command.end for command in found])
     assert starts == pytest.approx([0.5, 2.0, 3.5, 4.9], abs=0.041)
@@ -211,16 +211,16 @@ def test_the_word_is_the_last_one_in_the_window_not_what_was_before() -> None:
 def test_thresholds_are_the_model_files_unless_one_is_given() -> None:
     strict = Scripted(PITCH.labels, pitch)
     strict.detection = DetectionConfig({"high": 0.99, "low": 0.5})
-    assert {command.label for command in heard(Detector(strict), [STREAM])} == {"low"}
-    assert {command.label for command in heard(Detector(strict, 0.5), [STREAM])} == {"low", "high"}
+    assert {command.label for command in detect(Detector(strict), [STREAM])} == {"low"}
+    assert {command.label for command in detect(Detector(strict, 0.5), [STREAM])} == {"low", "high"}
 
 
 @pytest.fixture
-def strict_model(carried: Recognizer, tmp_path: Path) -> Path:
-    """The model that comes along, which takes nothing for a command but `left`."""
+def strict_model(bundled: Recognizer, tmp_path: Path) -> Path:
+    """The bundled model, which detects no command but `left`."""
     path = tmp_path / "strict.safetensors"
     thresholds = {word: 1.0 for word in COMMANDS_8 if word != "left"} | {"left": 0.5}
-    save_model(path, replace(carried.model, detection=DetectionConfig(thresholds)))
+    save_model(path, replace(bundled.model, detection=DetectionConfig(thresholds)))
     return path
 
 
@@ -255,12 +255,12 @@ def test_the_newest_scores_and_the_time_are_at_hand() -> None:
     assert sum(detector.scores.values()) == pytest.approx(1)
 
 
-def test_a_reset_detector_is_a_new_one(carried: Recognizer, words: Samples, expected: list[Prediction]) -> None:
-    for recognizer, samples in ((PITCH, STREAM), (carried, words)):
+def test_a_reset_detector_is_a_new_one(bundled: Recognizer, words: Samples, expected: list[Prediction]) -> None:
+    for recognizer, samples in ((PITCH, STREAM), (bundled, words)):
         detector = Detector(recognizer, 0.5)
-        first = heard(detector, [samples])
+        first = detect(detector, [samples])
         detector.reset()
-        assert heard(detector, list(blocks(samples, len(samples)))) == first
+        assert detect(detector, list(blocks(samples, len(samples)))) == first
 
 
 def test_a_stream_of_hours_takes_little_memory() -> None:
@@ -270,13 +270,13 @@ def test_a_stream_of_hours_takes_little_memory() -> None:
     sound[: SAMPLE_RATE // 2] += tone(1000)
     detector = Detector(loud, hop_seconds=0.25)
 
-    def hear(minutes: int) -> int:
+    def run(minutes: int) -> int:
         return sum(len(detector(block)) for _ in range(30 * minutes) for block in blocks(sound, SAMPLE_RATE))
 
-    hear(1)
+    run(1)
     sizes = []
     for _ in range(3):
-        assert hear(30) == 900
+        assert run(30) == 900
         sizes.append(held(detector))
     assert 100_000 < sizes[0] < 300_000  # the last second twice, as float32
     assert sizes[2] == sizes[0]

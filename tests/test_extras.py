@@ -1,4 +1,4 @@
-"""What is said where a package of an extra is missing."""
+"""The message for a missing package of an extra."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def test_an_import_that_fails_names_the_extra(
     """Wherever it fails: of a package that isn't looked for beforehand too."""
     monkeypatch.delitem(sys.modules, "speech_lstm.streams.score", raising=False)
     monkeypatch.setitem(sys.modules, "scipy.special", None)
-    said = refusal(capsys, "stream-test", bundled_model(".onnx"), "none.wav")
-    assert said == "speech-lstm: the package scipy is missing: pip install 'speech-lstm[train]'\n"
+    message = refusal(capsys, "stream-test", bundled_model(".onnx"), "none.wav")
+    assert message == "speech-lstm: the package scipy is missing: pip install 'speech-lstm[train]'\n"
 
 
 def test_an_unknown_package_is_our_failure(

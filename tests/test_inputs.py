@@ -24,7 +24,7 @@ from support.virtual_microphone import ROOT, VirtualMicrophone, missing
 SLOW = 120.0
 LISTEN = [sys.executable, "-m", "speech_lstm", "listen"]
 
-HEAR = """
+READ_PIPE = """
 import sys
 import numpy as np
 from speech_lstm.audio.inputs import PipeInput
@@ -52,13 +52,13 @@ def header(rate: int, riff: int, data: int, channels: int = 1, extra: bytes = b"
     return b"RIFF" + struct.pack("<I", riff) + b"WAVE" + fmt + extra + b"data" + struct.pack("<I", data)
 
 
-def heard(sent: bytes, tmp_path: Path, raw: int = 0) -> np.ndarray | str:
-    """What `PipeInput` hears of bytes from a real pipe, or its error."""
-    command = [sys.executable, "-c", HEAR, str(raw), str(tmp_path / "heard.npy")]
+def read_pipe(sent: bytes, tmp_path: Path, raw: int = 0) -> np.ndarray | str:
+    """The samples that `PipeInput` reads from a real pipe to which bytes are sent, or its error."""
+    command = [sys.executable, "-c", READ_PIPE, str(raw), str(tmp_path / "samples.npy")]
     run = subprocess.run(command, input=sent, cwd=ROOT, capture_output=True, timeout=SLOW)
     assert run.returncode == 0, run.stderr
     output = run.stdout.decode()
-    return output.strip() if output.startswith("error") else np.load(tmp_path / "heard.npy")
+    return output.strip() if output.startswith("error") else np.load(tmp_path / "samples.npy")
 
 
 def is_the_tone(samples: np.ndarray | str) -> bool:
@@ -81,18 +81,18 @@ FFMPEG = b"LIST" + struct.pack("<I", 26) + b"INFOISFT" + struct.pack("<I", 14) +
     ],
 )
 def test_a_wav_stream_of_unknown_length(start: bytes, tmp_path: Path) -> None:
-    assert is_the_tone(heard(start + pcm(tone(48_000)), tmp_path))
+    assert is_the_tone(read_pipe(start + pcm(tone(48_000)), tmp_path))
 
 
 def test_channels_are_averaged(tmp_path: Path) -> None:
     stereo = np.stack([2 * tone(44_100), np.zeros(44_100)], axis=1)
     start = header(44_100, 0xFFFFFFFF, 0xFFFFFFFF, 2)
-    assert is_the_tone(heard(start + pcm(stereo), tmp_path))
+    assert is_the_tone(read_pipe(start + pcm(stereo), tmp_path))
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
 def test_raw_samples(rate: int, tmp_path: Path) -> None:
-    assert is_the_tone(heard(pcm(tone(rate)), tmp_path, rate))
+    assert is_the_tone(read_pipe(pcm(tone(rate)), tmp_path, rate))
 
 
 @pytest.mark.parametrize(
@@ -104,14 +104,14 @@ def test_raw_samples(rate: int, tmp_path: Path) -> None:
         (header(16_000, 0xFFFFFFFF, 0xFFFFFFFF), "has no samples"),
     ],
 )
-def test_what_is_no_sound_is_told(sent: bytes, message: str, tmp_path: Path) -> None:
-    found = heard(sent, tmp_path)
+def test_what_is_no_sound_is_rejected(sent: bytes, message: str, tmp_path: Path) -> None:
+    found = read_pipe(sent, tmp_path)
     assert isinstance(found, str)
     assert found.startswith("error standard input: ")
     assert message in found
 
 
-def test_a_pipe_is_heard_as_it_comes(tmp_path: Path) -> None:
+def test_a_pipe_is_recognised_as_it_arrives(tmp_path: Path) -> None:
     spoken(("yes", "stop"), tmp_path / "words.wav")
     data, model = (tmp_path / "words.wav").read_bytes(), MODEL.with_suffix(".safetensors")  # by torch
     process = subprocess.Popen(
@@ -217,7 +217,7 @@ def test_a_file_is_played_in_real_time(tmp_path: Path) -> None:
         assert when >= 0.1 * (place + 1) - 0.01  # no block before its sound has been
 
 
-def test_what_can_not_be_listened_to_is_told(tmp_path: Path) -> None:
+def test_what_is_no_input_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="there is no such file"):
         find_input(None, str(tmp_path / "none.wav"), None)
     (tmp_path / "text.wav").write_text("hello")

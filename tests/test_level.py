@@ -123,13 +123,13 @@ def test_the_gain_moves_slowly() -> None:
     assert 0 < np.diff(gains).max() <= levels.RISE * FRAME / SAMPLE_RATE + 1e-9
 
 
-def test_silence_is_told_once_it_lasts_and_no_longer_when_sound_comes() -> None:
+def test_silence_is_reported_once_it_lasts_until_sound_comes() -> None:
     sound = np.concatenate([np.zeros(15 * SAMPLE_RATE, np.float32), noise(2, -60), np.zeros(20 * SAMPLE_RATE)])
     found = hints_of(sound.astype(np.float32))
     assert found == [""] * 9 + [levels.SILENT] * 6 + [""] * 22  # the pauses of a noise gate are none
 
 
-def test_a_muted_microphone_is_told_after_minutes() -> None:
+def test_a_muted_microphone_is_reported_after_minutes() -> None:
     hints = Hints()
     hints(noise(1, -40))
     second = np.zeros(SAMPLE_RATE, np.float32)
@@ -140,7 +140,7 @@ def test_a_muted_microphone_is_told_after_minutes() -> None:
     assert found == [""] * (levels.MUTED_SECONDS - 1) + [levels.SILENT]
 
 
-def test_clipping_is_told_for_some_seconds() -> None:
+def test_clipping_is_reported_for_some_seconds() -> None:
     clipped = np.clip(noise(2, 0), -1, 1)
     found = hints_of(np.concatenate([noise(3, -30), clipped, noise(8, -30)]))
     assert found == [""] * 3 + [levels.CLIPPED] * (1 + levels.CLIPPED_HOLD) + [""] * 4
@@ -153,7 +153,7 @@ def test_a_single_full_sample_is_no_clipping() -> None:
 
 
 @pytest.mark.parametrize("offset", [0.02, -0.02])
-def test_an_offset_is_told(offset: float) -> None:
+def test_an_offset_is_reported(offset: float) -> None:
     sound = np.concatenate([noise(5, -40) + np.float32(offset), noise(3, -40)])
     assert hints_of(sound) == ["", "", *[levels.SHIFTED] * 3, "", "", ""]
 
@@ -162,5 +162,5 @@ def test_silence_with_an_offset_is_silence() -> None:
     assert hints_of(np.full(12 * SAMPLE_RATE, 0.05, np.float32))[-1] == levels.SILENT
 
 
-def test_speech_is_told_nothing() -> None:
+def test_speech_has_no_hint() -> None:
     assert set(hints_of(speech(30, -20, -60))) == {""}

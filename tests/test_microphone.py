@@ -76,14 +76,14 @@ import select, sys, time
 import numpy as np
 from speech_lstm.audio import microphone
 microphone.RETRY_SECONDS = 0.3
-heard, hint, loud, start = 0, "", False, None
+seconds, hint, loud, start = 0, "", False, None
 try:
     with microphone.Microphone(sys.argv[1] or None) as source:
         for block in source:
             if not start:
                 start = time.monotonic()
                 print("open")
-            heard += len(block) / 16_000
+            seconds += len(block) / 16_000
             if source.hint != hint:
                 hint, loud = source.hint, False
                 print(hint or "back")
@@ -91,7 +91,7 @@ try:
                 loud = True
                 print("sound")
             if select.select([sys.stdin], [], [], 0)[0]:
-                print(time.monotonic() - start - heard)
+                print(time.monotonic() - start - seconds)
                 break
 except KeyboardInterrupt:
     pass
@@ -185,36 +185,36 @@ def test_a_sine_keeps_its_frequency_and_level(virtual: VirtualMicrophone, tmp_pa
     phase = 2 * np.pi * frequency * np.arange(4 * rate) / rate
     soundfile.write(tmp_path / "sine.wav", level * np.sin(phase), rate)
     playing = virtual.start_playing(tmp_path / "sine.wav")
-    process = python(CAPTURE, virtual.environment, wanted, "1.2", str(tmp_path / "heard.npy"))
+    process = python(CAPTURE, virtual.environment, wanted, "1.2", str(tmp_path / "samples.npy"))
     output, errors = process.communicate(timeout=SLOW)
     playing.kill()
     playing.wait()
     assert process.returncode == 0, errors
     # A sound server states 32 channels and mixes down by itself.
     assert json.loads(output) == ["pulse" if wanted else "default", 1, 0]
-    heard = np.load(tmp_path / "heard.npy")[3200:19_200]  # one second, after the beginning
-    spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
+    samples = np.load(tmp_path / "samples.npy")[3200:19_200]  # one second, after the beginning
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
     assert spectrum.argmax() == frequency  # bins of 1 Hz
-    assert heard.std() == pytest.approx(level / np.sqrt(2), rel=0.02)
+    assert samples.std() == pytest.approx(level / np.sqrt(2), rel=0.02)
 
 
 @needs_sound_server
 @pytest.mark.parametrize(("wanted", "frequency"), [("virtual_mic.monitor", 997), ("other.monitor", 1500)])
-def test_the_source_that_is_named_is_heard(tmp_path: Path, wanted: str, frequency: int) -> None:
+def test_the_source_that_is_named_is_captured(tmp_path: Path, wanted: str, frequency: int) -> None:
     phase = 2 * np.pi * np.arange(4 * 48_000) / 48_000
     for sink, tone in (("virtual_mic", 997), ("other", 1500)):
         soundfile.write(tmp_path / f"{sink}.wav", 0.5 * np.sin(tone * phase), 48_000)
     with VirtualMicrophone(others={"other": 22_050}) as virtual:
         playing = [virtual.start_playing(tmp_path / f"{sink}.wav", sink) for sink in ("virtual_mic", "other")]
-        process = python(CAPTURE, virtual.environment, wanted, "1.2", str(tmp_path / "heard.npy"))
+        process = python(CAPTURE, virtual.environment, wanted, "1.2", str(tmp_path / "samples.npy"))
         output, errors = process.communicate(timeout=SLOW)
         for player in playing:
             player.kill()
             player.wait()
     assert process.returncode == 0, errors
     assert json.loads(output) == ["Monitor of Null Output", 1, 0]
-    heard = np.load(tmp_path / "heard.npy")[3200:19_200]
-    assert np.abs(np.fft.rfft(heard * np.hanning(len(heard)))).argmax() == frequency
+    samples = np.load(tmp_path / "samples.npy")[3200:19_200]
+    assert np.abs(np.fft.rfft(samples * np.hanning(len(samples)))).argmax() == frequency
 
 
 @needs_sound_server
@@ -225,20 +225,20 @@ def test_the_channels_of_the_device_are_averaged(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "stereo.wav", np.stack([left, right], axis=1), rate)
     with VirtualMicrophone(channels=2) as virtual:
         playing = virtual.start_playing(tmp_path / "stereo.wav")
-        process = python(CAPTURE, virtual.environment, "pulse", "1.2", str(tmp_path / "heard.npy"), "2")
+        process = python(CAPTURE, virtual.environment, "pulse", "1.2", str(tmp_path / "samples.npy"), "2")
         output, errors = process.communicate(timeout=SLOW)
         playing.kill()
         playing.wait()
     assert process.returncode == 0, errors
     assert json.loads(output) == ["pulse", 2, 0]
-    heard = np.load(tmp_path / "heard.npy")[3200:19_200]
-    spectrum = np.abs(np.fft.rfft(heard)) / (len(heard) / 2)
+    samples = np.load(tmp_path / "samples.npy")[3200:19_200]
+    spectrum = np.abs(np.fft.rfft(samples)) / (len(samples) / 2)
     assert spectrum[500] == pytest.approx(0.3, rel=0.03)
     assert spectrum[2000] == pytest.approx(0.1, rel=0.03)
 
 
 @needs_sound_server
-def test_a_wrong_name_is_told_in_a_real_process(virtual: VirtualMicrophone) -> None:
+def test_a_wrong_name_is_reported_in_a_real_process(virtual: VirtualMicrophone) -> None:
     process = python(CAPTURE, virtual.environment, "webcam", "1", "unused")
     _, errors = process.communicate(timeout=SLOW)
     assert (
@@ -248,7 +248,7 @@ def test_a_wrong_name_is_told_in_a_real_process(virtual: VirtualMicrophone) -> N
 
 @needs_sound_server
 @pytest.mark.parametrize("device", ["", "virtual_mic.monitor"])
-def test_a_device_that_leaves_is_waited_for_and_heard_again(tmp_path: Path, device: str) -> None:
+def test_a_device_that_leaves_is_waited_for_and_reopened(tmp_path: Path, device: str) -> None:
     rate = 48_000
     soundfile.write(tmp_path / "sine.wav", 0.5 * np.sin(2 * np.pi * 997 * np.arange(20 * rate) / rate), rate)
     with VirtualMicrophone() as virtual:
@@ -291,7 +291,7 @@ def test_a_device_that_hangs_is_waited_for_and_does_not_keep_the_process() -> No
 
 
 @needs_sound_server
-def test_a_device_that_refuses_is_told() -> None:
+def test_a_device_that_refuses_is_reported() -> None:
     with VirtualMicrophone() as virtual:
         process = python(LISTEN, virtual.environment, "wait")
         assert process.stdout is not None
@@ -311,7 +311,7 @@ def test_blocks_that_are_lost_are_counted(virtual: VirtualMicrophone) -> None:
 
 
 @pytest.mark.skipif("libportaudio2" in missing(), reason="libportaudio2 is missing")
-def test_a_machine_without_a_microphone_is_told(tmp_path: Path) -> None:
+def test_a_machine_without_a_microphone_is_reported(tmp_path: Path) -> None:
     process = python(LISTEN, without_microphone(tmp_path))
     output, errors = process.communicate(timeout=SLOW)
     assert output.startswith("error no microphone found: connect one")

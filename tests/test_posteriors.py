@@ -51,7 +51,7 @@ def recognizer(features: FeatureConfig | None = None, **network: object) -> Reco
     return Recognizer(Model(net, features, config, LABELS))
 
 
-def heard(stream: Stream, samples: Samples, cuts: list[int] | None = None) -> Rows:
+def rows_of(stream: Stream, samples: Samples, cuts: list[int] | None = None) -> Rows:
     parts = [stream(part) for part in np.split(samples, sorted(cuts or []))] + [stream.finish()]
     return Rows(np.concatenate([part.times for part in parts]), np.concatenate([part.posteriors for part in parts]))
 
@@ -119,7 +119,7 @@ def test_each_frame_is_computed_once(speech: Samples) -> None:
 def test_rows_are_the_posteriors_of_the_windows(speech: Samples, hop_ms: float, kind: str) -> None:
     model = recognizer(FeatureConfig(kind=kind, hop_ms=hop_ms))  # type: ignore[arg-type]
     stream = model.stream(gated=False)
-    rows = heard(stream, speech)
+    rows = rows_of(stream, speech)
     want = model.posteriors(windows(stream, speech))
     assert len(want) - len(rows.times) in (0, 1)
     assert rows.posteriors == pytest.approx(want[: len(rows.times)], abs=1e-5)
@@ -137,15 +137,15 @@ def test_the_blocks_change_nothing(cuts: list[int], bidirectional: bool, gated: 
     samples = random.normal(0, 1e-3, 60_000).astype(np.float32)
     samples[20_000:26_000] += random.normal(0, 0.2, 6_000).astype(np.float32)
     model = recognizer(bidirectional=bidirectional)
-    whole, parted = heard(model.stream(gated=gated), samples), heard(model.stream(gated=gated), samples, cuts)
+    whole, parted = rows_of(model.stream(gated=gated), samples), rows_of(model.stream(gated=gated), samples, cuts)
     assert (whole.times == parted.times).all()
     assert whole.posteriors == pytest.approx(parted.posteriors, abs=1e-5)
 
 
 def test_windows_of_samples_give_the_same_rows_through_the_same_interface(speech: Samples) -> None:
     model = recognizer()
-    want = heard(model.stream(), speech)
-    found = heard(Stream(WaveformScorer(LABELS, HOP, model.posteriors)), speech, [5, 999, 20_000])
+    want = rows_of(model.stream(), speech)
+    found = rows_of(Stream(WaveformScorer(LABELS, HOP, model.posteriors)), speech, [5, 999, 20_000])
     assert (found.times == want.times).all()
     assert found.posteriors == pytest.approx(want.posteriors, abs=1e-5)
 
@@ -165,7 +165,7 @@ def test_any_hop_is_rounded_to_frames_and_at_most_a_second(speech: Samples, seco
     model = recognizer()
     stream = model.stream(seconds, gated=False)
     assert 320 <= stream.hop <= CLIP_SAMPLES
-    rows = heard(stream, speech)
+    rows = rows_of(stream, speech)
     assert rows.posteriors == pytest.approx(model.posteriors(windows(stream, speech))[: len(rows.times)], abs=1e-5)
 
 
@@ -177,7 +177,7 @@ def test_any_hop_is_rounded_to_frames_and_at_most_a_second(speech: Samples, seco
 def test_carried_state_is_one_pass_over_the_whole(speech: Samples, pooling: str, cell: str) -> None:
     model = recognizer(bidirectional=False, pooling=pooling, cell=cell)
     stream = model.stream(gated=False)
-    rows = heard(stream, speech, list(range(700, len(speech), 700)))
+    rows = rows_of(stream, speech, list(range(700, len(speech), 700)))
     silence = np.zeros(stream.margin + stream.hop, np.float32)
     padded = np.concatenate([silence[: stream.margin], speech, silence])
     net = model.model.network
@@ -225,7 +225,7 @@ def passed(samples: Samples, hop: int = HOP) -> NDArray[np.bool_]:
 
 @pytest.mark.parametrize("level", [0.0, 1e-5, 1e-3, 0.1])
 @pytest.mark.parametrize("colour", ["white", "brown"])
-def test_constant_noise_is_not_heard_once_it_is_known(level: float, colour: str) -> None:
+def test_constant_noise_does_not_pass_once_the_floor_is_known(level: float, colour: str) -> None:
     noise = np.random.default_rng(2).normal(0, 1, 60 * SAMPLE_RATE)
     if colour == "brown":
         spectrum = np.fft.rfft(noise)
@@ -234,11 +234,11 @@ def test_constant_noise_is_not_heard_once_it_is_known(level: float, colour: str)
     hops = passed((level * noise).astype(np.float32))
     known = round((FLOOR_SECONDS + HOLD_SECONDS) * 10) + 1
     assert hops[known:].mean() < (0.05 if colour == "white" else 0.25)  # there brown noise is narrow, and varies
-    assert hops[: round(FLOOR_SECONDS * 10)].all() == (level > 1e-4)  # before, all that can be heard passes
+    assert hops[: round(FLOOR_SECONDS * 10)].all() == (level > 1e-4)  # before, all that is not digital silence passes
 
 
 @pytest.mark.parametrize(("decibels", "floor"), [(6, 0.05), (10, 0.005), (20, 1e-4), (20, 0.0)])
-def test_a_word_over_the_noise_is_heard(speech: Samples, decibels: float, floor: float) -> None:
+def test_a_word_over_the_noise_passes(speech: Samples, decibels: float, floor: float) -> None:
     """Quiet speech too: what counts is how far it stands out of the noise."""
     word = speech[:CLIP_SAMPLES]
     power = np.sqrt(np.square(word[np.abs(word) > 0.01]).mean())
@@ -265,7 +265,7 @@ def test_a_louder_constant_noise_is_learnt_and_a_lower_one_at_once() -> None:
     assert passed(click)[311:319].all()  # the loud noise is no longer the floor, a second after it ceased
 
 
-def test_what_is_not_heard_is_silence_and_is_not_scored() -> None:
+def test_windows_without_sound_are_silence_and_are_not_scored() -> None:
     scored = 0
 
     def posteriors(windows: Samples) -> Samples:
@@ -276,7 +276,7 @@ def test_what_is_not_heard_is_silence_and_is_not_scored() -> None:
     stream = Stream(WaveformScorer(LABELS, HOP, posteriors))
     samples = np.zeros(20 * SAMPLE_RATE, np.float32)
     samples[10 * SAMPLE_RATE : 10 * SAMPLE_RATE + 4800] = np.random.default_rng(0).normal(0, 0.1, 4800)
-    rows = heard(stream, samples)
+    rows = rows_of(stream, samples)
     word = rows.posteriors[:, 0] == 1
     assert scored == word.sum() < 22
     assert (rows.posteriors[~word] == [0, 0, 0, 1]).all()
@@ -286,7 +286,7 @@ def test_what_is_not_heard_is_silence_and_is_not_scored() -> None:
 def test_until_the_noise_is_known_everything_is_scored(speech: Samples) -> None:
     model = recognizer()
     noisy = speech + np.random.default_rng(6).normal(0, 0.003, len(speech)).astype(np.float32)
-    open_, gated = heard(model.stream(gated=False), noisy), heard(model.stream(), noisy)
+    open_, gated = rows_of(model.stream(gated=False), noisy), rows_of(model.stream(), noisy)
     within = open_.times < FLOOR_SECONDS
     assert gated.posteriors[within] == pytest.approx(open_.posteriors[within], abs=1e-5)
 
@@ -299,14 +299,14 @@ def test_a_stream_does_not_grow(bidirectional: bool) -> None:
     stream = recognizer(bidirectional=bidirectional).stream()
     block = np.random.default_rng(0).normal(0, 0.01, HOP).astype(np.float32)
 
-    def hear(count: int) -> None:
+    def run(count: int) -> None:
         for i in range(count):
             stream(block * np.float32(1 + 20 * (i % 100 < 10)))
 
     tracemalloc.start()
-    hear(100)
+    run(100)
     before = tracemalloc.get_traced_memory()[0]
-    hear(300)
+    run(300)
     after = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert after - before < 50_000  # 300 blocks would be 1.9 MB

@@ -93,7 +93,9 @@ def test_a_batch_is_its_recordings_one_by_one(recognizer: Recognizer, spoken: di
     assert recognizer.classify([]) == []
 
 
-def test_of_a_long_recording_the_loudest_second_is_heard(recognizer: Recognizer, spoken: dict[str, Path]) -> None:
+def test_the_loudest_second_of_a_long_recording_is_classified(
+    recognizer: Recognizer, spoken: dict[str, Path]
+) -> None:
     samples = np.concatenate([GAP, GAP, GAP, read_recording(spoken["right"]), GAP, GAP])
     answer = recognizer.classify(samples, SAMPLE_RATE)
     assert answer.label == "right"
