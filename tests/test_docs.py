@@ -6,12 +6,15 @@ import re
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from conftest import ROOT
 from speech_lstm.cli import build_parser
+from speech_lstm.search.definition import SearchDefinition
+from speech_lstm.study.definition import StudyDefinition
 
 PAGES = sorted(page for glob in ("*.md", "docs/**/*.md", "checkpoints/*.md") for page in ROOT.glob(glob))
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
@@ -72,6 +75,36 @@ def test_the_modules_and_classes_of_the_map_exist() -> None:
     assert not [name for name in classes if f"\nclass {name}" not in package]
 
 
+def drawn_arrows() -> set[tuple[str, str]]:
+    """The arrows between rooms in the diagram of the map."""
+    (diagram,) = re.findall(
+        r"```mermaid\n(.*?)```", (ROOT / "docs" / "architecture.md").read_text("utf-8"), re.DOTALL
+    )
+    lines = [line.split(" --> ") for line in diagram.splitlines() if " --> " in line]
+    return {pair for users, used in lines for pair in product(*(side.strip().split(" & ") for side in (users, used)))}
+
+
+def imports_of_rooms() -> set[tuple[str, str]]:
+    """Which room imports which, at the head of a module or in a function; the public face's `look_inside` aside."""
+    rooms = {path.parent.name for path in (ROOT / "speech_lstm").glob("*/__init__.py")}
+    arrows = set()
+    for room in rooms:
+        for path in (ROOT / "speech_lstm" / room).rglob("*.py"):
+            names = re.findall(r"^ *from speech_lstm\.(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+            arrows |= {(room, name) for name in names if name in rooms - {room}}
+    return arrows - {("recognition", "insight")}
+
+
+def test_the_diagram_of_the_map_shows_the_imports() -> None:
+    """Every arrow is an import, and every import is an arrow or follows from several."""
+    drawn = drawn_arrows()
+    assert drawn <= imports_of_rooms()
+    reached = set(drawn)
+    while further := {(a, d) for (a, b), (c, d) in product(reached, drawn) if b == c} - reached:
+        reached |= further
+    assert imports_of_rooms() <= reached
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_page_imports_exists(name: str) -> None:
     for block in code(ROOT / name):
@@ -102,3 +135,13 @@ def test_the_commands_and_flags_of_a_page_exist(name: str) -> None:
     for command, used in commands(ROOT / name):
         assert command in subparsers.choices
         assert set(used) <= flags(subparsers.choices[command]), command
+
+
+@pytest.mark.parametrize(("page", "definition"), [("studies.md", StudyDefinition), ("search.md", SearchDefinition)])
+def test_the_example_of_a_definition_can_be_read(
+    page: str, definition: type[StudyDefinition | SearchDefinition], tmp_path: Path
+) -> None:
+    (example,) = (block for block in code(ROOT / "docs" / page) if block.startswith(("[study]", "[search]")))
+    file = tmp_path / "example.toml"
+    file.write_text(example, encoding="utf-8")
+    assert definition.read(str(file)).name == "example"
