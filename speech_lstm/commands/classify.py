@@ -15,7 +15,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "paths", nargs="+", metavar="PATH", help="recordings, folders of them, or - for standard input"
     )
     parser.add_argument("--top", type=whole, default=1, metavar="K", help="show the K likeliest labels (%(default)s)")
-    parser.add_argument("--jsonl", action="store_true", help="print one JSON object a line")
+    parser.add_argument("--jsonl", action="store_true", help="print one JSON object per line")
     add_recognition_flags(parser)
 
 

@@ -23,7 +23,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--plain", action="store_true", help="print a line for each command, also in a terminal")
-    output.add_argument("--jsonl", action="store_true", help="print a JSON object for each command, one a line")
+    output.add_argument("--jsonl", action="store_true", help="print a JSON object per line for each command")
     actions = parser.add_argument_group("actions", "What a recognised command does; see docs/actions.md.")
     actions.add_argument(
         "--on",
@@ -31,7 +31,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar=("WORD", "COMMAND"),
-        help="run a program on this word; can be given several times",
+        help="run a program on this word; may be repeated",
     )
     actions.add_argument("--shell", action="store_true", help="run those commands with /bin/sh")
     actions.add_argument(

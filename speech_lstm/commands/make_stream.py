@@ -52,7 +52,7 @@ def add_stream_flags(parser: argparse.ArgumentParser, split: str) -> None:
         action="append",
         default=[],
         metavar="DIR",
-        help="recordings of other speech that contain no command; can be given several times",
+        help="recordings of other speech that contain no command; may be repeated",
     )
 
 

@@ -17,7 +17,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="CSV with the columns word,start of what is said (RECORDING with the suffix .csv)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
     parser.add_argument(
         "--plots", type=Path, metavar="DIR", help="write tradeoff.png and tradeoff_words.png to this folder"
     )
