@@ -124,8 +124,8 @@ def test_listed_but_absent_and_listed_twice_is_said(tmp_path: Path) -> None:
     (tmp_path / "validation_list.txt").write_text(f"{names[0]}\n{names[1]}\nyes/gone_nohash_0.wav\n")
     (tmp_path / "testing_list.txt").write_text(f"{names[1]}\n")
     assert [clip.split for clip in scan(tmp_path).clips] == ["validation", "testing", "training", "training"]
-    assert "1 listed recording(s) are not there: yes/gone_nohash_0.wav" in notes_of(tmp_path)
-    assert f"1 recording(s) on both lists, taken for testing: {names[1]}" in notes_of(tmp_path)
+    assert "listed but missing: yes/gone_nohash_0.wav" in notes_of(tmp_path)
+    assert f"on both lists, taken for testing: {names[1]}" in notes_of(tmp_path)
 
 
 def test_names_that_are_not_unicode(tmp_path: Path) -> None:
@@ -186,8 +186,8 @@ def test_what_is_no_recording_is_named_and_counted(tmp_path: Path) -> None:
     touch_clips(tmp_path, ["no/README.md", "yes/notes.txt", "yes/b.npy", "stray_nohash_0.wav", "LICENSE"])
     notes = notes_of(tmp_path)
     assert "no/: an empty folder" in notes
-    assert "yes/: 2 file(s) that are no recordings left out: b.npy, notes.txt" in notes
-    assert "1 recording(s) outside a word's folder left out: stray_nohash_0.wav" in notes
+    assert "yes/: skipped, no recordings: b.npy, notes.txt" in notes
+    assert "skipped, outside a word's folder: stray_nohash_0.wav" in notes
     assert len(scan(tmp_path).clips) == 3
     assert scan(tmp_path).words == ("yes",)
 
@@ -197,7 +197,7 @@ def test_hidden_files_and_the_cache_are_passed_over(tmp_path: Path) -> None:
     touch_clips(tmp_path, [".speech_lstm/0_nohash_0.wav", "yes/._0_nohash_0.wav", ".DS_Store"])
     corpus = scan(tmp_path)
     assert [clip.name for clip in corpus.clips] == names
-    assert "left out" not in notes_of(tmp_path)
+    assert "skipped" not in notes_of(tmp_path)
 
 
 def test_other_kinds_of_recordings_count_too(tmp_path: Path) -> None:
@@ -216,12 +216,12 @@ def test_noise_is_no_word_and_its_absence_is_said(tmp_path: Path) -> None:
     assert "noise" not in notes_of(tmp_path)
 
 
-def test_damaged_noise_is_left_out_and_said_or_strictly_refused(tmp_path: Path) -> None:
+def test_damaged_noise_is_skipped_with_a_note_or_strictly_refused(tmp_path: Path) -> None:
     touch_clips(tmp_path, speakers("yes", 3))
     write_clips(tmp_path, ["_background_noise_/a.wav", "_background_noise_/b.wav"])
     (tmp_path / "_background_noise_" / "b.wav").write_bytes(b"no sound at all, but a text")
     assert scan(tmp_path).noise == ("_background_noise_/a.wav",)
-    assert re.search(r"left out, .*b\.wav: not a recording", notes_of(tmp_path))
+    assert re.search(r"skipped: .*b\.wav: ", notes_of(tmp_path))
     with pytest.raises(CorpusError, match=r"b\.wav"):
         scan(tmp_path, strict=True)
 

@@ -1,4 +1,4 @@
-"""The archives of Speech Commands: fetched, verified, unpacked, and recognised when they are there already."""
+"""The archives of Speech Commands: downloaded, verified, unpacked, and skipped if a valid copy exists."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from speech_lstm.errors import ArchiveError
 from speech_lstm.files import discard, reason, write_json
 
 BASE = "https://storage.googleapis.com/download.tensorflow.org/data/"
-MARKER = ".speech-lstm-archive.json"  # in the unpacked folder: from which archive, and how much
-UNPACKED = 1.6  # disk space of the files to that of the archive, a little more than was found (1.45)
+MARKER = ".speech-lstm-archive.json"  # in the unpacked folder: its archive, and the number of files and bytes
+UNPACKED = 1.6  # disk space of the files to that of the archive, a little more than measured (1.45)
 
 
 @dataclass(frozen=True)
 class Release:
-    """One published archive; `bytes` is None where its length isn't known beforehand."""
+    """One published archive; `bytes` is None if its length is not known beforehand."""
 
     name: str
     url: str
@@ -68,30 +68,30 @@ def download(
     sha256: str | None = None,
     progress: bool = True,
 ) -> Path:
-    """Fetch a release (a key of RELEASES) into the folder `data`; returns the folder of its recordings.
+    """Download a release (a key of RELEASES) into the folder `data`; returns the folder of its recordings.
 
-    The archive comes from `url` where given, and must have the release's SHA-256, or `sha256` where given. A
-    download that was cut off goes on, an unpacking that was cut off is done again, and where a complete copy
-    is, nothing is done. The archive itself is not kept. With `progress`, bars and what was found are shown on
-    standard error. Raises ArchiveError, one line, for everything that the user or the network can get wrong.
+    The archive comes from `url` if given, and must have the release's SHA-256, or `sha256` if given. An interrupted
+    download is resumed, an interrupted unpacking is repeated, and a complete copy is skipped. The archive itself is
+    deleted. With `progress`, bars and notes are printed on standard error. Raises ArchiveError for all faults of the
+    arguments, the disk and the network.
     """
     if version not in RELEASES:
-        raise ArchiveError(f"there is no version {version!r} of Speech Commands; known are {', '.join(RELEASES)}")
+        raise ArchiveError(f"there is no version {version!r} of Speech Commands; choose from {', '.join(RELEASES)}")
     release = RELEASES[version]
     digest = (sha256 or release.sha256).lower()
     if not re.fullmatch(r"[0-9a-f]{64}", digest):
-        raise ArchiveError(f"{sha256!r} is no SHA-256; it has 64 hexadecimal digits")
+        raise ArchiveError(f"{sha256!r} is not a SHA-256, which has 64 hexadecimal digits")
     folder = Path(data) / release.folder
     try:
         if _complete(folder, digest):
-            _say(f"{folder} is there already and complete", progress)
+            _say(f"{folder} is already complete", progress)
             return folder
         Path(data).mkdir(parents=True, exist_ok=True)
         part = Path(data) / f"{release.folder}.tar.gz.part"
-        with _alone(part):
+        with _locked(part):
             _fetch_and_unpack(release, release.url if url is None else url, digest, part, folder, progress)
     except OSError as error:
-        raise ArchiveError(f"{data}: can't be used: {reason(error)}") from error
+        raise ArchiveError(f"{data}: cannot be used: {reason(error)}") from error
     _say(f"{folder} is complete", progress)
     return folder
 
@@ -100,16 +100,16 @@ def _fetch_and_unpack(release: Release, url: str, digest: str, part: Path, folde
     expected = release.bytes if digest == release.sha256 else None
     transfer = Transfer(url, part, digest, expected, UNPACKED, progress)
     transfer.run()
-    if (found := _sha256(part, progress)) != digest:
+    if (actual := _sha256(part, progress)) != digest:
         transfer.remove()
         raise ArchiveError(
-            f"{url}: is not the archive of {release.name}: its SHA-256 is {found}, not {digest}; "
-            "it was deleted; try again, or give another address with --url"
+            f"{url}: is not the archive of {release.name}: its SHA-256 is {actual}, not {digest}; "
+            "it was deleted; try again, or pass another address with --url"
         )
     check_room(part.parent, round(UNPACKED * part.stat().st_size), "to unpack it")
     unfinished = folder.with_name(folder.name + ".unpacking")
     if unfinished.exists():
-        _say(f"{unfinished} was left by an unpacking that was cut off; it is done again", progress)
+        _say(f"{unfinished} is of an interrupted unpacking, which is repeated", progress)
     try:
         unpack(part, unfinished, progress)
     except UnusableArchive:
@@ -117,37 +117,36 @@ def _fetch_and_unpack(release: Release, url: str, digest: str, part: Path, folde
         raise
     files, size = _census(unfinished)
     write_json(unfinished / MARKER, {"url": url, "sha256": digest, "files": files, "bytes": size})
-    if folder.exists():  # empty, or `_complete` had refused
+    if folder.exists():  # empty, else `_complete` raises
         folder.rmdir()
     unfinished.rename(folder)
     transfer.remove()
 
 
 def _complete(folder: Path, digest: str) -> bool:
-    """Whether `folder` holds all of the archive `digest`; ArchiveError if it holds anything else."""
+    """Whether `folder` holds all of the archive `digest`; raises ArchiveError if it holds anything else."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     try:
         marker = json.loads((folder / MARKER).read_text("utf-8"))
-        found, files, size = str(marker["sha256"]), int(marker["files"]), int(marker["bytes"])
+        source, files, size = str(marker["sha256"]), int(marker["files"]), int(marker["bytes"])
     except (OSError, ValueError, KeyError, TypeError):
         raise ArchiveError(
-            f"{folder}: is there already but was not made by this command; use it as it is, or move it away to "
-            "download it anew"
+            f"{folder}: exists, but not from this command; use it as it is, or move it away and download again"
         ) from None
-    if found != digest:
-        raise ArchiveError(f"{folder}: holds another archive (SHA-256 {found}); move it away or change --data")
+    if source != digest:
+        raise ArchiveError(f"{folder}: holds another archive (SHA-256 {source}); move it away or change --data")
     files_now, size_now = _census(folder)
     if files_now < files or size_now < size:
         raise ArchiveError(
-            f"{folder}: is damaged: {files_now} of {files} files and {size_now} of {size} bytes are there; "
+            f"{folder}: is damaged: it has {files_now} of {files} files and {size_now} of {size} bytes; "
             "delete it and run the same command again"
         )
     return True
 
 
 def _census(folder: Path) -> tuple[int, int]:
-    """Files and bytes in a folder, hidden ones left out: other programs come and go with those."""
+    """Files and bytes in a folder without the hidden files, which other programs create and delete."""
     files = size = 0
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -160,16 +159,16 @@ def _census(folder: Path) -> tuple[int, int]:
 
 def _sha256(path: Path, progress: bool) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file, bar("Verifying", path.stat().st_size, progress) as shown:
+    with path.open("rb") as file, bar("Verifying", path.stat().st_size, progress) as progress_bar:
         while piece := file.read(1 << 20):
             digest.update(piece)
-            shown.update(len(piece))
+            progress_bar.update(len(piece))
     return digest.hexdigest()
 
 
 @contextlib.contextmanager
-def _alone(part: Path) -> Iterator[None]:
-    """Keep a second download of the same archive off, where the system has locks for that."""
+def _locked(part: Path) -> Iterator[None]:
+    """Raise ArchiveError for a second download of the same archive at the same time, where the system has locks."""
     try:
         import fcntl
     except ImportError:  # Windows
@@ -180,7 +179,7 @@ def _alone(part: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise ArchiveError(f"{part.parent}: another download of this archive is running there") from error
+            raise ArchiveError(f"{part.parent}: another download of this archive is running") from error
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""Recordings of a user's own, in the layout of Speech Commands."""
+"""A user's own recordings, in the layout of Speech Commands."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from speech_lstm.files import atomic_path
 
 
 def speaker_id(name: str) -> str:
-    """Eight hexadecimal digits that stand for a speaker's name, the same whatever its case."""
+    """Eight hexadecimal digits for a speaker's name, whatever its case."""
     return hashlib.sha256(" ".join(name.split()).casefold().encode()).hexdigest()[:8]
 
 
 def take_path(root: Path, word: str, speaker: str, number: int) -> Path:
-    """Where a speaker's recording of a word lies; the number counts from 0."""
+    """The path of a speaker's recording of a word; `number` counts from 0."""
     return root / word / f"{speaker_id(speaker)}_nohash_{number}.wav"
 
 
 def missing_takes(root: Path, words: Sequence[str], speaker: str, each: int) -> list[tuple[str, int]]:
-    """The words and numbers that are not there yet, every word once before any word again.
+    """The words and numbers that do not exist yet, every word once before any word again.
 
-    Raises CorpusError for a word that can't be the name of a folder of recordings.
+    Raises CorpusError for a word that cannot be the name of a folder of recordings.
     """
     for word in words:
         if word[0] in "._" or not word.isprintable() or set(word) & set('/\\:*?"<>|'):
-            raise CorpusError(f"{word!r} can't be a word's folder; use letters, digits, spaces and hyphens")
+            raise CorpusError(f"{word!r} cannot name a word's folder; use letters, digits, spaces and hyphens")
     if not " ".join(speaker.split()):
-        raise CorpusError("the speaker's name is empty; it tells the speakers apart")
+        raise CorpusError("the speaker's name is empty; give one, which identifies the speaker")
     takes = [(word, number) for number in range(each) for word in words]
     return [take for take in takes if not take_path(root, take[0], speaker, take[1]).exists()]
 
 
 def write_take(path: Path, clip: np.ndarray) -> None:
-    """Write float32 samples at 16 kHz as a 16-bit WAV file, whole or not at all; raises OutputError."""
+    """Write float32 samples at 16 kHz as a 16-bit WAV file, atomically; raises OutputError."""
     with atomic_path(path) as temporary:
         soundfile.write(temporary, clip, SAMPLE_RATE, subtype="PCM_16")

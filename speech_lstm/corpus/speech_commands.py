@@ -17,10 +17,10 @@ from speech_lstm.errors import CorpusError, RecordingError, printable
 
 Split = Literal["training", "validation", "testing"]
 SPLITS: tuple[Split, ...] = ("training", "validation", "testing")
-LISTED: tuple[Split, ...] = ("validation", "testing")  # the splits that have a list; the rest is for training
+LISTED: tuple[Split, ...] = ("validation", "testing")  # the splits that have a list; the rest is training
 NOISE_FOLDER = "_background_noise_"
 SUFFIXES = tuple(AUDIO_SUFFIXES)
-LONGEST_NOISE = 3600.0  # seconds of one noise recording; they are held in memory
+LONGEST_NOISE = 3600.0  # seconds of one noise recording, which is held in memory
 HASH_RANGE = 2**27 - 1  # names are hashed into 0 … HASH_RANGE; the archive's own constant
 SPLIT_PERCENT = 10  # of the speakers are for validation, and as many for testing
 SPOKEN = re.compile(r"(?:(?P<word>.+?)_)?(?P<speaker>[0-9a-f]+)_nohash_")  # unknown clips of the test archive
@@ -32,7 +32,7 @@ class Clip:
 
     name: str  # path inside the corpus, with forward slashes
     folder: str
-    word: str  # what is spoken; differs from the folder in the test archive's `_unknown_`
+    word: str  # the spoken word; differs from the folder in the test archive's `_unknown_`
     split: Split
 
 
@@ -43,51 +43,51 @@ class Corpus:
     root: Path
     clips: tuple[Clip, ...]
     noise: tuple[str, ...]  # background recordings, as paths inside the corpus
-    notes: tuple[str, ...]  # what was left out or stands in for something missing, for people
+    notes: tuple[str, ...]  # what is skipped or replaced, for people
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words that have a folder of their own, sorted."""
+        """The words that have their own folder, sorted."""
         return tuple(sorted({clip.folder for clip in self.clips} - {SILENCE, UNKNOWN}))
 
 
 def scan(root: Path, strict: bool = False) -> Corpus:
     """Find the recordings below `root`.
 
-    Raises CorpusError for a folder that isn't such a corpus, and if `strict` and a noise recording is damaged.
+    Raises CorpusError for a folder that is not such a corpus, and if `strict` and a noise recording is damaged.
     """
     if not root.is_dir():
-        raise CorpusError(f"{root}: no such folder; `speech-lstm download` fetches Speech Commands")
+        raise CorpusError(f"{root}: no such folder; `speech-lstm download` downloads Speech Commands")
     notes: list[str] = []
     try:
         folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-        found = {folder.name: recordings_in(folder, notes) for folder in folders}
+        recordings = {folder.name: recordings_in(folder, notes) for folder in folders}
         stray = sorted(p.name for p in root.iterdir() if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
     except OSError as error:
-        raise CorpusError(f"{error.filename}: can't be read: {error.strerror}; change its permissions") from error
-    noise = found.pop(NOISE_FOLDER, [])
-    names = [name for listed in found.values() for name in listed]
+        raise CorpusError(f"{error.filename}: cannot be read: {error.strerror}; change its permissions") from error
+    noise = recordings.pop(NOISE_FOLDER, [])
+    names = [name for word in recordings.values() for name in word]
     if not names:
-        raise CorpusError(f"{root}: no recordings in it; expected folders named after words, as in {root}/yes/")
+        raise CorpusError(f"{root}: no recordings; put them into folders of their words, such as {root}/yes/")
     if stray:
-        notes.append(f"{len(stray)} recording(s) outside a word's folder left out: {listing(stray)}")
+        notes.append(f"skipped, outside a word's folder: {listing(stray)}")
     splits = split_names(root, names, notes)
     clips = tuple(Clip(name, name.split("/")[0], spoken_word(name), splits[name]) for name in names)
     own_silence = any(clip.folder == SILENCE for clip in clips)
     readable = readable_noise(root, noise, strict, notes)
     if not readable and not own_silence:
-        notes.append(f"{NOISE_FOLDER}/ has no recordings: generated noise stands in for them")
+        notes.append(f"{NOISE_FOLDER}/ has no recordings: generated noise replaces them")
     return Corpus(root, clips, readable, tuple(notes))
 
 
 def recordings_in(folder: Path, notes: list[str]) -> list[str]:
     """The recordings directly in a word's folder, as `word/file`, sorted; other files go to the notes."""
-    with os.scandir(folder) as entries:  # a path's own is_file would ask the disk for each of 100,000 files
+    with os.scandir(folder) as entries:  # Path.is_file would ask the disk for each of 100,000 files
         files = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file())
     names = [name for name in files if name.lower().endswith(SUFFIXES)]
-    strange = [name for name in files if not name.lower().endswith(SUFFIXES) and name != "README.md"]
-    if strange:
-        notes.append(f"{folder.name}/: {len(strange)} file(s) that are no recordings left out: {listing(strange)}")
+    others = [name for name in files if not name.lower().endswith(SUFFIXES) and name != "README.md"]
+    if others:
+        notes.append(f"{folder.name}/: skipped, no recordings: {listing(others)}")
     if not names:
         notes.append(f"{folder.name}/: an empty folder")
     return [f"{folder.name}/{name}" for name in names]
@@ -103,25 +103,25 @@ def readable_noise(root: Path, names: Sequence[str], strict: bool, notes: list[s
         except RecordingError as error:
             if strict:
                 raise CorpusError(str(error)) from error
-            notes.append(f"left out, {error}")
+            notes.append(f"skipped: {error}")
     return tuple(readable)
 
 
 def listing(names: Iterable[str], most: int = 3) -> str:
-    """The first few of some names, in one line."""
+    """The first few of some names, and the number of all others, in one line."""
     names = [printable(name) for name in names]
-    return ", ".join(names[:most]) + (" …" if len(names) > most else "")
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
 def spoken_word(name: str) -> str:
-    """The word of `folder/file`: the folder, but in `_unknown_` the word that stands in the file's name."""
+    """The word of `folder/file`: the folder, but in `_unknown_` the word in the file's name."""
     folder, _, file = name.partition("/")
     match = SPOKEN.match(file) if folder == UNKNOWN else None
     return match["word"] if match and match["word"] else folder
 
 
 def split_names(root: Path, names: Sequence[str], notes: list[str]) -> dict[str, Split]:
-    """The split of each name: by the corpus's two lists, or by the hash rule where they are missing.
+    """The split of each name: by the corpus's two lists, or by the hash rule if they are missing.
 
     A corpus with recordings of `_silence_` and without lists is a test archive: all of it is for testing.
     """
@@ -134,9 +134,9 @@ def split_names(root: Path, names: Sequence[str], notes: list[str]) -> dict[str,
         return {name: hashed_split(name) for name in names}
     members = {split: listed_names(root / f"{split}_list.txt") for split in LISTED}
     if both := members["validation"] & members["testing"]:
-        notes.append(f"{len(both)} recording(s) on both lists, taken for testing: {listing(sorted(both))}")
+        notes.append(f"on both lists, taken for testing: {listing(sorted(both))}")
     if absent := (members["validation"] | members["testing"]) - set(names):
-        notes.append(f"{len(absent)} listed recording(s) are not there: {listing(sorted(absent))}")
+        notes.append(f"listed but missing: {listing(sorted(absent))}")
     splits: dict[str, Split] = dict.fromkeys(names, "training")
     for split in LISTED:
         splits.update((name, split) for name in members[split] if name in splits)
@@ -150,7 +150,7 @@ def listed_names(path: Path) -> set[str]:
 
 
 def hashed_split(name: str) -> Split:
-    """The archive's rule: SHA-1 of the name before `_nohash_`, so that a speaker stays in one split."""
+    """The archive's rule: SHA-1 of the name before `_nohash_`, so a speaker stays in one split."""
     speaker = re.sub(r"_nohash_.*$", "", name.rsplit("/", 1)[-1])
     percent = int(hashlib.sha1(os.fsencode(speaker)).hexdigest(), 16) % (HASH_RANGE + 1) * (100 / HASH_RANGE)
     if percent < SPLIT_PERCENT:

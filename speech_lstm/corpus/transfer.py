@@ -1,4 +1,4 @@
-"""Fetching one large file over HTTP, going on where an earlier attempt was cut off."""
+"""Downloading one large file over HTTP, resumed where an earlier attempt was interrupted."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from typing import Any
 from speech_lstm.errors import ArchiveError
 from speech_lstm.files import byte_size, discard, reason, write_json
 
-WAITS = (0.5, 1.0, 2.0)  # seconds before the attempts that follow one without gain
-SILENCE = 30.0  # seconds without a byte after which a connection counts as cut
+WAITS = (0.5, 1.0, 2.0)  # seconds before each new attempt after one without progress
+SILENCE = 30.0  # seconds without a byte after which a connection counts as lost
 PIECE = 1 << 18  # bytes
-MOST_BYTES = 16 << 30  # of any archive; a server that never ends is left there
-BUSY = (408, 425, 429, 500, 502, 503, 504)  # answers that may be better in a moment
+MOST_BYTES = 16 << 30  # of any archive; a longer answer is stopped there
+BUSY = (408, 425, 429, 500, 502, 503, 504)  # statuses that may change in a moment
 
 
-class _Cut(Exception):
+class _Interrupted(Exception):
     """The connection ended early or the server is busy: worth another attempt."""
 
 
@@ -34,9 +34,9 @@ class _Cut(Exception):
 class Transfer:
     """One download of `url` into the file `part`, which may hold its beginning from an earlier run.
 
-    Beside `part` lies a note (JSON) of where it came from. `expected` is the length in bytes, where known;
-    beyond the file itself, `room` times its length must be free on the disk. `digest` says which file is
-    meant: the beginning of one with another digest is not gone on with.
+    A note (JSON) next to `part` names its origin. `expected` is the length in bytes, if known; besides the file
+    itself, `room` times its length must be free on the disk. `digest` identifies the file: the beginning of one with
+    another digest is not resumed.
     """
 
     url: str
@@ -48,29 +48,29 @@ class Transfer:
     total: int | None = field(init=False, default=None)
 
     def run(self) -> None:
-        """Fetch what is missing; raises ArchiveError, and OSError where `part` can't be written."""
+        """Download what is missing; raises ArchiveError, and OSError if `part` cannot be written."""
         if not re.match("https?://.", self.url, re.IGNORECASE):
-            raise ArchiveError(f"{self.url!r} is no address to download from; give one with http:// or https://")
+            raise ArchiveError(f"{self.url!r} is not a download address; pass one with http:// or https://")
         note = self._note()
         if note.get("digest") != self.digest:
             self.remove()
         self.total = note.get("total") or self.expected
-        best, waits = self._have(), list(WAITS)
+        best, waits = self._size(), list(WAITS)
         while not (best and best == self.total):
             try:
                 self._attempt()
                 return
-            except _Cut as cut:
-                if self._have() > best:
-                    best, waits = self._have(), list(WAITS)
+            except _Interrupted as interruption:
+                if self._size() > best:
+                    best, waits = self._size(), list(WAITS)
                 if not waits:
-                    raise ArchiveError(f"{self.url}: {cut}; {self._outlook()}") from cut
+                    raise ArchiveError(f"{self.url}: {interruption}; {self._outlook()}") from interruption
                 if self.progress:
-                    print(f"{cut}; trying again in {waits[0]:g} s", file=sys.stderr)
+                    print(f"{interruption}; trying again in {waits[0]:g} s", file=sys.stderr)
                 time.sleep(waits.pop(0))
 
     def remove(self) -> None:
-        """Delete what was fetched, and the note on it."""
+        """Delete the downloaded part and its note."""
         discard(self.part)
         discard(self.note_path)
 
@@ -85,25 +85,25 @@ class Transfer:
             return {}
         return note if isinstance(note, dict) else {}
 
-    def _have(self) -> int:
+    def _size(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
 
     def _outlook(self) -> str:
-        if not (have := self._have()):
-            return "try again later, or give another address with --url"
+        if not (have := self._size()):
+            return "try again later, or pass another address with --url"
         of = f" of {byte_size(self.total)}" if self.total else ""
-        return f"{byte_size(have)}{of} are kept, run the same command again to go on"
+        return f"{byte_size(have)}{of} are saved, run the same command again to continue"
 
     def _attempt(self) -> None:
-        have = self._have()
+        have = self._size()
         with self._answer(have) as response:
-            if response is None:  # all of it is here already
+            if response is None:  # the part is complete
                 return
             if response.status == 206:
                 begin, self.total = _content_range(response)
                 if begin != have:
                     self.remove()
-                    raise _Cut("the server sent another part than was asked for")
+                    raise _Interrupted("the server sent another part than requested")
             else:
                 have, self.total = 0, _number(response.headers.get("Content-Length"))
             self._check_total(have)
@@ -117,7 +117,7 @@ class Transfer:
 
     @contextlib.contextmanager
     def _answer(self, have: int) -> Iterator[http.client.HTTPResponse | None]:
-        """The server's answer to a request for what follows the first `have` bytes."""
+        """The server's answer to a request for everything after the first `have` bytes; None if that is nothing."""
         headers = {"User-Agent": "speech-lstm", "Accept-Encoding": "identity"}
         if have:
             headers["Range"] = f"bytes={have}-"
@@ -135,66 +135,65 @@ class Transfer:
         except (OSError, http.client.HTTPException, ValueError) as error:
             cause = getattr(error, "reason", None) or error
             text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-            said = f"can't be reached ({text})"
+            message = f"cannot be reached ({text})"
             if have or isinstance(cause, (ConnectionResetError, http.client.RemoteDisconnected, TimeoutError)):
-                raise _Cut(said) from error
+                raise _Interrupted(message) from error
             raise ArchiveError(
-                f"{self.url}: {said}; check the network, or give another address with --url"
+                f"{self.url}: {message}; check the network, or pass another address with --url"
             ) from error
         with response:
             yield response
 
     def _refusal(self, error: urllib.error.HTTPError) -> Exception:
-        if error.code == 416:  # what is here is longer than the file there
+        if error.code == 416:  # the part is longer than the server's file
             self.remove()
-            return _Cut("the server's file is shorter than what was kept of it")
-        said = f"the server answers {error.code} {error.reason or ''}".rstrip()
+            return _Interrupted("the server's file is shorter than the downloaded part")
+        message = f"the server answers {error.code} {error.reason or ''}".rstrip()
         if error.code in BUSY:
-            return _Cut(said)
+            return _Interrupted(message)
         if error.code in (404, 410):
-            return ArchiveError(f"{self.url}: there is no such file ({said}); check --url")
-        return ArchiveError(f"{self.url}: {said}; give another address with --url")
+            return ArchiveError(f"{self.url}: there is no such file ({message}); check --url")
+        return ArchiveError(f"{self.url}: {message}; pass another address with --url")
 
     def _check_total(self, have: int) -> None:
-        """Refuse a file of another length, or one for which there is no room."""
+        """Raise ArchiveError for a file of another length, or one for which there is no disk space."""
         if self.total is None:
             return
         if self.expected is not None and self.total != self.expected:
             raise ArchiveError(
-                f"{self.url}: the file there has {self.total} bytes, the right one has {self.expected}; "
-                "check --url and --version"
+                f"{self.url}: its length is {self.total} bytes, not {self.expected}; check --url and --version"
             )
         if self.total > MOST_BYTES:
-            raise ArchiveError(f"{self.url}: the file there has {byte_size(self.total)}; too large for an archive")
+            raise ArchiveError(f"{self.url}: its length is {byte_size(self.total)}; too large for an archive")
         check_room(self.part.parent, self.total - have + round(self.room * self.total), "to fetch and unpack it")
 
     def _receive(self, response: http.client.HTTPResponse, have: int) -> None:
         with (
             self.part.open("ab" if have else "wb", buffering=0) as file,
-            bar("Downloading", self.total, self.progress, have) as shown,
+            bar("Downloading", self.total, self.progress, have) as progress_bar,
         ):
             while True:
                 try:
                     piece = response.read(PIECE)
                 except (OSError, http.client.HTTPException) as error:
-                    raise _Cut("the connection was cut") from error
+                    raise _Interrupted("the connection was cut") from error
                 if not piece:
                     break
                 have += len(piece)
                 if have > MOST_BYTES:
-                    raise ArchiveError(f"{self.url}: the server sends more than {byte_size(MOST_BYTES)}; check --url")
+                    raise ArchiveError(f"{self.url}: the server sent more than {byte_size(MOST_BYTES)}; check --url")
                 self._write(file, piece)
-                shown.update(len(piece))
+                progress_bar.update(len(piece))
         if self.total is not None and have < self.total:
-            raise _Cut("the connection was cut")
+            raise _Interrupted("the connection was cut")
 
     def _write(self, file: Any, piece: bytes) -> None:
         rest = memoryview(piece)
         try:
-            while rest:  # an unbuffered file may take a part only
+            while rest:  # an unbuffered file may write only a part
                 rest = rest[file.write(rest) :]
         except OSError as error:
-            raise ArchiveError(f"{self.part}: can't be written: {reason(error)}; {self._outlook()}") from error
+            raise ArchiveError(f"{self.part}: cannot be written: {reason(error)}; {self._outlook()}") from error
 
 
 def check_room(folder: Path, needed: int, purpose: str) -> None:
@@ -202,16 +201,16 @@ def check_room(folder: Path, needed: int, purpose: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise ArchiveError(
-            f"{folder}: {byte_size(needed)} of free disk space are needed {purpose}, {byte_size(free)} are there; "
+            f"{folder}: {byte_size(needed)} of disk space are needed {purpose}, {byte_size(free)} are free; "
             "free some or choose a folder on another disk with --data"
         )
 
 
 def bar(text: str, total: int | None, progress: bool, initial: int = 0) -> Any:
-    """A tqdm bar over bytes on standard error, redrawn less often where that isn't a terminal."""
+    """A tqdm bar of bytes on standard error, redrawn less often if that is not a terminal."""
     from tqdm import tqdm
 
-    often = 0.2 if sys.stderr.isatty() else 10.0
+    interval = 0.2 if sys.stderr.isatty() else 10.0
     return tqdm(
         desc=text,
         total=total,
@@ -219,15 +218,15 @@ def bar(text: str, total: int | None, progress: bool, initial: int = 0) -> Any:
         disable=not progress,
         unit="B",
         unit_scale=True,
-        mininterval=often,
-        maxinterval=often,
+        mininterval=interval,
+        maxinterval=interval,
     )
 
 
 def _content_range(response: http.client.HTTPResponse) -> tuple[int, int | None]:
-    """First byte and total length that a 206 answer states; (-1, None) if it doesn't."""
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
-    return (int(found[1]), _number(found[2])) if found else (-1, None)
+    """First byte and total length of a 206 answer; (-1, None) if it does not state them."""
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
+    return (int(match[1]), _number(match[2])) if match else (-1, None)
 
 
 def _number(text: str | None) -> int | None:
