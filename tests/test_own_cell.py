@@ -133,7 +133,7 @@ def test_the_example_from_training_to_an_answer(
     words = ("train", "--data", demo, "--out", out, *flags, "--match-parameters", 12_000, *plugin)
     status, told, _ = call(capsys, *words)
     assert status == 0
-    assert "gates and listen need --plugin" in told.splitlines()[-1]
+    assert f"--plugin {EXAMPLE}" in told.splitlines()[-1]
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     assert summary["parameters"] == pytest.approx(12_000, rel=0.05)
     assert summary["best_validation_accuracy"] > 0.35  # chance is 0.1
