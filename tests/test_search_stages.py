@@ -55,109 +55,107 @@ def study() -> optuna.Study:
         return simulate(monkeypatch, definition(), COUNT)
 
 
-def test_a_cell_passes_what_it_is_good_enough_for(study: optuna.Study) -> None:
-    found = [one for one in tried_cells(filled_slots(study.trials)) if one.slot.cell == CANDIDATE]
-    assert len(found) == COUNT
-    seeds = {name: quality(PUBLISHED[name]().name) for name in ("lstm", "gru-cho")}
-    for one in found:
-        kept = one.kept
-        assert kept["memory"] == simulated_search.recall_share(kept["name"], 0, 0)
-        assert (one.stage == "memory") == (kept["memory"] < 0.7) == ("first" not in kept)
-        assert (one.stage in ("memory", "first")) == (not kept["draws"])
-        assert (one.stage == PASSED) <= (len(kept["draws"]) == 3)
-        if one.stage == PASSED:
-            assert quality(kept["name"]) > 0.8 * (max(seeds.values()) - 0.1)
-        if quality(kept["name"]) > max(seeds.values()) and kept["memory"] >= 0.7:
-            assert one.stage == PASSED
-    counts = fallen(found)
+def candidate_graphs(study: optuna.Study) -> dict[Slot, object]:
+    """The graph of each candidate, and None for each published cell."""
+    return {s: trial.user_attrs.get(CELL) for s, trial in filled_slots(study.trials).items() if s.of is None}
+
+
+def test_a_cell_passes_the_stages_it_is_good_enough_for(study: optuna.Study) -> None:
+    cells = tried_cells(filled_slots(study.trials))
+    candidates = [cell for cell in cells if cell.slot.cell == CANDIDATE]
+    assert len(candidates) == COUNT
+    bar = max(quality(PUBLISHED[name]().name) for name in ("lstm", "gru-cho"))
+    for cell in candidates:
+        outcome, name = cell.outcome, cell.outcome["name"]
+        assert outcome["memory"] == simulated_search.recall_share(name, 0, 0)
+        assert (cell.stage == "memory") == (outcome["memory"] < 0.7) == ("first" not in outcome)
+        assert (cell.stage in ("memory", "first")) == (not outcome["draws"])
+        assert (cell.stage == PASSED) <= (len(outcome["draws"]) == 3)
+        if cell.stage == PASSED:
+            assert quality(name) > 0.8 * (bar - 0.1)
+        if quality(name) > bar and outcome["memory"] >= 0.7:
+            assert cell.stage == PASSED
+    counts = fallen(candidates)
     assert sum(counts.values()) == COUNT
     assert all(counts[stage] for stage in ("memory", "first", PASSED))
-    assert all(one.stage == PASSED for one in tried_cells(filled_slots(study.trials)) if one.slot.cell != CANDIDATE)
+    assert all(cell.stage == PASSED for cell in cells if cell.slot.cell != CANDIDATE)
 
 
-def test_all_cells_are_trained_with_the_same_settings_at_one_size(study: optuna.Study) -> None:
-    cells = [one for one in tried_cells(filled_slots(study.trials)) if len(one.kept["draws"]) == 3]
-    drawn = {json.dumps([draw["drawn"] for draw in one.kept["draws"]]) for one in cells}
+def test_all_cells_are_trained_with_the_same_settings(study: optuna.Study) -> None:
+    cells = [cell for cell in tried_cells(filled_slots(study.trials)) if len(cell.outcome["draws"]) == 3]
+    drawn = {json.dumps([draw["drawn"] for draw in cell.outcome["draws"]]) for cell in cells}
     assert drawn == {json.dumps([definition().draw(number) for number in range(3)])}
-    seeds = {draw["config"]["training"]["seed"] for one in cells for draw in one.kept["draws"]}
+    seeds = {draw["config"]["training"]["seed"] for cell in cells for draw in cell.outcome["draws"]}
     assert len(seeds) == 3 * len(cells)
 
 
 def test_no_cell_is_tried_twice_and_each_comes_from_one_of_the_best(study: optuna.Study) -> None:
-    found = tried_cells(filled_slots(study.trials))
-    names = [one.kept["name"] for one in found]
+    cells = tried_cells(filled_slots(study.trials))
+    names = [cell.outcome["name"] for cell in cells]
     assert len(set(names)) == len(names)
-    for place, one in enumerate(found):
-        if one.slot.cell == CANDIDATE:
-            parents = best_cells(found[: max(6, place - AHEAD)], ("lstm", "gru-cho"))[:20]
-            assert one.kept["parent"] in {parent.label for parent in parents}
-            assert ancestor(results_of(study), one) in ("lstm", "gru-cho")
+    for place, cell in enumerate(cells):
+        if cell.slot.cell == CANDIDATE:
+            parents = best_cells(cells[: max(6, place - AHEAD)], ("lstm", "gru-cho"))[:20]
+            assert cell.outcome["parent"] in {parent.label for parent in parents}
+            assert ancestor(results_of(study), cell) in ("lstm", "gru-cho")
 
 
 def test_the_same_seed_gives_the_same_candidates(study: optuna.Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = {
-        slot: trial.user_attrs.get(CELL) for slot, trial in filled_slots(study.trials).items() if slot.of is None
-    }
+    first = candidate_graphs(study)
     again = simulate(monkeypatch, definition(), 10)
     extend(again, definition(), 20)  # in two runs, with trainings of finalists between them
-    cells = {
-        slot: trial.user_attrs.get(CELL) for slot, trial in filled_slots(again.trials).items() if slot.of is None
-    }
-    assert len(cells) == 26
-    assert cells == {slot: first[slot] for slot in cells}
+    graphs = candidate_graphs(again)
+    assert len(graphs) == 26
+    assert graphs == {slot: first[slot] for slot in graphs}
     progress = progress_of(again)
-    assert (
-        progress.done == progress.total < len(filled_slots(again.trials))
-    )  # finalists that were outdone do not count
-    there = filled_slots(simulate(monkeypatch, definition(seed=2), 2).trials)
-    assert there[Slot(CANDIDATE, 0)].user_attrs[CELL] != first[Slot(CANDIDATE, 0)]
+    assert progress.done == progress.total < len(filled_slots(again.trials))  # former finalists do not count
+    other = candidate_graphs(simulate(monkeypatch, definition(seed=2), 2))
+    assert other[Slot(CANDIDATE, 0)] != first[Slot(CANDIDATE, 0)]
 
 
-def test_a_candidate_is_the_same_whichever_workers_are_at_it(study: optuna.Study) -> None:
-    """Of the 16 before it some are under way, some not even drawn; those before them must be done."""
-    search, there = definition().search, filled_slots(study.trials)
-    number = 30
-    few = {s: t for s, t in there.items() if s.cell != CANDIDATE or s.number < number - AHEAD}
-    cell = there[Slot(CANDIDATE, number)].user_attrs[CELL]
-    assert propose(search, number, few)[0].stored() == cell
-    drawn = {CELL: there[Slot(CANDIDATE, number - 3)].user_attrs[CELL]}
-    under_way = {
+def test_a_candidate_does_not_depend_on_the_workers(study: optuna.Study) -> None:
+    """Of the 16 before it some are running, some not even drawn; those before them must be finished."""
+    search, slots, number = definition().search, filled_slots(study.trials), 30
+    settled = {s: t for s, t in slots.items() if s.cell != CANDIDATE or s.number < number - AHEAD}
+    graph = slots[Slot(CANDIDATE, number)].user_attrs[CELL]
+    assert propose(search, number, settled)[0].stored() == graph
+    drawn = {CELL: slots[Slot(CANDIDATE, number - 3)].user_attrs[CELL]}
+    running = {
         Slot(CANDIDATE, number - back): optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs=attributes)
         for back, attributes in ((1, {}), (3, drawn))
     }
-    assert propose(search, number, few | under_way)[0].stored() == cell
+    assert propose(search, number, settled | running)[0].stored() == graph
 
 
 def test_a_worker_waits_for_what_a_candidate_depends_on(study: optuna.Study) -> None:
-    search, there = definition().search, filled_slots(study.trials)
-    lost = {s: t for s, t in there.items() if s.cell != CANDIDATE or s.number < 20}
-    assert Slot(CANDIDATE, 20) in planned_slots(search, COUNT, lost)
-    running = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={SLOT: [CANDIDATE, 3, None]})
-    assert Slot(CANDIDATE, 20) not in planned_slots(search, COUNT, lost | {Slot(CANDIDATE, 3): running})
-    assert Slot(CANDIDATE, 20) in planned_slots(search, COUNT, lost | {Slot(CANDIDATE, 4): running})
-    del lost[Slot(CANDIDATE, 3)]
-    assert Slot(CANDIDATE, 3) in planned_slots(search, COUNT, lost)
-
-
-def test_the_best_are_trained_again_with_fresh_seeds(study: optuna.Study) -> None:
-    results = results_of(study)
     search = definition().search
-    assert [one.label for one in results.finalists[:6]] == list(search.published)
+    slots = {s: t for s, t in filled_slots(study.trials).items() if s.cell != CANDIDATE or s.number < 20}
+    assert Slot(CANDIDATE, 20) in planned_slots(search, COUNT, slots)
+    running = optuna.trial.create_trial(state=TrialState.RUNNING, user_attrs={SLOT: [CANDIDATE, 3, None]})
+    assert Slot(CANDIDATE, 20) not in planned_slots(search, COUNT, slots | {Slot(CANDIDATE, 3): running})
+    assert Slot(CANDIDATE, 20) in planned_slots(search, COUNT, slots | {Slot(CANDIDATE, 4): running})
+    del slots[Slot(CANDIDATE, 3)]
+    assert Slot(CANDIDATE, 3) in planned_slots(search, COUNT, slots)
+
+
+def test_the_best_are_trained_again_with_other_seeds(study: optuna.Study) -> None:
+    results, search = results_of(study), definition().search
+    assert [cell.label for cell in results.finalists[:6]] == list(search.published)
     assert results.finalists[6:] == results.best[: search.finalists]
-    for one in results.finalists:
-        repeats = results.repeats(one)
+    for cell in results.finalists:
+        repeats = results.repeats(cell)
         assert len({training["config"]["training"]["seed"] for training in repeats}) == search.repeats
-        assert {json.dumps(training["drawn"]) for training in repeats} == {json.dumps(one.best["drawn"])}
+        assert {json.dumps(training["drawn"]) for training in repeats} == {json.dumps(cell.best["drawn"])}
     assert results.progress.done == results.progress.total == 6 + COUNT + 11 * search.repeats
 
 
 def test_the_progress_shows_the_best_ten(study: optuna.Study) -> None:
-    told = progress_text(study).splitlines()
+    lines = progress_text(study).splitlines()
     best = results_of(study).best
-    assert [line.split()[:2] for line in told[1:11]] == [[str(k), best[k - 1].label] for k in range(1, 11)]
-    assert {line.split()[1] for line in told[11:17]} == set(definition().search.published)
-    assert told[-2].startswith(f"Of {COUNT} candidates ")
-    assert told[-1].startswith("101 of 101 cells and repeats done, 0 running, nothing left to do")
+    assert [line.split()[:2] for line in lines[1:11]] == [[str(k), best[k - 1].label] for k in range(1, 11)]
+    assert {line.split()[1] for line in lines[11:17]} == set(definition().search.published)
+    assert lines[-2].startswith(f"Of {COUNT} candidates ")
+    assert lines[-1].startswith("101 of 101 cells and repeats done, 0 running, nothing left to do")
 
 
 # --- the report --------------------------------------------------------------------------------------------------
@@ -183,7 +181,7 @@ def test_a_candidate_that_is_better_is_called_that(study: optuna.Study) -> None:
     """By the formula the best reach 0.9 where the LSTM reaches 0.8, both less up to 0.1."""
     text = " ".join(verdicts(SearchFindings(results_of(study))))
     best = results_of(study).best[0]
-    assert quality(best.kept["name"]) > 0.85
+    assert quality(best.outcome["name"]) > 0.85
     assert "Significantly better than lstm, over 5 trainings with fresh seeds each, on the testing split: " in text
     better = text.split("on the testing split: ")[1].split(". ")[0].split(", ")
     assert best.label in better
@@ -234,7 +232,7 @@ def test_a_search_without_cells_has_no_report(monkeypatch: pytest.MonkeyPatch, t
 # --- files of searches -------------------------------------------------------------------------------------------
 
 
-def test_the_search_that_comes_along() -> None:
+def test_the_included_search() -> None:
     search = SearchDefinition.read("demo")
     assert search.search.published == ("lstm", "gru-cho", "mut1", "mut2", "mut3", "rnn")
     assert SearchDefinition.find("demo").parent.name == "searches"
@@ -258,7 +256,7 @@ def test_the_search_that_comes_along() -> None:
         ("[search", "not a TOML file"),
     ],
 )
-def test_searches_that_can_not_be(tmp_path: Path, tables: str, says: str) -> None:
+def test_invalid_searches(tmp_path: Path, tables: str, says: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(tables)
     with pytest.raises(ConfigError) as caught:
@@ -269,6 +267,6 @@ def test_searches_that_can_not_be(tmp_path: Path, tables: str, says: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["other", "none.toml"])
-def test_searches_that_are_nowhere(name: str) -> None:
+def test_missing_searches(name: str) -> None:
     with pytest.raises(ConfigError, match=r"unknown search 'other'; give demo or a FILE.toml|cannot be read"):
         SearchDefinition.read(name)

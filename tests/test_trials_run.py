@@ -106,7 +106,7 @@ def test_every_training_of_a_study_is_stored(finished_study: Finished, demo: Pat
     definition = StudyDefinition.read(str(file))
     results = results_of(find_stored(StudyDefinition, NAME, url))
     for training in results.trainings:
-        outcome, slot = training.kept, training.slot
+        outcome, slot = training.outcome, training.slot
         assert training.drawn == definition.draw(slot if slot.of is None else Slot(slot.cell, slot.of), {})
         assert outcome["config"]["network"]["hidden"] == training.drawn["hidden"]
         assert outcome["testing"]["accuracy"] == training.right(results.truth).mean()
@@ -114,7 +114,7 @@ def test_every_training_of_a_study_is_stored(finished_study: Finished, demo: Pat
         assert outcome["curve"][0]["validation_accuracy"] == outcome["validation"]["accuracy"] == training.value
         assert {"torch", "speech-lstm"} <= set(outcome["versions"])
         assert outcome["corpus"] == results.corpus
-    sizes = {(t.kept["parameters"], t.slot.cell, t.drawn["hidden"]) for t in results.trainings}
+    sizes = {(t.outcome["parameters"], t.slot.cell, t.drawn["hidden"]) for t in results.trainings}
     assert len({parameters for parameters, *_ in sizes}) == len(sizes)  # follows from cell and size
     listed = (demo / "testing_list.txt").read_text().split()
     commands = {name for name in listed if name.startswith(("yes/", "no/"))}
@@ -123,16 +123,16 @@ def test_every_training_of_a_study_is_stored(finished_study: Finished, demo: Pat
     best = results.best("gru")
     (repeat,) = results.repeats("gru")
     assert repeat.drawn == best.drawn
-    assert repeat.kept["config"]["training"]["seed"] != best.kept["config"]["training"]["seed"]
+    assert repeat.outcome["config"]["training"]["seed"] != best.outcome["config"]["training"]["seed"]
 
 
 def test_every_cell_of_a_search_is_stored(finished_search: Finished) -> None:
     results = search_results_of(find_stored(SearchDefinition, NAME, finished_search[2]))
     assert len(results.tried) == 5
     for cell in results.tried:
-        (draw,) = cell.kept["draws"]
+        (draw,) = cell.outcome["draws"]
         assert draw["parameters"] == pytest.approx(1500, rel=0.1)
-        assert draw["config"]["network"]["cell"] == cell.kept["name"]
+        assert draw["config"]["network"]["cell"] == cell.outcome["name"]
         assert draw["corpus"] == results.corpus
 
 
@@ -184,7 +184,7 @@ def test_a_training_that_diverges_counts_as_all_wrong(
     results = results_of(find_stored(StudyDefinition, NAME, url))
     assert len(results.trainings) == 4
     for training in results.trainings:
-        assert training.kept["diverged"]
+        assert training.outcome["diverged"]
         assert training.value == training.accuracy == 0
         assert not training.right(results.truth).any()
 

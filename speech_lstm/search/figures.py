@@ -11,7 +11,7 @@ from speech_lstm.report.plotting import BLUE, GREY, GRID, VERMILION, as_written,
 from speech_lstm.report.statistics import Comparison
 from speech_lstm.search.progress import fallen
 from speech_lstm.search.results import SearchResults
-from speech_lstm.search.stages import CANDIDATE, PASSED, STAGES, Tried
+from speech_lstm.search.stages import CANDIDATE, PASSED, STAGES, TriedCell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,9 +33,9 @@ def history_figure(results: SearchResults) -> Figure:
     return as_written(figure)
 
 
-def draw_scores(axes: Axes, results: SearchResults, candidates: list[Tried]) -> None:
+def draw_scores(axes: Axes, results: SearchResults, candidates: list[TriedCell]) -> None:
     """Accuracies on the validation split: candidates as dots, published cells as lines."""
-    trained = [one for one in candidates if one.kept["draws"]]
+    trained = [one for one in candidates if one.outcome["draws"]]
     numbers = np.array([one.slot.number + 1 for one in trained])
     accuracy = np.array([100 * one.best["validation"]["accuracy"] for one in trained])
     passed = np.array([one.stage == PASSED for one in trained], bool)
@@ -60,7 +60,7 @@ def draw_scores(axes: Axes, results: SearchResults, candidates: list[Tried]) -> 
     tidy(axes)
 
 
-def draw_stages(axes: Axes, candidates: list[Tried]) -> None:
+def draw_stages(axes: Axes, candidates: list[TriedCell]) -> None:
     """A row of marks for each stage: the candidates that stopped there."""
     counts, stages = fallen(candidates), list(reversed(STAGES))
     for row, stage in enumerate(stages):

@@ -12,7 +12,7 @@ from speech_lstm.search.ancestors import PUBLISHED
 from speech_lstm.search.definition import SearchConfig
 from speech_lstm.search.graph import CellGraph, restore_graph
 from speech_lstm.search.mutation import TRIES, mutate
-from speech_lstm.search.stages import CANDIDATE, PASSED, Tried
+from speech_lstm.search.stages import CANDIDATE, PASSED, TriedCell
 from speech_lstm.trials.slots import Slot, Slots, all_finished, finished, outcome_of
 from speech_lstm.trials.space import draw_seed
 
@@ -21,19 +21,19 @@ BEST = 100  # cells in the list of the best, as in the paper
 AHEAD = 16  # candidates that may run at once: none depends on the 16 before it
 
 
-def tried_cells(slots: Slots) -> list[Tried]:
+def tried_cells(slots: Slots) -> list[TriedCell]:
     """The cells that have gone through their stages: the published ones, then the candidates in order."""
-    cells = [Tried(slot, outcome_of(trial)) for slot, trial in finished(slots).items() if slot.of is None]
+    cells = [TriedCell(slot, outcome_of(trial)) for slot, trial in finished(slots).items() if slot.of is None]
     return sorted(cells, key=lambda cell: (cell.slot.cell == CANDIDATE, cell.slot.number))
 
 
-def published_cells(cells: Iterable[Tried], names: Iterable[str]) -> tuple[Tried, ...]:
+def published_cells(cells: Iterable[TriedCell], names: Iterable[str]) -> tuple[TriedCell, ...]:
     """The published cells of these names, in the order of `cells`."""
     chosen = set(names)
     return tuple(cell for cell in cells if cell.slot.cell in chosen)
 
 
-def best_cells(cells: Iterable[Tried], ancestors: Iterable[str] = ()) -> list[Tried]:
+def best_cells(cells: Iterable[TriedCell], ancestors: Iterable[str] = ()) -> list[TriedCell]:
     """The best hundred candidates and ancestors that passed all stages, the best first."""
     names = {CANDIDATE, *ancestors}
     passed = (cell for cell in cells if cell.slot.cell in names and cell.stage == PASSED)
@@ -56,7 +56,7 @@ def propose(search: SearchConfig, number: int, slots: Slots) -> tuple[CellGraph,
     return draw_mutant(search, number, cells, known)
 
 
-def draw_mutant(search: SearchConfig, number: int, cells: list[Tried], known: set[str]) -> tuple[CellGraph, str]:
+def draw_mutant(search: SearchConfig, number: int, cells: list[TriedCell], known: set[str]) -> tuple[CellGraph, str]:
     """The graph drawn for candidate `number`, none of the `known` names, and its parent's label."""
     draw = random.Random(draw_seed("candidate", search.seed, number))
     settled = [cell for cell in cells if cell.slot.cell != CANDIDATE or cell.slot.number < number - AHEAD]

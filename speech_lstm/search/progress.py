@@ -12,7 +12,7 @@ from speech_lstm.report.tables import align, percent
 from speech_lstm.search.definition import SearchConfig, SearchDefinition
 from speech_lstm.search.equations import equations
 from speech_lstm.search.population import best_cells, repeated_slots, total, tried_cells
-from speech_lstm.search.stages import CANDIDATE, STAGES, Tried
+from speech_lstm.search.stages import CANDIDATE, STAGES, TriedCell
 from speech_lstm.trials.progress import TrialsProgress, progress_line
 from speech_lstm.trials.slots import TARGET, current_slots, filled_slots
 
@@ -38,9 +38,9 @@ def progress_of(study: optuna.Study) -> SearchProgress:
     return SearchProgress(current_slots(slots, repeated_slots(search, slots)), target, search)
 
 
-def tried_line(cell: Tried) -> str:
+def tried_line(cell: TriedCell) -> str:
     """One line about a cell that has gone through its stages."""
-    outcome = cell.kept
+    outcome = cell.outcome
     line = f"{cell.label}  " + (f"from {outcome['parent']}  " if outcome["parent"] else "")
     line += f"memory {percent(outcome['memory'])}  "
     if "first" in outcome:
@@ -67,13 +67,13 @@ def progress_text(study: optuna.Study) -> str:
     return "\n".join([*lines, "", fallen_sentence(cells), progress_line(progress, "cells and repeats")])
 
 
-def fallen(cells: Sequence[Tried]) -> dict[str, int]:
+def fallen(cells: Sequence[TriedCell]) -> dict[str, int]:
     """The number of candidates that ended at each stage."""
     counts = Counter(cell.stage for cell in cells if cell.slot.cell == CANDIDATE)
     return {stage: counts[stage] for stage in STAGES}
 
 
-def fallen_sentence(cells: Sequence[Tried]) -> str:
+def fallen_sentence(cells: Sequence[TriedCell]) -> str:
     """The number of candidates that ended at each stage, as a sentence."""
     counts = fallen(cells)
     parts = ", ".join(f"{counts[stage]:,} {reason}" for stage, reason in STAGES.items())

@@ -19,7 +19,7 @@ from speech_lstm.search import figures
 from speech_lstm.search.equations import equations
 from speech_lstm.search.progress import fallen_sentence
 from speech_lstm.search.results import SearchResults
-from speech_lstm.search.stages import Tried
+from speech_lstm.search.stages import TriedCell
 
 
 @dataclass(frozen=True)
@@ -179,12 +179,12 @@ def best_hundred(findings: SearchFindings) -> Section:
     return Section("The best hundred", text, rows=rows, prose=True)
 
 
-def cell_row(rank: str, one: Tried) -> list[str]:
+def cell_row(rank: str, one: TriedCell) -> list[str]:
     """A cell in the table of the best."""
     best = one.best
     scores = [percent(best["validation"]["accuracy"]), f"{best['validation']['loss']:.3f}"]
     scores += [percent(best["testing"]["accuracy"]), f"{best['parameters']:,}"]
-    return [rank, one.label, *scores, one.kept["parent"] or NONE, "; ".join(equations(one.graph))]
+    return [rank, one.label, *scores, one.outcome["parent"] or NONE, "; ".join(equations(one.graph))]
 
 
 def method(findings: SearchFindings) -> Section:
@@ -192,7 +192,7 @@ def method(findings: SearchFindings) -> Section:
     results, search = findings.results, findings.results.search
     candidates, epochs = results.progress.target["candidates"], results.identity["training"]["epochs"]
     facts = results.facts
-    versions = {json.dumps(draw["versions"]) for one in results.tried for draw in one.kept["draws"]}
+    versions = {json.dumps(draw["versions"]) for one in results.tried for draw in one.outcome["draws"]}
     text = [
         f"{candidates:,} candidates (seed {search.seed}). Each is a mutant of one of the {search.parents} best, "
         f"starting with {' and '.join(search.ancestor_names)}; each of its nodes is changed with a probability of at "
@@ -217,7 +217,7 @@ def numbers(findings: SearchFindings) -> dict[str, Any]:
         "definition": results.identity,
         "corpus": results.corpus,
         "cells": [
-            {"cell": one.label, "rank": ranks.get(one.label), "equations": equations(one.graph), **one.kept}
+            {"cell": one.label, "rank": ranks.get(one.label), "equations": equations(one.graph), **one.outcome}
             | {"repeats": results.repeats(one)}
             for one in results.tried
         ],

@@ -16,7 +16,7 @@ from speech_lstm.search.definition import SearchConfig
 from speech_lstm.search.population import best_cells, published_cells, tried_cells
 from speech_lstm.search.progress import SearchProgress, progress_of
 from speech_lstm.search.source import source
-from speech_lstm.search.stages import Tried
+from speech_lstm.search.stages import TriedCell
 from speech_lstm.trials.slots import finished, outcome_of
 
 
@@ -37,29 +37,29 @@ class SearchResults:
         return self.progress.search
 
     @cached_property
-    def tried(self) -> list[Tried]:
+    def tried(self) -> list[TriedCell]:
         """All cells that have gone through their stages."""
         return tried_cells(self.progress.slots)
 
     @cached_property
-    def best(self) -> list[Tried]:
+    def best(self) -> list[TriedCell]:
         """The best hundred candidates that passed all stages, the best first."""
         return best_cells(self.tried)
 
     @cached_property
-    def published(self) -> list[Tried]:
+    def published(self) -> list[TriedCell]:
         """The published cells, in the order of the search."""
         cells = {cell.slot.cell: cell for cell in published_cells(self.tried, self.search.published)}
         return [cells[name] for name in self.search.published if name in cells]
 
-    def repeats(self, cell: Tried) -> list[dict[str, Any]]:
+    def repeats(self, cell: TriedCell) -> list[dict[str, Any]]:
         """The outcomes of the further trainings of a cell's best settings."""
         trials = finished(self.progress.slots).items()
         repeats = {s.number: t for s, t in trials if (s.cell, s.of) == (cell.slot.cell, cell.slot.number)}
         return [outcome_of(repeats[number]) for number in sorted(repeats)]
 
     @property
-    def finalists(self) -> list[Tried]:
+    def finalists(self) -> list[TriedCell]:
         """The published cells and candidates that were trained again."""
         return [cell for cell in [*self.published, *self.best] if self.repeats(cell)]
 
@@ -93,9 +93,9 @@ def write_cell(results: SearchResults, rank: int, path: Path | None) -> tuple[Pa
     return path, cell.label
 
 
-def ancestor(results: SearchResults, cell: Tried) -> str:
+def ancestor(results: SearchResults, cell: TriedCell) -> str:
     """The published cell that a candidate descends from."""
     cells = {other.label: other for other in results.tried}
-    while cell.kept["parent"]:
-        cell = cells[cell.kept["parent"]]
+    while cell.outcome["parent"]:
+        cell = cells[cell.outcome["parent"]]
     return cell.label

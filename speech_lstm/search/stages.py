@@ -28,30 +28,30 @@ STAGES = {  # where a cell can be dropped, and the reason
 
 
 @dataclass(frozen=True)
-class Tried:
-    """A cell that has gone through its stages. `kept` is the outcome of `Stages.run`."""
+class TriedCell:
+    """A cell that has gone through its stages. `outcome` is as `Stages.run` returns it."""
 
     slot: Slot
-    kept: dict[str, Any]
+    outcome: dict[str, Any]
 
     @property
     def graph(self) -> CellGraph:
-        return restore_graph(self.kept["graph"])
+        return restore_graph(self.outcome["graph"])
 
     @property
     def label(self) -> str:
         """The name of a published cell, or that of a candidate's graph."""
-        return str(self.slot.cell if self.slot.cell != CANDIDATE else self.kept["name"])
+        return str(self.slot.cell if self.slot.cell != CANDIDATE else self.outcome["name"])
 
     @property
     def stage(self) -> str:
         """Where it was dropped, or PASSED."""
-        return str(self.kept["stage"])
+        return str(self.outcome["stage"])
 
     @property
     def best(self) -> dict[str, Any]:
         """Its best full training, the first of equals; only a cell that reached that stage has one."""
-        return min(self.kept["draws"], key=order)
+        return min(self.outcome["draws"], key=order)
 
     @property
     def rank(self) -> tuple[float, float, int]:
@@ -79,7 +79,7 @@ class Stages:
     definition: SearchDefinition
     recordings: TrialRecordings
     device: torch.device
-    ancestors: tuple[Tried, ...] = ()
+    ancestors: tuple[TriedCell, ...] = ()
 
     def run(self, graph: CellGraph, parent: str) -> dict[str, Any]:
         """Put a cell through the stages: the outcome, in the types that JSON has. `parent` is its parent's label.
@@ -100,11 +100,11 @@ class Stages:
         config = self.definition.config(cell, self.definition.draw(0), self.seed(cell, 0), self.labels)
         short = train_and_score(self.definition.shorten(config), self.recordings, self.device)
         outcome["first"] = short["validation"]["accuracy"]
-        if self.behind(outcome["first"], [ancestor.kept["first"] for ancestor in self.ancestors]):
+        if self.behind(outcome["first"], [ancestor.outcome["first"] for ancestor in self.ancestors]):
             return "first"
         for number in range(search.draws):
             outcome["draws"].append(self.train(cell, self.definition.draw(number), self.seed(cell, number)))
-            bars = [best_accuracy(ancestor.kept["draws"][: number + 1]) for ancestor in self.ancestors]
+            bars = [best_accuracy(ancestor.outcome["draws"][: number + 1]) for ancestor in self.ancestors]
             if self.behind(best_accuracy(outcome["draws"]), bars):
                 return "full"
         return PASSED

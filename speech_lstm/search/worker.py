@@ -22,7 +22,7 @@ from speech_lstm.search.population import (
 )
 from speech_lstm.search.progress import tried_line
 from speech_lstm.search.source import register
-from speech_lstm.search.stages import CANDIDATE, Stages, Tried, best_accuracy
+from speech_lstm.search.stages import CANDIDATE, Stages, TriedCell, best_accuracy
 from speech_lstm.trials.slots import Slot, Slots, filled_slots, outcome_of
 from speech_lstm.trials.space import draw_seed
 from speech_lstm.trials.worker import Worker
@@ -39,7 +39,7 @@ class SearchWorker(Worker):
         return total(self.definition.search, target["candidates"])
 
     def planned(self, slots: Slots) -> list[Slot]:
-        best = max((best_accuracy(cell.kept["draws"]) for cell in tried_cells(slots)), default=0.0)
+        best = max((best_accuracy(cell.outcome["draws"]) for cell in tried_cells(slots)), default=0.0)
         self.bar.set_postfix_str(f"best {percent(best)}" if best else "")
         return planned_slots(self.definition.search, self.target["candidates"], slots)
 
@@ -50,7 +50,7 @@ class SearchWorker(Worker):
         """Try a cell, or repeat a finalist's training; the value is the best accuracy on the validation split."""
         slots = filled_slots(self.all_trials())
         if slot.of is not None:
-            outcome = self.repeat(Tried(slot, outcome_of(slots[Slot(slot.cell, slot.of)])), slot.number)
+            outcome = self.repeat(TriedCell(slot, outcome_of(slots[Slot(slot.cell, slot.of)])), slot.number)
             return outcome, float(outcome["validation"]["accuracy"])
         if slot.cell == CANDIDATE:
             graph, parent = propose(self.definition.search, slot.number, slots)
@@ -61,7 +61,7 @@ class SearchWorker(Worker):
         outcome = Stages(self.definition, self.recordings, self.device, ancestors).run(graph, parent)
         return outcome, best_accuracy(outcome["draws"])
 
-    def repeat(self, finalist: Tried, number: int) -> dict[str, Any]:
+    def repeat(self, finalist: TriedCell, number: int) -> dict[str, Any]:
         """Train a finalist's best settings again with another seed."""
         seed = draw_seed("repeat", self.definition.search.seed, finalist.graph.name, number)
         stages = Stages(self.definition, self.recordings, self.device)
@@ -69,6 +69,6 @@ class SearchWorker(Worker):
 
     def line(self, slot: Slot, outcome: dict[str, Any]) -> str:
         if slot.of is None:
-            return tried_line(Tried(slot, outcome))
+            return tried_line(TriedCell(slot, outcome))
         label = slot.cell if slot.cell != CANDIDATE else outcome["config"]["network"]["cell"]
         return f"{label}  repeat {slot.number + 1}  validation {percent(outcome['validation']['accuracy'])}"

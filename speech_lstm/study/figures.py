@@ -178,8 +178,8 @@ def interaction_figure(forest: Forest, first: str, second: str) -> Figure:
 
 
 COSTS: dict[str, tuple[str, Callable[[Training], float]]] = {
-    "parameters": ("parameters", lambda t: float(t.kept["parameters"])),
-    "latency": ("one recording, ms", lambda t: 1e3 * (t.kept["latency"] or np.nan)),
+    "parameters": ("parameters", lambda t: float(t.outcome["parameters"])),
+    "latency": ("one recording, ms", lambda t: 1e3 * (t.outcome["latency"] or np.nan)),
     "training": ("training, s", lambda t: t.seconds),
 }
 

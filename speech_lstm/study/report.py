@@ -35,7 +35,7 @@ def numbers(findings: Findings) -> dict[str, Any]:
         "definition": results.identity,
         "corpus": results.corpus,
         "trainings": [
-            {"cell": t.slot.cell, "number": t.slot.number, "seed_of": t.slot.of, "drawn": t.drawn, **t.kept}
+            {"cell": t.slot.cell, "number": t.slot.number, "seed_of": t.slot.of, "drawn": t.drawn, **t.outcome}
             for t in results.trainings
         ],
         "best_tenth": {cell: test.to_dict() for cell, test in findings.tenths.items()},

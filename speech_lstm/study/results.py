@@ -22,26 +22,26 @@ BEST_SHARE = 0.1  # of the trials, as in Greff et al. 2015
 
 @dataclass(frozen=True)
 class Training:
-    """A finished training. `kept` is the outcome of `train_and_score`."""
+    """A finished training. `outcome` is as `train_and_score` returns it."""
 
     slot: Slot
     drawn: dict[str, Any]
     value: float  # of the objective, on the validation split
-    kept: dict[str, Any]
+    outcome: dict[str, Any]
 
     @property
     def accuracy(self) -> float:
         """On the testing split."""
-        return float(self.kept["testing"]["accuracy"])
+        return float(self.outcome["testing"]["accuracy"])
 
     @property
     def seconds(self) -> float:
         """The time of the training: on the CPU that of the process, on a GPU that of the clock."""
-        return float(self.kept["own_seconds" if self.kept["device"] == "cpu" else "seconds"])
+        return float(self.outcome["own_seconds" if self.outcome["device"] == "cpu" else "seconds"])
 
     def right(self, truth: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which clips of the testing split are classified correctly."""
-        return unpack(self.kept["testing"]["answers"]) == truth
+        return unpack(self.outcome["testing"]["answers"]) == truth
 
 
 @dataclass(frozen=True)

@@ -113,14 +113,14 @@ def best_configurations(findings: Findings) -> Section:
             [
                 cell,
                 *(number(training.drawn[name]) for name in names),
-                f"{training.kept['parameters']:,}",
-                percent(training.kept["validation"]["accuracy"]),
+                f"{training.outcome['parameters']:,}",
+                percent(training.outcome["validation"]["accuracy"]),
                 percent(training.accuracy),
                 *estimate_cells(mean_of([repeat.accuracy for repeat in repeats]) if repeats else None),
                 *(f"{figures.typical_cost(results, cell, COSTS[name][1]):.1f}" for name in ("training", "latency")),
             ]
         )
-    diverged = {cell: sum(t.kept["diverged"] for t in results.trials(cell)) for cell in results.cells}
+    diverged = {cell: sum(t.outcome["diverged"] for t in results.trials(cell)) for cell in results.cells}
     sentences = [f"{cell}: the loss became infinite in {n} of its trials." for cell, n in diverged.items() if n]
     text = [
         "The configuration of each cell's best trial, chosen on the validation split, was trained again with other "
@@ -174,7 +174,7 @@ def timing(results: Results) -> str:
 
 
 def devices(results: Results) -> list[str]:
-    return sorted({training.kept["device"] for training in results.trainings})
+    return sorted({training.outcome["device"] for training in results.trainings})
 
 
 def settings(findings: Findings) -> Section:
@@ -246,7 +246,7 @@ def method(findings: Findings) -> Section:
     results = findings.results
     study, facts = results.identity["study"], results.facts
     size = f"about {study['parameters']:,} parameters" if study["parameters"] else "the same range of hidden sizes"
-    versions = {json.dumps(training.kept["versions"]) for training in results.trainings}
+    versions = {json.dumps(training.outcome["versions"]) for training in results.trainings}
     target = results.progress.target
     sampler = "at random" if study["sampler"] == "random" else "by TPE"
     text = [

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-SLOT, KEPT = "slot", "kept"  # attributes of a trial: its slot, and everything stored of its training
+SLOT, OUTCOME = "slot", "kept"  # attributes of a trial: its slot, and the outcome of its training
 TARGET = "asked"  # attribute of a study: the amount of work
 ACTIVE = (TrialState.WAITING, TrialState.RUNNING, TrialState.COMPLETE)
 
@@ -32,7 +32,7 @@ def slot_of(trial: FrozenTrial | optuna.Trial) -> Slot | None:
 
 def outcome_of(trial: FrozenTrial) -> dict[str, Any]:
     """Everything stored of a finished training."""
-    outcome: dict[str, Any] = trial.user_attrs[KEPT]
+    outcome: dict[str, Any] = trial.user_attrs[OUTCOME]
     return outcome
 
 

@@ -18,7 +18,17 @@ from optuna.trial import FrozenTrial, TrialState
 from speech_lstm.training.trainer import Stopped
 from speech_lstm.trials.definition import Definition
 from speech_lstm.trials.recordings import TrialRecordings
-from speech_lstm.trials.slots import KEPT, SLOT, TARGET, Slot, Slots, current_slots, filled_slots, finished, slot_of
+from speech_lstm.trials.slots import (
+    OUTCOME,
+    SLOT,
+    TARGET,
+    Slot,
+    Slots,
+    current_slots,
+    filled_slots,
+    finished,
+    slot_of,
+)
 from speech_lstm.trials.storage import connected
 
 PAUSE = 2.0  # seconds between looks at what other workers do
@@ -141,7 +151,7 @@ class Worker(ABC):
         if slot is None or filled_slots(self.all_trials())[slot].number != trial.number:
             raise optuna.TrialPruned  # the queue was empty, or two workers put the slot into it
         outcome, value = self.fill(slot, trial)
-        trial.set_user_attr(KEPT, outcome)
+        trial.set_user_attr(OUTCOME, outcome)
         if not self.quiet:
             self.bar.write(self.line(slot, outcome))
         return value

@@ -12,7 +12,7 @@ from speech_lstm.config import Config
 from speech_lstm.study.definition import StudyDefinition
 from speech_lstm.study.worker import planned_slots
 from speech_lstm.trials.recordings import pack
-from speech_lstm.trials.slots import KEPT, SLOT, TARGET, Slot, filled_slots
+from speech_lstm.trials.slots import OUTCOME, SLOT, TARGET, Slot, filled_slots
 from speech_lstm.trials.space import draw_seed
 
 CLIPS = 400
@@ -81,6 +81,6 @@ def add(
             params=drawn,
             distributions=definition.space,
             value=scores["validation"]["accuracy"],
-            user_attrs={SLOT: list(slot), KEPT: outcome},
+            user_attrs={SLOT: list(slot), OUTCOME: outcome},
         )
     )
