@@ -1,12 +1,12 @@
-"""Average the weights of models that were trained from one start: the carried model is such an average.
+"""Average the weights of models that were trained from one start: the bundled model is such an average.
 
     python scripts/average_models.py --out FILE --data DIR A.safetensors B.safetensors=2 … [--unknown-bias -0.5]
 
-Runs that started from the same model err in different ways, and their mean errs less than each (Wortsman et al. 2022,
-"Model soups"). `=2` lets a model count twice. Training draws more `_unknown_` recordings than there are in use:
---unknown-bias is added to its bias in the last layer, as for any shift of the labels' shares (Saerens, Latinne
-& Decaestecker 2002). The temperature is then fitted anew on the validation split in DIR. The training facts are the
-first model's, with the names and weights of all.
+Runs from the same model make different errors, and their mean makes fewer than each (Wortsman et al. 2022,
+"Model soups"). `=2` counts a model twice. Training draws more `_unknown_` recordings than occur in use:
+--unknown-bias is added to its bias in the last layer, as for any shift of the labels' proportions (Saerens, Latinne
+& Decaestecker 2002). The temperature is then fitted again on the validation split in DIR. The training facts are
+those of the first model, with the names and weights of all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from speech_lstm.training.temperature import calibrate
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", type=weighted, metavar="MODEL[=WEIGHT]")
+    parser.add_argument("models", nargs="+", type=weighted_path, metavar="MODEL[=WEIGHT]")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the corpus they were trained on")
     parser.add_argument("--unknown-bias", type=float, default=0.0, metavar="NATS", help="added to that of _unknown_")
@@ -36,28 +36,28 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         model = average([(load_model(path), weight) for path, weight in options.models])
         shares = {path.as_posix(): weight for path, weight in options.models}
-        save_model(options.out, finished(model, shares, options.data, options.unknown_bias))
+        save_model(options.out, finish(model, shares, options.data, options.unknown_bias))
     except SpeechLSTMError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def weighted(text: str) -> tuple[Path, float]:
+def weighted_path(text: str) -> tuple[Path, float]:
     """MODEL or MODEL=WEIGHT of a command line."""
     path, _, weight = text.partition("=")
     try:
         return Path(path), float(weight or 1)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{weight!r} in {text!r} is no number") from None
+        raise argparse.ArgumentTypeError(f"{weight!r} in {text!r} is not a number") from None
 
 
 def average(models: list[tuple[Model, float]]) -> Model:
-    """The first model with the mean of all weights; raises ConfigError for models that don't fit together."""
+    """The first model with the mean of all weights; raises ConfigError for models that do not fit together."""
     first, _ = models[0]
     total = sum(weight for _, weight in models)
     if total <= 0:
-        raise ConfigError("the weights of the models add up to nothing")
+        raise ConfigError("the weights of the models add up to 0; give positive ones")
     if any((m.labels, m.features, m.config) != (first.labels, first.features, first.config) for m, _ in models):
         raise ConfigError("the models differ in labels, features or network; average those of one start")
     states = [(model.network.state_dict(), weight / total) for model, weight in models]
@@ -66,11 +66,11 @@ def average(models: list[tuple[Model, float]]) -> Model:
     return first
 
 
-def finished(model: Model, shares: dict[str, float], data: Path, unknown_bias: float) -> Model:
-    """The model with `_unknown_` moved, its facts written down and its temperature fitted on the validation split."""
+def finish(model: Model, shares: dict[str, float], data: Path, unknown_bias: float) -> Model:
+    """The model with `_unknown_` shifted, the facts of its making and the temperature of the validation split."""
     if unknown_bias:
         if UNKNOWN not in model.labels:
-            raise ConfigError(f"the models have no label {UNKNOWN} whose bias could be moved")
+            raise ConfigError(f"the models have no label {UNKNOWN}; leave out --unknown-bias")
         with torch.no_grad():
             model.network.head.bias[model.labels.index(UNKNOWN)] += unknown_bias
     validation = read_scored_set(data, model.labels, "validation")

@@ -1,9 +1,9 @@
-"""How fast training is: the network alone, the whole loop, and a conventional loop with a DataLoader.
+"""The speed of training: the network alone, the whole loop, and a conventional loop with a DataLoader.
 
     python scripts/bench_training.py [--data data/demo] [--device cpu] [--threads 2] [--steps 8] [--rounds 5]
 
-The three take turns, so that whatever else the machine does hits all alike; the median of the rounds counts.
-Nothing else should run beside it all the same: two threads that wait for each other suffer most.
+The three take turns, so other work on the machine affects all alike; the median of the rounds counts. Run nothing
+else at the same time: two threads that wait for each other suffer most.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from speech_lstm.training.hardware import choose_device, keep_freed_memory
 from speech_lstm.training.run_folder import RunFolder
 from speech_lstm.training.trainer import Trainer
 
-PREFETCH = 2  # batches that each worker of the DataLoader makes ahead: its default
+PREFETCH = 2  # batches that each worker of the DataLoader prepares ahead: its default
 
 
 class Bare:
@@ -56,11 +56,11 @@ class Bare:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        float(loss.detach())  # the trainer reads it too, and so waits for the device
+        float(loss.detach())  # the trainer reads it too, which waits for the device
 
 
 class OneByOne(Dataset):  # type: ignore[type-arg]
-    """Recordings as a conventional loop gets them: each file is opened, changed and turned into MFCC by itself."""
+    """Recordings as in a conventional loop: each file is opened, augmented and turned into MFCC by itself."""
 
     def __init__(self, trainer: Trainer, recordings: Recordings) -> None:
         task, corpus = recordings.task, recordings.corpus
@@ -89,7 +89,7 @@ class OneByOne(Dataset):  # type: ignore[type-arg]
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         path, label = self.items[index]
-        waveform = self.changed(fit_clip(soundfile.read(path, dtype="float32")[0]))
+        waveform = self.augmented(fit_clip(soundfile.read(path, dtype="float32")[0]))
         features = self.mfcc(torch.from_numpy(waveform)[None])
         for _ in range(self.config.time_masks):
             features = self.time_mask(features)
@@ -97,8 +97,8 @@ class OneByOne(Dataset):  # type: ignore[type-arg]
             features = self.frequency_mask(features)
         return features[0].T.contiguous(), label
 
-    def changed(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Shift, speed, level and noise, drawn with torch's generator: every worker has its own."""
+    def augmented(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Shift, speed, level and noise, drawn with torch's generator, of which every worker has its own."""
         config = self.config
         shift, speed, level, noisy, place, ratio = torch.rand(6).tolist()
         time, middle = np.arange(CLIP_SAMPLES), CLIP_SAMPLES / 2
@@ -116,7 +116,7 @@ class OneByOne(Dataset):  # type: ignore[type-arg]
 
 
 class Benchmark:
-    """The three loops over the same recordings; each method runs some steps and gives the seconds they took."""
+    """The three loops over the same recordings; each method runs some steps and returns their seconds."""
 
     def __init__(self, config: Config, data: Path, device: torch.device, workers: int, steps: int) -> None:
         recordings, folder = read_recordings(config.corpus, data), RunFolder(Path(os.devnull))
@@ -126,8 +126,8 @@ class Benchmark:
         self.order = self.orders()
         _, self.ready, self.ready_labels = self.trainer.prepare(next(self.order))
         files = OneByOne(self.trainer, recordings)
-        # The first batches are not timed and the last ones are not used, so that the workers are as far
-        # ahead at the end of what is timed as at its start.
+        # The first batches are not timed and the last ones are not used: the workers are as far ahead at the end of
+        # the timed steps as at their start.
         self.ahead = PREFETCH * workers
         count = (steps + 2 * self.ahead) * self.batch
         sampler = RandomSampler(files, replacement=True, num_samples=count)

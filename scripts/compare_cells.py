@@ -2,9 +2,9 @@
 
     python scripts/compare_cells.py DATA OUT [--cells lstm,gru] [--parameters 150000] [--epochs 6]
 
-DATA is a folder in the layout of Speech Commands. Each cell's run lies in OUT/CELL and its score in OUT/CELL.json; a
-cell that is done is not trained again. When all are, they are timed one after the other: on one thread, by its own
-time, so that other work on the machine does not count. One seed says little: a percent or two are noise.
+DATA is a folder in the layout of Speech Commands. Each cell's run is in OUT/CELL and its result in OUT/CELL.json; a
+finished cell is not trained again. Then all are timed one after the other, on one thread and in its CPU time, which
+excludes other work on the machine. With one seed, a percent or two are noise.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from speech_lstm.training.run import train
 from speech_lstm.training.run_folder import RunFolder
 from speech_lstm.training.scoring import assess_model
 from speech_lstm.training.trainer import Trainer
-from speech_lstm.trials.training import latency
+from speech_lstm.trials.training import measure_latency
 
 LABELS = len(COMMANDS_8) + 2  # unknown and silence
 
@@ -54,30 +54,33 @@ def main() -> None:
     parser.add_argument("--parameters", type=int, default=150_000)
     parser.add_argument("--epochs", type=int, default=6)
     options = parser.parse_args()
-    scored = {}
+    results = {}
     for name in options.cells.split(","):
         result = options.out / f"{name}.json"
         if not result.exists():
-            write_json(result, trained(name, options.data, options.out / name, options.parameters, options.epochs))
-        scored[name] = json.loads(result.read_text(encoding="utf-8"))
+            write_json(result, train_cell(name, options.data, options.out / name, options.parameters, options.epochs))
+        results[name] = json.loads(result.read_text(encoding="utf-8"))
     torch.set_num_threads(1)
     rows = []
-    for name, row in scored.items():
+    for name, row in results.items():
         if "failed" not in row:
             config = recipe(name, options.parameters, options.epochs)
             model = load_model(options.out / name / "last.safetensors")
-            row |= {"epoch": epoch_seconds(config, options.data), "latency": latency(model, torch.device("cpu"))}
+            row |= {
+                "epoch": epoch_seconds(config, options.data),
+                "latency": measure_latency(model, torch.device("cpu")),
+            }
         rows.append(row)
     print(table(rows))
 
 
-def trained(name: str, data: Path, out: Path, parameters: int, epochs: int) -> dict[str, Any]:
+def train_cell(name: str, data: Path, out: Path, parameters: int, epochs: int) -> dict[str, Any]:
     """Train one cell and score it on the testing list."""
     config = recipe(name, parameters, epochs)
     row: dict[str, Any] = {"cell": name, "hidden": config.network.hidden}
     try:
         summary = train(config, data, out, resume=(out / "state.safetensors").exists())
-    except ConfigError as error:  # the loss of some is not bounded
+    except ConfigError as error:  # the loss of some diverges
         return row | {"failed": str(error)}
     evaluation = assess_model(load_model(out / "last.safetensors"), data, "testing", torch.device("cpu")).evaluation
     accuracy = {"accuracy": evaluation.accuracy, "interval": evaluation.interval}
@@ -98,7 +101,7 @@ def epoch_seconds(config: Config, data: Path, steps: int = 5) -> float:
 
 
 def recipe(name: str, parameters: int, epochs: int) -> Config:
-    """The one recipe: two layers in both directions, frames every 20 ms."""
+    """The common recipe: two layers in both directions, frames every 20 ms."""
     features = FeatureConfig(hop_ms=20.0, kind="log-mel" if name == "grid-tf" else "mfcc")
     network = NetworkConfig(cell=name, dropout=0.1)
     return Config(

@@ -21,7 +21,7 @@ FILE = Path(__file__).parents[1] / "checkpoints" / f"{MODEL_NAME}.safetensors"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=FILE, help="the model to bundle (the present one)")
+    parser.add_argument("--model", type=Path, default=FILE, help="the model to bundle (the current one)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="a corpus to compare the accuracy on")
     options = parser.parse_args()
     one_thread()

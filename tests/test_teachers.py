@@ -1,4 +1,4 @@
-"""What a trained model answers can be learnt beside the labels."""
+"""A network learns the answers of trained models besides the labels."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def other_teacher(path: Path, labels: tuple[str, ...]) -> Path:
     return path
 
 
-def test_they_answer_what_each_would_have_answered(tmp_path: Path, demo: Path) -> None:
-    carried = load_model(bundled_model(".safetensors"))
-    paths = (str(bundled_model(".safetensors")), str(other_teacher(tmp_path / "other.safetensors", carried.labels)))
+def test_they_answer_the_mean_of_their_posteriors(tmp_path: Path, demo: Path) -> None:
+    bundled = load_model(bundled_model(".safetensors"))
+    paths = (str(bundled_model(".safetensors")), str(other_teacher(tmp_path / "other.safetensors", bundled.labels)))
     clips = [read_recording(path) for path in sorted((demo / "yes").iterdir())[:3]]
     waveforms = np.stack([np.resize(clip, CLIP_SAMPLES) for clip in clips])
-    answers = Teachers(paths, carried.labels, CPU)(torch.from_numpy(waveforms), torch.float32)
+    answers = Teachers(paths, bundled.labels, CPU)(torch.from_numpy(waveforms), torch.float32)
     each = [Recognizer(load_model(Path(path))).posteriors(waveforms) for path in paths]
     assert np.allclose(answers, np.mean(each, 0), atol=1e-6)
 

@@ -14,7 +14,7 @@ from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.recurrent.stack import Carry
 
-BATCH = 64  # windows at a time, so that a long block takes little memory
+BATCH = 64  # windows at a time, to limit the memory of a long block
 
 
 class Frames:

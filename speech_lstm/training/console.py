@@ -16,7 +16,7 @@ class ProgressBar:
         self.clips, self.start = 0, time.perf_counter()
 
     def step(self, epoch: int, loss: float, clips: int) -> None:
-        """One more step, of so many clips, is done."""
+        """Count one more step, of this many clips."""
         self.clips += clips
         rate = self.clips / (time.perf_counter() - self.start)
         self.bar.set_description(f"epoch {epoch + 1}", refresh=False)
@@ -39,7 +39,7 @@ class Console:
 
     @contextmanager
     def bar(self, steps: int, done: int) -> Iterator[ProgressBar]:
-        """Show the progress of a run of so many steps while the block lasts."""
+        """Show the progress of a run while the block lasts; `done` of `steps` are finished."""
         from tqdm import tqdm
 
         with tqdm(total=steps, initial=done, unit="step", disable=self.quiet, smoothing=0.05) as bar:

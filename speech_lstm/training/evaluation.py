@@ -115,7 +115,7 @@ class Evaluation:
     @property
     def command_recall(self) -> Proportion | None:
         """Recordings of commands that were recognised; None without any."""
-        commands = self.commands()
+        commands = self.command_indices
         rows = self.confusion[commands]
         return _proportion(int(rows[:, commands].trace()), int(rows.sum()))
 
@@ -129,7 +129,8 @@ class Evaluation:
         """Recordings of silence that were taken for a command; None without any."""
         return self._taken_for_command(SILENCE)
 
-    def commands(self) -> list[int]:
+    @property
+    def command_indices(self) -> list[int]:
         """The indices of the labels that are commands."""
         return [self.labels.index(command) for command in commands_of(self.labels)]
 
@@ -137,7 +138,7 @@ class Evaluation:
         if label not in self.labels:
             return None
         row = self.confusion[self.labels.index(label)]
-        return _proportion(int(row[self.commands()].sum()), int(row.sum()))
+        return _proportion(int(row[self.command_indices].sum()), int(row.sum()))
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, in JSON types. Proportions are 0 to 1; what was not measured is None."""

@@ -15,7 +15,7 @@ from speech_lstm.report.proportion import Proportion
 
 BINS = 15  # of equal width, as in Guo et al. (2017)
 DRAWS = 1000  # samples drawn for the error by chance
-CHUNK = 100  # samples drawn at a time, so that a large split takes little memory
+CHUNK = 100  # samples drawn at a time, to limit the memory of a large split
 
 
 @dataclass(frozen=True, eq=False)  # arrays do not compare to one truth value

@@ -73,7 +73,7 @@ def label_lines(evaluation: Evaluation) -> list[str]:
 
 def proportion_lines(evaluation: Evaluation) -> list[str]:
     """Commands recognised, unknown words and silence taken for a command, as far as there are recordings."""
-    if len(evaluation.commands()) == len(evaluation.labels):
+    if len(evaluation.command_indices) == len(evaluation.labels):
         return []  # every label is a command: the headline is enough
     proportions: list[tuple[str, Proportion | None]] = [
         ("commands recognised", evaluation.command_recall),
