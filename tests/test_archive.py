@@ -57,7 +57,7 @@ def files_of(folder: Path) -> Content:
 
 @dataclass
 class Server:
-    """What the server on this machine does, and what it was asked."""
+    """What the server on this machine does, and the requests that it got."""
 
     content: bytes = b""
     ranges: bool = True
@@ -93,10 +93,10 @@ class Server:
             pass
         handler.close_connection = True
 
-    def start(self, wanted: str | None, condition: str | None) -> int:
-        if wanted is None or not self.ranges or (condition is not None and condition != self.etag):
+    def start(self, byte_range: str | None, condition: str | None) -> int:
+        if byte_range is None or not self.ranges or (condition is not None and condition != self.etag):
             return 0
-        return int(wanted.removeprefix("bytes=").removesuffix("-"))
+        return int(byte_range.removeprefix("bytes=").removesuffix("-"))
 
     def head(self, handler: BaseHTTPRequestHandler, start: int) -> None:
         handler.send_response(206 if start else 200)
@@ -140,8 +140,8 @@ def fetch(server: Server, tmp_path: Path) -> Callable[..., Path]:
     """Download what the server has into tmp_path, as a release of that digest."""
 
     def run(sha256: str | None = None, progress: bool = False, url: str | None = None) -> Path:
-        wanted = sha256 or digest(server.content)
-        return download("v0.02", tmp_path, url or server.address, wanted, progress)
+        expected = sha256 or digest(server.content)
+        return download("v0.02", tmp_path, url or server.address, expected, progress)
 
     return run
 
@@ -166,9 +166,9 @@ def test_download(server: Server, fetch: Callable[..., Path], tmp_path: Path, le
     server.content, server.length = packed(content), length
     folder = fetch()
     assert folder == tmp_path / FOLDER
-    found = files_of(folder)
-    assert found.pop(f"./{MARKER}")
-    assert found == content
+    files = files_of(folder)
+    assert files.pop(f"./{MARKER}")
+    assert files == content
     assert left_in(tmp_path) == {FOLDER}
 
 
@@ -187,11 +187,11 @@ def test_second_run_asks_the_server_nothing(
 def test_progress_is_shown(server: Server, fetch: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     server.content = packed(words())
     folder = fetch(progress=True)
-    shown = capsys.readouterr()
-    assert shown.out == ""
+    output = capsys.readouterr()
+    assert output.out == ""
     for stage in ("Downloading", "Verifying", "Unpacking"):
-        assert f"{stage}: 100%" in shown.err
-    assert f"{folder} is complete" in shown.err
+        assert f"{stage}: 100%" in output.err
+    assert f"{folder} is complete" in output.err
 
 
 # Cut connections
@@ -399,7 +399,7 @@ def test_cut_archive_with_the_right_digest(server: Server, fetch: Callable[..., 
     assert left_in(tmp_path) == set()
 
 
-# What is there already
+# What exists already
 
 
 def test_cut_unpacking_is_done_again(

@@ -76,9 +76,9 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_every_cell_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    found = json.loads(answer(capsys, "cells", "--json"))
-    assert {item["name"] for item in found} == set(CELLS)
-    for item in found:
+    cells = json.loads(answer(capsys, "cells", "--json"))
+    assert {item["name"] for item in cells} == set(CELLS)
+    for item in cells:
         cell = CELLS[item["name"]]
         assert (item["title"], item["paper"], item["equations"]) == (cell.title, cell.paper, cell.equations)
         assert (item["gates"], item["state"]) == (list(cell.gates), list(cell.state))
@@ -91,10 +91,10 @@ def test_every_cell_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_settings_count(capsys: pytest.CaptureFixture[str]) -> None:
     flags = ("--sizes", "24,16", "--bidirectional", "false", "--kind", "log-mel", "--mels", 32)
-    found = {item["name"]: item for item in json.loads(answer(capsys, "cells", "--json", *flags))}
+    cells = {item["name"]: item for item in json.loads(answer(capsys, "cells", "--json", *flags))}
     features = FeatureConfig(kind="log-mel", mels=32)
     want = parameter_count(features, NetworkConfig(sizes="24,16", bidirectional=False), LABELS)
-    assert (found["lstm"]["parameters"], found["lstm"]["sizes"]) == (want, [24, 16])
+    assert (cells["lstm"]["parameters"], cells["lstm"]["sizes"]) == (want, [24, 16])
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
@@ -128,9 +128,9 @@ def test_a_cell_that_can_not_be_is_listed_with_the_reason(
         assert "no network: it never fits" in out
         (line,) = (line for line in out.splitlines() if line.startswith(impossible))
         assert "–" in line
-        found = {item["name"]: item for item in json.loads(answer(capsys, "cells", "--json", *flags))}
-        assert found[impossible]["parameters"] is found[impossible]["sizes"] is None
-        assert found[impossible]["reason"] == "it never fits"
+        cells = {item["name"]: item for item in json.loads(answer(capsys, "cells", "--json", *flags))}
+        assert cells[impossible]["parameters"] is cells[impossible]["sizes"] is None
+        assert cells[impossible]["reason"] == "it never fits"
     assert refusal(capsys, "cells", impossible).endswith("it never fits\n")
 
 
@@ -139,10 +139,10 @@ def test_one_cell_whole(capsys: pytest.CaptureFixture[str]) -> None:
     cell = CELLS["peephole"]
     for equation in cell.equations.split("; "):
         assert any(line.endswith(f"  {equation}") for line in out.splitlines())
-    shown = json.loads(answer(capsys, "cells", "peephole", "--hidden", 8, "--json"))
-    assert sum(math.prod(shape) for shape in shown["weights"].values()) == shown["parameters"]
-    assert f"{shown['parameters']:,}" in out
-    assert shown["weights"]["stack.layers.1.peepholes"] == [2, 24]
+    entry = json.loads(answer(capsys, "cells", "peephole", "--hidden", 8, "--json"))
+    assert sum(math.prod(shape) for shape in entry["weights"].values()) == entry["parameters"]
+    assert f"{entry['parameters']:,}" in out
+    assert entry["weights"]["stack.layers.1.peepholes"] == [2, 24]
     assert any(line.split() == ["stack.layers.1.peepholes", "2", "×", "24", "48"] for line in out.splitlines())
 
 
@@ -232,7 +232,7 @@ def test_matching_imports_no_symbolic_shapes() -> None:
 
 
 def test_training_with_a_budget(capsys: pytest.CaptureFixture[str], demo: Path, tmp_path: Path) -> None:
-    """The run's own file has the size that was found, and going on with the same flags is going on."""
+    """The run's file has the matched size, and the same flags resume it."""
     settings = {
         "features": {"hop_ms": 20.0, "coefficients": 13},
         "network": {"layers": 1},
@@ -243,11 +243,11 @@ def test_training_with_a_budget(capsys: pytest.CaptureFixture[str], demo: Path, 
     file.write_text(tomli_w.dumps(settings), encoding="utf-8")
     words: tuple[Any, ...] = ("train", "--config", file, "--data", demo, "--out", out, "--match-parameters", 9_000)
     assert call(capsys, *words)[0] == 0
-    kept = read_config(out / "config.toml")
+    config = read_config(out / "config.toml")
     count = json.loads((out / "summary.json").read_text(encoding="utf-8"))["parameters"]
-    assert count == parameter_count(kept.features, kept.network, 10)
+    assert count == parameter_count(config.features, config.network, 10)
     assert abs(count - 9_000) <= 0.05 * 9_000
-    assert kept.network.hidden != NetworkConfig().hidden
+    assert config.network.hidden != NetworkConfig().hidden
     assert call(capsys, *words, "--resume")[0] == 0
     assert "sizes is '3,4'" in refusal(capsys, *words, "--sizes", "3,4")
 

@@ -119,14 +119,14 @@ def test_recurrent_blocks_start_orthogonal(name: str) -> None:
 def test_only_matrices_decay(name: str) -> None:
     """A bias, a forget gate's at that, a peephole or a scale that shrank would be no part of the recipe."""
     network = Network(FEATURES, settings_of(name), 3)
-    decaying, kept = ({id(p) for p in group["params"]} for group in parameter_groups(network, TrainingConfig()))
+    decaying, constant = ({id(p) for p in group["params"]} for group in parameter_groups(network, TrainingConfig()))
     matrices = {id(module.weight) for module in network.modules() if isinstance(module, torch.nn.Linear)}
     for layer in network.stack.layers:
         names = ["input", *["front"] * (layer.front is not None)]
         names += [key for key, spec in layer.specs.items() if isinstance(spec, Matrix)]
         matrices |= {id(layer.get_parameter(key)) for key in names}
     assert decaying == matrices
-    assert kept == {id(p) for p in network.parameters()} - matrices
+    assert constant == {id(p) for p in network.parameters()} - matrices
 
 
 # --- half precision ----------------------------------------------------------------------------------------------

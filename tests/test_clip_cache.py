@@ -199,8 +199,8 @@ def test_damaged_recordings_are_named_and_the_others_kept(tmp_path: Path) -> Non
         clips = load(tmp_path, names)
         assert list(clips.damaged) == [names[1], names[4], names[6]]
         assert clips.names == tuple(name for name in names if name not in clips.damaged)
-        kept = [seed for seed, name in enumerate(names) if name not in clips.damaged]
-        assert all(np.array_equal(row, clip(seed)) for seed, row in zip(kept, clips.samples, strict=True))
+        seeds = [seed for seed, name in enumerate(names) if name not in clips.damaged]
+        assert all(np.array_equal(row, clip(seed)) for seed, row in zip(seeds, clips.samples, strict=True))
         for name, reason in clips.damaged.items():
             assert name in reason
             assert "\n" not in reason

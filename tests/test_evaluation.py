@@ -149,8 +149,8 @@ def test_the_same_as_scikit_learn(seed: int) -> None:
     assert (result.confusion == confusion_matrix(truth, answers, labels=every)).all()
     expected = precision_recall_fscore_support(truth, answers, labels=every, zero_division=np.nan)
     for kind, column in zip(("precision", "recall", "f1", "support"), expected, strict=True):
-        found = [getattr(counts, kind) for counts in result.by_label]
-        np.testing.assert_allclose([math.nan if value is None else value for value in found], column)
+        ratios = [getattr(counts, kind) for counts in result.by_label]
+        np.testing.assert_allclose([math.nan if value is None else value for value in ratios], column)
     double = posteriors.astype(np.float64)
     expected_loss = log_loss(truth, double / double.sum(axis=1, keepdims=True), labels=every)
     assert result.loss == pytest.approx(expected_loss, rel=1e-6)

@@ -107,8 +107,8 @@ def test_homophones_of_commands_and_excluded_words_are_not_spoken(monkeypatch: p
     monkeypatch.syspath_prepend(ROOT / "scripts")
     import make_speech
 
-    said = ["mother", "sea", "see", "meat", "meet", "sun", "son", "know", "no"]
-    monkeypatch.setattr(make_speech, "read_words", lambda: {"common": said})
+    words = ["mother", "sea", "see", "meat", "meet", "sun", "son", "know", "no"]
+    monkeypatch.setattr(make_speech, "read_words", lambda: {"common": words})
     rng = np.random.default_rng(0)
     common = {word for _, word in make_speech.unknown_words(40, ["sea", "no"], ["meet", "son"], rng)}
     assert "mother" in common

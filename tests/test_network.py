@@ -276,10 +276,10 @@ def test_padding_changes_nothing_in_training(pooling: Any, normalise: Any) -> No
 
 def test_batch_normalisation_counts_only_what_is_no_padding() -> None:
     norm, features = InputBatchNorm(7), frames()
-    there = torch.cat([features[0], features[1, :4], features[2, :1]])
+    unpadded = torch.cat([features[0], features[1, :4], features[2, :1]])
     answer = norm(features, torch.tensor([9, 4, 1]))
-    torch.testing.assert_close(norm.mean, there.mean(0))
-    torch.testing.assert_close(answer[1, :4], InputBatchNorm(7)(there[None])[0, 9:13])
+    torch.testing.assert_close(norm.mean, unpadded.mean(0))
+    torch.testing.assert_close(answer[1, :4], InputBatchNorm(7)(unpadded[None])[0, 9:13])
 
 
 def test_gradients_are_those_of_finite_differences() -> None:

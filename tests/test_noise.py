@@ -1,4 +1,4 @@
-"""Background noise: every split hears its own stretches, and there is always enough to cut a clip from."""
+"""Background noise: every split has its own stretches, and always enough to cut a clip from."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def windows(noise: np.ndarray) -> set[bytes]:
 
 def test_no_stretch_is_heard_in_two_splits_and_none_is_lost(tmp_path: Path) -> None:
     corpus = corpus_with(tmp_path, 31, 17.5)
-    heard = {split: noise_of(corpus, split) for split in SPLITS}
-    assert sum(map(len, heard.values())) == 48.5 * SAMPLE_RATE
-    assert len(heard["training"]) > 6 * len(heard["testing"]) - STRETCH
+    noises = {split: noise_of(corpus, split) for split in SPLITS}
+    assert sum(map(len, noises.values())) == 48.5 * SAMPLE_RATE
+    assert len(noises["training"]) > 6 * len(noises["testing"]) - STRETCH
     # Where two stretches meet, some windows of both lie in neither recording; they are no one's twice.
-    found = [windows(noise) for noise in heard.values()]
-    assert not found[0] & found[1]
-    assert not found[0] & found[2]
-    assert not found[1] & found[2]
+    parts = [windows(noise) for noise in noises.values()]
+    assert not parts[0] & parts[1]
+    assert not parts[0] & parts[2]
+    assert not parts[1] & parts[2]
 
 
 def test_training_hears_its_own_stretches_also_at_other_speeds(tmp_path: Path) -> None:

@@ -134,16 +134,16 @@ def validation(demo: Path) -> ScoredSet:
 
 @pytest.mark.parametrize("name", ["best", "last"])
 def test_the_models_of_a_run_are_calibrated(run_folder: Path, validation: ScoredSet, name: str) -> None:
-    kept = load_model(run_folder / f"{name}.safetensors")
-    assert kept.training["temperature"] != 1
-    again = fit_temperature(logits(kept, validation.waveforms, torch.device("cpu")), validation.truth)
+    saved = load_model(run_folder / f"{name}.safetensors")
+    assert saved.training["temperature"] != 1
+    again = fit_temperature(logits(saved, validation.waveforms, torch.device("cpu")), validation.truth)
     assert again == pytest.approx(1, abs=1e-3)
 
 
 def test_a_run_goes_on_with_the_weights_that_it_has_trained(run_folder: Path) -> None:
-    kept, state = load_file(run_folder / "last.safetensors"), load_file(run_folder / "state.safetensors")
+    saved, state = load_file(run_folder / "last.safetensors"), load_file(run_folder / "state.safetensors")
     temperature = load_model(run_folder / "last.safetensors").training["temperature"]
-    for name, weight in kept.items():
+    for name, weight in saved.items():
         folded = temperature if name.startswith("head.") else 1
         torch.testing.assert_close(weight * folded, state[f"average/{name}"])
 

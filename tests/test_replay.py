@@ -36,8 +36,8 @@ def gradients(network: Network, inputs: Tensor, precision: torch.dtype = torch.f
     with torch.autocast("cuda", torch.bfloat16, enabled=precision == torch.bfloat16):
         logits = network(inputs).float()
     (logits * torch.arange(5, device="cuda")).square().sum().backward()
-    found = [weight.grad for weight in network.parameters()]
-    return [logits.detach().clone(), *[torch.zeros(()) if g is None else g.clone() for g in found]]
+    grads = [weight.grad for weight in network.parameters()]
+    return [logits.detach().clone(), *[torch.zeros(()) if g is None else g.clone() for g in grads]]
 
 
 def pair(precision: torch.dtype = torch.float32, **changes: Any) -> tuple[Network, Network]:
@@ -54,8 +54,8 @@ def test_every_cell_is_replayed_as_it_is_launched(name: str, precision: torch.dt
     close = 1e-4 if precision == torch.float32 else 0.02  # the library may cut products of bfloat16 differently
     launched, replayed = pair(precision, cell=name)
     for seed in (1, 2):
-        expected, found = (gradients(net, features(seed), precision) for net in (launched, replayed))
-        for one, other in zip(expected, found, strict=True):
+        expected, actual = (gradients(net, features(seed), precision) for net in (launched, replayed))
+        for one, other in zip(expected, actual, strict=True):
             assert (other - one).norm() <= close * one.norm() + 1e-6
     for one, other in zip(launched.buffers(), replayed.buffers(), strict=True):
         torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-5)
@@ -90,11 +90,11 @@ def test_dropout_follows_the_seed() -> None:
 
 
 def test_a_capture_whose_network_is_gone_gives_its_memory_back() -> None:
-    kept = []
+    reserved = []
     for _ in range(6):
         replay.capture(network(hidden=64), features(0), torch.float32)
-        kept.append(torch.cuda.memory_reserved())
-    assert kept[5] == kept[2]
+        reserved.append(torch.cuda.memory_reserved())
+    assert reserved[5] == reserved[2]
 
 
 class Curious(Cell):
@@ -112,10 +112,10 @@ class Curious(Cell):
 def test_a_cell_that_reads_numbers_back_is_launched_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CELLS, "curious", Curious)
     launched = network(cell="curious")
-    asked = copy.deepcopy(launched)
-    assert not replay.capture(asked, features(0), torch.float32)
+    copied = copy.deepcopy(launched)
+    assert not replay.capture(copied, features(0), torch.float32)
     assert torch.cuda.get_sync_debug_mode() == 0
-    for one, other in zip(gradients(launched, features(1)), gradients(asked, features(1)), strict=True):
+    for one, other in zip(gradients(launched, features(1)), gradients(copied, features(1)), strict=True):
         assert torch.equal(one, other)
 
 

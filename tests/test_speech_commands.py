@@ -1,4 +1,4 @@
-"""A folder becomes splits and tasks by the rules of Speech Commands, and what is odd about it is said."""
+"""A folder becomes splits and tasks by the rules of Speech Commands, and oddities are noted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def which_set(filename: str, validation_percentage: float, testing_percentage: f
 
 def corpus_of(names: list[str], split: Split = "testing") -> Corpus:
     """A corpus that is nowhere on disk."""
-    return Corpus(Path("there"), tuple(Clip(n, n.split("/")[0], spoken_word(n), split) for n in names), (), ())
+    return Corpus(Path("nowhere"), tuple(Clip(n, n.split("/")[0], spoken_word(n), split) for n in names), (), ())
 
 
 def notes_of(root: Path) -> str:
@@ -53,10 +53,10 @@ def notes_of(root: Path) -> str:
 
 def test_the_hash_rule_is_the_archive_s() -> None:
     names = speakers("yes", 3000)
-    found = [hashed_split(name) for name in names]
-    assert found == [which_set(name, 10, 10) for name in names]
+    splits = [hashed_split(name) for name in names]
+    assert splits == [which_set(name, 10, 10) for name in names]
     for split, share in [("validation", 0.1), ("testing", 0.1), ("training", 0.8)]:
-        assert abs(found.count(split) / len(found) - share) < 0.02
+        assert abs(splits.count(split) / len(splits) - share) < 0.02
 
 
 @pytest.mark.parametrize(
@@ -107,15 +107,15 @@ def test_the_lists_decide(tmp_path: Path, separator: str, end: str) -> None:
     assert sum(split == "training" for split in splits.values()) == 9
 
 
-@pytest.mark.parametrize("there", ["", "testing_list.txt", "validation_list.txt"])
-def test_without_both_lists_the_hash_rule_is_followed_and_said(tmp_path: Path, there: str) -> None:
+@pytest.mark.parametrize("existing", ["", "testing_list.txt", "validation_list.txt"])
+def test_without_both_lists_the_hash_rule_is_followed_and_said(tmp_path: Path, existing: str) -> None:
     names = touch_clips(tmp_path, speakers("yes", 30))
-    if there:
-        (tmp_path / there).write_text("\n".join(names))
+    if existing:
+        (tmp_path / existing).write_text("\n".join(names))
     corpus = scan(tmp_path)
     assert all(clip.split == hashed_split(clip.name) for clip in corpus.clips)
     for name in ("testing_list.txt", "validation_list.txt"):
-        assert (name in notes_of(tmp_path)) == (name != there)
+        assert (name in notes_of(tmp_path)) == (name != existing)
     assert "hash rule" in notes_of(tmp_path)
 
 

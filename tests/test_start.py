@@ -32,7 +32,7 @@ def test_without_a_step_the_weights_are_those_of_the_model(tmp_path: Path, demo:
     train(config, demo, tmp_path / "on", progress=False)
     before, after = weights(trained), weights(tmp_path / "on" / "last.safetensors")
     for name in before:
-        if name.startswith("head."):  # a temperature is folded into the head anew
+        if name.startswith("head."):  # a new temperature is folded into the head
             ratio = after[name] / before[name]
             assert torch.allclose(ratio, ratio.flatten()[0].expand_as(ratio), rtol=1e-4)
         else:

@@ -139,9 +139,9 @@ def test_a_command_wins_over_the_file(tmp_path: Path, demo: Path, capsys: pytest
     config = written(with_training(epochs=7), tmp_path / "c.toml")
     words = ("--config", config, "--data", demo, "--out", tmp_path / "run", "--epochs", 1, "--bidirectional", "no")
     assert command_line(capsys, *words)[0] == 0
-    kept = Config.from_dict(load_model(tmp_path / "run" / "last.safetensors").training["config"])
-    assert (kept.training.epochs, kept.network.bidirectional) == (1, False)
-    assert kept.training.batch == TINY.training.batch
+    settings = Config.from_dict(load_model(tmp_path / "run" / "last.safetensors").training["config"])
+    assert (settings.training.epochs, settings.network.bidirectional) == (1, False)
+    assert settings.training.batch == TINY.training.batch
 
 
 # --- the learning rate -------------------------------------------------------------------------------------------
