@@ -239,6 +239,6 @@ def test_models_that_are_none(
 
 
 def test_corpora_that_are_none(capsys: pytest.CaptureFixture[str], model_file: Path, tmp_path: Path) -> None:
-    assert "no such folder" in refusal(capsys, "evaluate", model_file, "--data", tmp_path / "none")
-    assert "no recordings in it" in refusal(capsys, "evaluate", model_file, "--data", tmp_path)
-    assert "unknown device 'tpu'" in refusal(capsys, "evaluate", model_file, "--data", tmp_path, "--device", "tpu")
+    assert "none: no such folder" in refusal(capsys, "evaluate", model_file, "--data", tmp_path / "none")
+    assert f"{tmp_path}: no recordings" in refusal(capsys, "evaluate", model_file, "--data", tmp_path)
+    assert "'tpu'" in refusal(capsys, "evaluate", model_file, "--data", tmp_path, "--device", "tpu")
