@@ -61,12 +61,12 @@ def forget_candidates() -> Iterator[None]:
         yield
 
 
-# --- a model trained on the carried corpus -----------------------------------------------------------------------
+# --- a model trained on the demo corpus --------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
 def demo() -> Path:
-    """The corpus that the repository carries: 8 commands and 4 other words, spoken by a synthesiser."""
+    """The corpus in data/demo: 8 commands and 4 other words, spoken by a synthesiser."""
     return ROOT / "data" / "demo"
 
 

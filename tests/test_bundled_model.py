@@ -1,4 +1,4 @@
-"""The model that the repository carries, in both forms, on the recordings that the repository carries."""
+"""The bundled model, in both forms, on the recordings in data/demo."""
 
 from __future__ import annotations
 

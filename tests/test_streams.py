@@ -26,7 +26,7 @@ PLAN = Plan("testing", COMMANDS_8, 150.0, seed=7, snr_low_db=15, snr_high_db=25)
 
 @pytest.fixture(scope="module")
 def made(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Event, ...]]:
-    """A stream of the carried corpus with other speech in it, and its truth."""
+    """A stream of the demo corpus with other speech in it, and its truth."""
     folder = tmp_path_factory.mktemp("streams")
     voice = read_recording(min((demo / "tree").glob("*.wav")))
     (folder / "extra" / "talk").mkdir(parents=True)

@@ -21,11 +21,11 @@ from support.virtual_microphone import ROOT
 MODEL = ROOT / "checkpoints" / "commands8.onnx"  # without torch, whose import takes seconds of each process
 COMMAND = [sys.executable, "-u", "-m", "speech_lstm"]
 SLOW = 120.0  # seconds; for a loaded machine
-SPEAKER = "7a254b5f"  # of the carried corpus's testing list
+SPEAKER = "7a254b5f"  # of the demo corpus's testing list
 
 
 def spoken(words: tuple[str, ...], path: Path) -> np.ndarray:
-    """Write a recording of words of the carried corpus, 0.4 s between them; returns its samples."""
+    """Write a recording of words of the demo corpus, 0.4 s between them; returns its samples."""
     pieces = []
     for word in words:
         clip = ROOT / "data" / "demo" / word / f"{SPEAKER}_nohash_0.wav"
