@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import struct
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -148,6 +150,51 @@ def test_a_pipe_without_sound_yields_empty_blocks(monkeypatch: pytest.MonkeyPatc
             sender.close()
             sizes += map(len, blocks)
     assert sum(sizes) == len(samples) // 2
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"no sound" * 5000, header(16_000, 2**31, 2**31), bytes(1 << 16)],
+    ids=["nothing", "text", "header", "zeros"],
+)
+@pytest.mark.parametrize("raw", [0, SAMPLE_RATE])
+def test_no_thread_is_left_however_it_ends_while_the_sender_goes_on(
+    sent: bytes, raw: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread in libsndfile while the interpreter unloads it is a segmentation fault."""
+    reading, writing = os.pipe()
+    before, descriptors = threading.enumerate(), len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    with os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "wb", buffering=0) as sender:
+        monkeypatch.setattr("speech_lstm.audio.inputs.standard_input", lambda: pipe)
+        sender.write(sent)
+        with PipeInput(raw), contextlib.suppress(RecordingError):
+            pass
+        with PipeInput(raw) as source, contextlib.suppress(RecordingError):
+            next(iter(source))
+        assert threading.enumerate() == before
+    assert len(os.listdir("/proc/self/fd")) == descriptors - 2  # noqa: PTH208
+
+
+def test_an_impossible_rate_is_refused_before_anything_is_started() -> None:
+    for raw in (1, 999, 768_001, 10**9):
+        with pytest.raises(ConfigError, match=rf"--raw {raw}: the rate must be 1000 to 768000 Hz"):
+            PipeInput(raw)
+
+
+LEAVE_OPEN = """
+import sys
+from speech_lstm.audio.inputs import PipeInput
+source = PipeInput(44_100).__enter__()
+next(iter(source))
+sys.exit(3)
+"""
+
+
+def test_a_process_may_end_without_closing_its_pipe() -> None:
+    with subprocess.Popen([sys.executable, "-c", LEAVE_OPEN], cwd=ROOT, stdin=subprocess.PIPE) as process:
+        process.stdin.write(pcm(tone(44_100)))  # type: ignore[union-attr]
+        process.stdin.flush()  # type: ignore[union-attr]
+        assert process.wait(timeout=SLOW) == 3
 
 
 STOP_EARLY = """

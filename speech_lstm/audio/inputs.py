@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import queue
 import threading
 import time
@@ -17,7 +19,8 @@ import numpy as np
 import soundfile
 
 from speech_lstm.audio.level import Level
-from speech_lstm.audio.recording import frame_blocks, resample_blocks, stream_recording
+from speech_lstm.audio.recording import HIGHEST_RATE, LOWEST_RATE, frame_blocks, resample_blocks, stream_recording
+from speech_lstm.audio.relay import Relay
 from speech_lstm.audio.sources import STDIN, decoder_reason, standard_input
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.errors import ConfigError, RecordingError, printable
@@ -97,31 +100,46 @@ class PipeInput:
 
     While nothing arrives, it yields an empty block every POLL_SECONDS.
 
-    `raw` is the rate in Hz of raw samples, 16 bits, little-endian, mono; 0 for a WAV stream. Raises RecordingError,
-    while iterating, for anything else.
+    `raw` is the rate in Hz of raw samples, 16 bits, little-endian, mono; 0 for a WAV stream. Raises ConfigError for
+    an impossible rate, and RecordingError, while iterating, for any other sound.
     """
 
     overruns = 0  # the sender waits, or loses blocks and reports it
     hint = ""
 
     def __init__(self, raw: int = 0) -> None:
+        if raw and not LOWEST_RATE <= raw <= HIGHEST_RATE:
+            raise ConfigError(f"--raw {raw}: the rate must be {LOWEST_RATE} to {HIGHEST_RATE} Hz")
         self.device = Origin(STDIN)
         self._raw = raw
-        self._descriptor = standard_input().fileno()
-        # The sound's rate, then its blocks float32 [frames, channels], then END; or a RecordingError.
+        self._source = standard_input()
+        # The sound's rate, then its blocks float32 [frames, channels], then END; or an error.
         self._arrived: queue.Queue[Any] = queue.Queue(WAITING_BLOCKS)
         self._closed = False
 
     def __enter__(self) -> Self:
-        # Reading in C cannot be interrupted, so a thread does it, which ends with the process. The thread has no
+        # Reading in C cannot be interrupted, so a thread does it, and the relay lets it end. The thread has no
         # resampler: its binding would report at the end of the process that it was never freed.
-        threading.Thread(target=self._read, daemon=True).start()
+        self._relay = Relay(self._source.fileno())
+        self._thread = threading.Thread(target=self._read, daemon=True, name="reader of standard input")
+        self._thread.start()
+        atexit.register(self._close)  # for a process that ends inside the block
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        atexit.unregister(self._close)
+        self._close()
+
+    def _close(self) -> None:
+        """End both threads: the interpreter must not go down, and unload the library, while one is inside it."""
         self._closed = True
+        self._relay.close()
+        while self._thread.is_alive():
+            with contextlib.suppress(queue.Empty):  # it may wait for a place
+                self._arrived.get_nowait()
+            self._thread.join(0.01)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         arrivals = self._arrivals()
@@ -138,7 +156,7 @@ class PipeInput:
                 item = self._arrived.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 item = None
-            if isinstance(item, RecordingError):
+            if isinstance(item, Exception):
                 raise item
             if item is END:
                 return
@@ -146,22 +164,23 @@ class PipeInput:
 
     def _read(self) -> None:
         """In the thread: fill the queue."""
-        # At its end, the process unloads libsndfile when nothing refers to it, even in the middle of this thread's
-        # read, and crashes.
-        _library = getattr(soundfile, "_snd", None)
         try:
             with self._open() as sound:
                 self._arrived.put(sound.samplerate)
                 for block in frame_blocks(sound, STDIN, round(BLOCK_SECONDS * sound.samplerate) * sound.channels):
                     self._arrived.put(block)
+                    if self._closed:
+                        return
             self._arrived.put(END)
-        except RecordingError as error:
+        except Exception as error:  # raised again where the blocks are waited for
             self._arrived.put(error)
+        finally:
+            self._relay.leave()
 
     def _open(self) -> soundfile.SoundFile:
         layout = {"samplerate": self._raw, "channels": 1, "format": "RAW", "subtype": "PCM_16", "endian": "LITTLE"}
         try:
-            sound = soundfile.SoundFile(self._descriptor, closefd=False, **(layout if self._raw else {}))
+            sound = soundfile.SoundFile(self._relay.descriptor, closefd=False, **(layout if self._raw else {}))
         except soundfile.SoundFileError as error:
             raise RecordingError(
                 f"{STDIN}: not a WAV stream ({decoder_reason(error)}); "
