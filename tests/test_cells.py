@@ -147,13 +147,13 @@ def onnx_lstm(layer: Layer, features: Tensor, lengths: Tensor) -> Tensor:
     hidden, names = layer.cell.hidden, layer.cell.inputs
     coupled = "f" not in names
 
-    def blocks(weight: Tensor, given: Sequence[str], order: str) -> np.ndarray:
+    def blocks(weight: Tensor, names: Sequence[str], order: str) -> np.ndarray:
         """The blocks [directions, blocks · hidden, …] in another order; a coupled f is never read."""
-        parts = dict(zip(given, weight.detach().chunk(len(given), 1), strict=True))
+        parts = dict(zip(names, weight.detach().chunk(len(names), 1), strict=True))
         return torch.cat([parts.get(name, torch.full_like(parts["i"], 9.9)) for name in order], 1).numpy()
 
     bias = blocks(layer.bias, names, "iofz")
-    given = {
+    feeds = {
         "X": features.transpose(0, 1).numpy(),
         "W": blocks(layer.input, names, "iofz"),
         "R": blocks(layer.recurrent, names, "iofz"),
@@ -171,12 +171,12 @@ def onnx_lstm(layer: Layer, features: Tensor, lengths: Tensor) -> Tensor:
     )
     infos = [
         helper.make_tensor_value_info(name, onnx.TensorProto.INT32 if name == "lengths" else kind, array.shape)
-        for name, array in given.items()
+        for name, array in feeds.items()
     ]
     graph = helper.make_graph([node], "lstm", infos, [helper.make_tensor_value_info("Y", kind, None)])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    (answer,) = session.run(None, given)  # [frames, directions, batch, hidden]
+    (answer,) = session.run(None, feeds)  # [frames, directions, batch, hidden]
     return torch.from_numpy(answer).permute(2, 0, 1, 3).flatten(2)
 
 
@@ -190,8 +190,8 @@ def test_parity_with_onnx_runtime(name: str) -> None:
     whole = torch.tensor([20, 20, 20])
     for learning in (False, True):  # the way of training is another
         with torch.set_grad_enabled(learning):
-            found = stack(features)[0].detach()
-        torch.testing.assert_close(found, onnx_lstm(stack.layers[0], features, whole), rtol=0, atol=1e-5)
+            hidden = stack(features)[0].detach()
+        torch.testing.assert_close(hidden, onnx_lstm(stack.layers[0], features, whole), rtol=0, atol=1e-5)
 
 
 # --- gradients ---------------------------------------------------------------------------------------------------
@@ -227,11 +227,12 @@ def test_gradients_are_those_of_finite_differences(name: str, engine: bool) -> N
     taps = by_engine(stack) if engine else None
 
     def outputs(features: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
-        found = torch.func.functional_call(stack, dict(zip(names, weights, strict=True)), (features,), {"taps": taps})
-        return found[0], *found[1].states[-1]
+        arguments = (features,), {"taps": taps}
+        hidden, carry = torch.func.functional_call(stack, dict(zip(names, weights, strict=True)), *arguments)
+        return hidden, *carry.states[-1]
 
-    given = (frames(2, 3, 2).requires_grad_(), *stack.parameters())
-    assert torch.autograd.gradcheck(outputs, given, fast_mode=True)
+    inputs = (frames(2, 3, 2).requires_grad_(), *stack.parameters())
+    assert torch.autograd.gradcheck(outputs, inputs, fast_mode=True)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -245,24 +246,24 @@ def test_single_precision_agrees_with_double(name: str, device: str) -> None:
     pairs = {"hidden states": (single(features.float())[0], double(features)[0])}
     exact = gradients(double, taps=by_engine(double))
     pairs |= {name: (gradient, exact[name]) for name, gradient in gradients(single).items()}
-    for what, (found, want) in pairs.items():
-        assert (found - want).abs().max() < close * (1 + want.abs().max()), what
+    for what, (ours, want) in pairs.items():
+        assert (ours - want).abs().max() < close * (1 + want.abs().max()), what
 
 
 def test_a_pass_leaves_nothing_for_the_garbage_collector() -> None:
-    """What is left of one holds its tensors, and on a GPU ties the weights to the stream that it ran on."""
+    """A remaining object would hold its tensors, and on a GPU tie the weights to the stream that it ran on."""
     stack = build(settings_of("mut3"))
     gc.collect()
     gc.disable()
     try:
         stack(frames(), taps=by_engine(stack))[0].sum().backward()
-        assert not [left for left in gc.get_objects() if type(left) is Recurrent]
+        assert not [item for item in gc.get_objects() if type(item) is Recurrent]
     finally:
         gc.enable()
 
 
 def test_the_deferred_gradient_is_that_of_each_backward() -> None:
-    """What an earlier backward through the same graph left out or kept has no part in the next."""
+    """What an earlier backward through the same graph skipped or stored has no part in the next."""
     stack = build(settings_of("mut3"))
     features, matrix = frames().requires_grad_(), stack.layers[0].reset
 
@@ -293,14 +294,14 @@ def test_the_deferred_gradient_needs_no_path_through_the_first_step(
     stack = build(settings_of(name, layers=1))
 
     def gradients_after_the_cut() -> tuple[Tensor, ...]:
-        told: list[str] = []
+        names: list[str] = []
 
         def cut(name: str, value: Tensor) -> Tensor:
-            told.append(name)
-            return value.detach() if told.count(name) == 1 else value
+            names.append(name)
+            return value.detach() if names.count(name) == 1 else value
 
         return torch.autograd.grad(stack(frames(), taps=[cut])[0].square().sum(), list(stack.parameters()))
 
-    found = gradients_after_the_cut()
+    deferred = gradients_after_the_cut()
     monkeypatch.setattr("speech_lstm.recurrent.layer.Recurrent", Plain)
-    torch.testing.assert_close(found, gradients_after_the_cut(), **EXACT)
+    torch.testing.assert_close(deferred, gradients_after_the_cut(), **EXACT)

@@ -167,13 +167,13 @@ def test_an_unknown_cell(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("cell", ["lstm", "rnn", "peephole"])
-@pytest.mark.parametrize("budget", [3_000, 20_000])
-def test_the_nearest_of_all_sizes(cell: str, budget: int) -> None:
+def test_the_nearest_of_all_sizes(cell: str) -> None:
     config = NetworkConfig(cell=cell, layers=1, bidirectional=False)
     counts = {h: parameter_count(FEATURES, replace(config, hidden=h), LABELS) for h in range(1, 250)}
-    best = min(counts, key=lambda hidden: abs(counts[hidden] - budget))
-    assert counts[249] > 2 * budget
-    assert match_parameters(FEATURES, config, LABELS, budget) == replace(config, hidden=best)
+    for budget in (3_000, 20_000):
+        best = min(counts, key=lambda hidden, budget=budget: abs(counts[hidden] - budget))
+        assert counts[249] > 2 * budget
+        assert match_parameters(FEATURES, config, LABELS, budget) == replace(config, hidden=best)
 
 
 def test_an_exact_match_is_found() -> None:
@@ -234,7 +234,7 @@ def test_matching_imports_no_symbolic_shapes() -> None:
 def test_training_with_a_budget(capsys: pytest.CaptureFixture[str], demo: Path, tmp_path: Path) -> None:
     """The run's file has the matched size, and the same flags resume it."""
     settings = {
-        "features": {"hop_ms": 20.0, "coefficients": 13},
+        "features": {"window_ms": 60.0, "hop_ms": 60.0, "coefficients": 13},
         "network": {"layers": 1},
         "corpus": {"labels": ",".join(COMMANDS_8)},
         "training": {"epochs": 1, "batch": 32},

@@ -105,7 +105,7 @@ def test_no_gradient_flows_from_fast_to_slow_clockwork_modules(engine: bool) -> 
         assert not matrix[:, faster].any()
         assert not recurrent[:, faster].any()
         assert not recurrent[:, own, faster].any()
-        assert all(found[:, own].any() for found in (matrix, recurrent))
+        assert all(gradient[:, own].any() for gradient in (matrix, recurrent))
         assert state[..., own].any()
 
 
@@ -224,7 +224,7 @@ def test_padding_has_no_part_in_training(name: str) -> None:
 
 
 def recorded(stack: Stack, change: naive_cells.Tap = naive_cells.untouched) -> tuple[Tensor, list[Seen]]:
-    """The hidden states, and of each layer everything that its tap was told, after `change`, step by step."""
+    """The hidden states, and of each layer everything that its tap got, after `change`, step by step."""
     every: list[Seen] = [{} for _ in range(stack.depth)]
 
     def tap_of(seen: Seen) -> Tap:

@@ -24,10 +24,10 @@ def test_the_scan_is_the_loop(length: int, seed: int) -> None:
     a, b = torch.rand(2, 2, length, 3, 2, dtype=torch.float64).unbind(0)
     a = torch.where(torch.rand_like(a) < 0.2, (a > 0.5).double(), a)
     parts = [part.requires_grad_() for part in (a, b, torch.rand(2, 3, 2, dtype=torch.float64))]
-    found, want = scan(*parts), one_by_one(*parts)
-    torch.testing.assert_close(found, want, rtol=0, atol=1e-12)
+    scanned, want = scan(*parts), one_by_one(*parts)
+    torch.testing.assert_close(scanned, want, rtol=0, atol=1e-12)
     push = torch.randn_like(want)
-    for ours, theirs in zip(*(torch.autograd.grad(out, parts, push) for out in (found, want)), strict=True):
+    for ours, theirs in zip(*(torch.autograd.grad(out, parts, push) for out in (scanned, want)), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
@@ -45,7 +45,7 @@ def test_the_scan_keeps_its_precision_over_a_long_recording() -> None:
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", ["mingru", "minlstm"])
 def test_a_cell_that_scans_is_the_naive_one(name: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The way of a GPU, also where there is none: hidden states, chunks and gradients."""
+    """The algorithm of a GPU, run on any device: hidden states, chunks and gradients."""
     monkeypatch.setattr("speech_lstm.recurrent.cells.light.one_by_one", scan)
     stack = build(settings_of(name)).to(device)
     want = naively(build(settings_of(name)), frames()).to(device)
@@ -60,16 +60,16 @@ def test_a_cell_that_scans_is_the_naive_one(name: str, device: str, monkeypatch:
 
 @pytest.mark.parametrize("padded", [False, True])
 def test_input_products_are_normalised_as_by_torch(padded: bool) -> None:
-    """Values and running averages; torch is given the frames that are no padding alone."""
+    """Values and running averages; torch gets only the frames that are no padding."""
     torch.manual_seed(0)
     ours, theirs = InputNorm(10), torch.nn.BatchNorm1d(10, momentum=None)
     lengths = torch.tensor([4, 2, 3])
     valid = valid_frames(lengths, 4) if padded else None
-    there = valid_frames(lengths if padded else torch.tensor([4, 4, 4]), 4)[0, :, :, 0]
+    inside = valid_frames(lengths if padded else torch.tensor([4, 4, 4]), 4)[0, :, :, 0]
     for batch in range(4):
         xs = torch.randn(2, 4, 3, 5) * (1 + batch) + batch
-        want = theirs(xs.permute(1, 2, 0, 3).flatten(2)[there])
-        torch.testing.assert_close(ours(xs, valid).permute(1, 2, 0, 3).flatten(2)[there], want)
+        want = theirs(xs.permute(1, 2, 0, 3).flatten(2)[inside])
+        torch.testing.assert_close(ours(xs, valid).permute(1, 2, 0, 3).flatten(2)[inside], want)
     torch.testing.assert_close(ours.mean, theirs.running_mean)
     torch.testing.assert_close(ours.variance, theirs.running_var)
     assert ours.batches == 4
@@ -93,8 +93,7 @@ def test_a_weight_beyond_the_bound_can_come_back() -> None:
 
     def gradient(push: float) -> Tensor:
         weight = torch.tensor([-2.0, -1.0, 0.5, 2.0], requires_grad=True)
-        (found,) = torch.autograd.grad(Bound.apply(weight, 1.5), weight, torch.full((4,), push))
-        return found
+        return torch.autograd.grad(Bound.apply(weight, 1.5), weight, torch.full((4,), push))[0]
 
     assert gradient(1.0).tolist() == [0.0, 1.0, 1.0, 1.0]
     assert gradient(-1.0).tolist() == [-1.0, -1.0, -1.0, 0.0]

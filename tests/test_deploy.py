@@ -1,4 +1,4 @@
-"""The programs of docs/deploy.md hear what the package hears, without the package."""
+"""The programs of docs/deploy.md recognise the same as the package, without it."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ SPOKEN = ("yes", "stop", "left", "right")
 
 def program(language: str) -> str:
     """The program of a language that the page shows."""
-    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    return found
+    (code,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return code
 
 
 @pytest.fixture(scope="module")
-def heard() -> Recognizer:
+def bundled() -> Recognizer:
     return load()
 
 
 @pytest.fixture(scope="module")
-def file(heard: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(bundled: Recognizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("deploy") / "commands8.onnx"
-    path.write_bytes(recording_model(heard.model, int8=True))
+    path.write_bytes(recording_model(bundled.model, int8=True))
     return path
 
 
 def check(command: list[str | Path], file: Path, **environment: str) -> None:
-    """A program that is given the model and a recording says the same word with the same probability."""
+    """A program prints the same word and probability for a model and a recording as the package."""
     onnx = load(file)
     for word in SPOKEN:
         recording = ROOT / "data" / "demo" / word / VOICE
@@ -100,7 +100,7 @@ def test_cpp(file: Path, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def site(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the page with everything that it says must lie beside it."""
+    """A folder with the page and the files that it needs."""
     if shutil.which("npm") is None:
         pytest.skip("needs npm for onnxruntime-web: install the packages nodejs and npm")
     folder = tmp_path_factory.mktemp("site")
@@ -113,25 +113,25 @@ def site(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             assert part is not None
             (folder / name).write_bytes(part.read())
     shutil.copy(file, folder)
-    # A hand's click, and what it heard told to the server.
-    told = """<script>
-    window.onerror = (message) => fetch("/told/" + encodeURIComponent("! " + message));
-    window.onunhandledrejection = ({ reason }) => fetch("/told/" + encodeURIComponent("! " + reason));
-    new MutationObserver((changes) => changes.forEach(({ addedNodes: [item] }) => fetch("/told/" + item.textContent)))
+    # Click on start, and send the detected words to the server.
+    script = """<script>
+    window.onerror = (message) => fetch("/word/" + encodeURIComponent("! " + message));
+    window.onunhandledrejection = ({ reason }) => fetch("/word/" + encodeURIComponent("! " + reason));
+    new MutationObserver((changes) => changes.forEach(({ addedNodes: [item] }) => fetch("/word/" + item.textContent)))
       .observe(document.getElementById("heard"), { childList: true });
     setInterval(() => document.getElementById("start").onclick && !window.on && (window.on = true) &&
       document.getElementById("start").click(), 50);
     </script>"""
-    (folder / "index.html").write_text(program("html") + told, encoding="utf-8")
+    (folder / "index.html").write_text(program("html") + script, encoding="utf-8")
     return folder
 
 
 class Server(http.server.SimpleHTTPRequestHandler):
-    told: list[str]
+    words: list[str]
 
     def do_GET(self) -> None:
-        if self.path.startswith("/told/"):
-            self.told.append(self.path.removeprefix("/told/"))
+        if self.path.startswith("/word/"):
+            self.words.append(self.path.removeprefix("/word/"))
             self.send_response(204)
             self.end_headers()
         else:
@@ -144,25 +144,25 @@ class Server(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture
 def served(site: Path) -> Iterator[tuple[str, list[str]]]:
     """The address of the page, and what it says."""
-    told: list[str] = []
-    handler = type("Told", (Server,), {"told": told})
+    words: list[str] = []
+    handler = type("WordServer", (Server,), {"words": words})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=site)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/", told
+        yield f"http://127.0.0.1:{server.server_port}/", words
         server.shutdown()
 
 
 @pytest.mark.skipif(BROWSER is None, reason="needs a browser: install the package chromium")
 def test_a_page_hears_the_microphone(served: tuple[str, list[str]], tmp_path: Path) -> None:
-    address, told = served
-    words = [soundfile.read(ROOT / "data" / "demo" / word / VOICE, dtype="int16")[0] for word in SPOKEN]
+    address, words = served
+    parts = [soundfile.read(ROOT / "data" / "demo" / word / VOICE, dtype="int16")[0] for word in SPOKEN]
     pause = np.zeros(16_000, np.int16)
-    said = np.concatenate([pause, *(part for word in words for part in (word, pause))])
-    soundfile.write(tmp_path / "said.wav", said, 16_000)
+    samples = np.concatenate([pause, *(part for word in parts for part in (word, pause))])
+    soundfile.write(tmp_path / "speech.wav", samples, 16_000)
     assert BROWSER is not None
     switches = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
     switches += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    switches += [f"--use-file-for-fake-audio-capture={tmp_path / 'said.wav'}%noloop"]
+    switches += [f"--use-file-for-fake-audio-capture={tmp_path / 'speech.wav'}%noloop"]
     switches += ["--autoplay-policy=no-user-gesture-required", f"--user-data-dir={tmp_path / 'profile'}"]
     browser = subprocess.Popen(
         [BROWSER, *switches, "--remote-debugging-port=0", address],
@@ -171,9 +171,9 @@ def test_a_page_hears_the_microphone(served: tuple[str, list[str]], tmp_path: Pa
     )
     try:
         end = time.monotonic() + 30
-        while len(told) < len(SPOKEN) and time.monotonic() < end and not any(word.startswith("!") for word in told):
+        while len(words) < len(SPOKEN) and time.monotonic() < end and not any(word.startswith("!") for word in words):
             time.sleep(0.1)
     finally:
         browser.terminate()
         browser.wait(20)
-    assert told == list(SPOKEN)
+    assert words == list(SPOKEN)

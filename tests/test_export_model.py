@@ -66,7 +66,7 @@ def refused(path: Path, kind: type[OnnxModel] | type[OnnxStream] = OnnxModel) ->
 def test_the_same_posteriors_as_torch(folder: Path) -> None:
     model = OnnxModel(folder / "model.onnx")
     assert model.labels == model_of("lstm").labels
-    many = np.resize(WINDOWS, (130, CLIP_SAMPLES))  # more than are heard at a time
+    many = np.resize(WINDOWS, (130, CLIP_SAMPLES))  # more than fit into one batch
     want = Recognizer(model_of("lstm")).posteriors(many)
     np.testing.assert_allclose(model.posteriors(many), want, atol=1e-5)
     overlapping = np.lib.stride_tricks.sliding_window_view(WINDOWS.reshape(-1), CLIP_SAMPLES)[::40_000]
@@ -91,23 +91,23 @@ def test_a_stream_in_blocks_of_any_number_of_windows(folder: Path) -> None:
     samples = WINDOWS[:2].reshape(-1)
     want = window_posteriors(folder / "forwards.safetensors", samples)
     for blocks in ([9], [1] * 9, [3, 1, 5]):
-        stream, heard, found = OnnxStream(folder / "stream.onnx", HOP), 0, []
+        stream, start, rows = OnnxStream(folder / "stream.onnx", HOP), 0, []
         for count in blocks:
-            end = max(heard, CLIP_SAMPLES - HOP) + count * HOP
-            found.append(stream(samples[heard:end], np.ones(count, bool)))
-            heard = end
-        np.testing.assert_allclose(np.concatenate(found), want[:9], atol=1e-5)
+            end = max(start, CLIP_SAMPLES - HOP) + count * HOP
+            rows.append(stream(samples[start:end], np.ones(count, bool)))
+            start = end
+        np.testing.assert_allclose(np.concatenate(rows), want[:9], atol=1e-5)
 
 
 def test_a_stream_begins_anew_after_windows_that_nobody_wanted(folder: Path) -> None:
     samples, file = WINDOWS[:2].reshape(-1), folder / "forwards.safetensors"
     stream = OnnxStream(folder / "stream.onnx", HOP)
-    wanted = np.array([True, True, False, False, True, True])
-    found = stream(samples[: CLIP_SAMPLES + 5 * HOP], wanted)
+    chosen = np.array([True, True, False, False, True, True])
+    rows = stream(samples[: CLIP_SAMPLES + 5 * HOP], chosen)
     want = np.concatenate([window_posteriors(file, samples)[:2], window_posteriors(file, samples, 4)[:2]])
-    np.testing.assert_allclose(found, want, atol=1e-5)
+    np.testing.assert_allclose(rows, want, atol=1e-5)
     stream.reset()
-    np.testing.assert_array_equal(stream(samples[: CLIP_SAMPLES + 5 * HOP], wanted), found)
+    np.testing.assert_array_equal(stream(samples[: CLIP_SAMPLES + 5 * HOP], chosen), rows)
 
 
 WITHOUT_TORCH = """
@@ -120,11 +120,11 @@ import speech_lstm
 from speech_lstm.recognition.onnx_model import OnnxStream
 folder, windows = Path(sys.argv[1]), np.load(sys.argv[2])
 model = speech_lstm.load(folder / "model.onnx")
-found = model.posteriors(windows)
+posteriors = model.posteriors(windows)
 list(model.commands(windows.reshape(-1), 16_000))
 model.classify(windows[0], 16_000)
 OnnxStream(folder / "stream.onnx", 2000)(windows[0], np.ones(1, bool))
-np.save(sys.argv[2], found)
+np.save(sys.argv[2], posteriors)
 """
 
 
@@ -143,15 +143,15 @@ def test_a_recogniser_of_the_onnx_form_answers_as_that_of_torch(demo: Path, tmp_
     file.write_bytes(recording_model(load_model(CARRIED)))
     ours, want = load(file), load(CARRIED)
     recordings = sorted(demo.rglob("*_0.wav"))[::20]
-    for found, expected in zip(ours.classify(recordings), want.classify(recordings), strict=True):
-        assert (found.label, found.start, found.end) == (expected.label, expected.start, expected.end)
-        assert found.scores == pytest.approx(expected.scores, abs=1e-4)
+    for actual, expected in zip(ours.classify(recordings), want.classify(recordings), strict=True):
+        assert (actual.label, actual.start, actual.end) == (expected.label, expected.start, expected.end)
+        assert actual.scores == pytest.approx(expected.scores, abs=1e-4)
     stream = np.concatenate([fit_clip(read_recording(path)) for path in sorted((demo / "stop").iterdir())[:6]])
-    found, expected = list(ours.commands(stream, 16_000)), list(want.commands(stream, 16_000))
-    assert [(word.label, word.start, word.end) for word in found] == [
+    actual, expected = list(ours.commands(stream, 16_000)), list(want.commands(stream, 16_000))
+    assert [(word.label, word.start, word.end) for word in actual] == [
         (word.label, word.start, word.end) for word in expected
     ]
-    assert found
+    assert actual
     with pytest.raises(ModelError, match="cannot be looked into"):
         ours.look_inside(recordings[0])
 
@@ -213,7 +213,7 @@ def test_files_of_another_kind(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "says"),
     [
         ("kind", "another", "not a speech-lstm onnx model"),
         ("version", "2", "newer than this program"),
@@ -225,13 +225,13 @@ def test_files_of_another_kind(folder: Path, tmp_path: Path) -> None:
         ("network", '{"cell": 3}', "damaged"),
     ],
 )
-def test_headers_that_are_refused(content: bytes, key: str, value: str, said: str, tmp_path: Path) -> None:
+def test_headers_that_are_refused(content: bytes, key: str, value: str, says: str, tmp_path: Path) -> None:
     proto, path = onnx.load_from_string(content[:-SEAL_SIZE]), tmp_path / "model.onnx"
     for item in proto.metadata_props:
         if item.key == key:
             item.value = value
     path.write_bytes(seal(proto.SerializeToString()))
-    assert said in refused(path)
+    assert says in refused(path)
 
 
 # --- the command -------------------------------------------------------------------------------------------------
@@ -241,13 +241,13 @@ def test_the_command_writes_both_files_and_a_report(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "new" / "small.onnx"
-    status, told, _ = call(capsys, "export", folder / "forwards.safetensors", "--out", out, "--streaming")
+    status, text, _ = call(capsys, "export", folder / "forwards.safetensors", "--out", out, "--streaming")
     assert status == 0
-    lines = told.splitlines()
+    lines = text.splitlines()
     assert lines[0].startswith(f"{out}  0.")
     assert lines[4].startswith(f"{out.with_suffix('.stream.onnx')}  0.")
-    assert told.count("largest difference of logits") == 2
-    assert "215 recordings and noise" in told
+    assert text.count("largest difference of logits") == 2
+    assert "215 recordings and noise" in text
     assert "torch" in lines[2]
     assert OnnxModel(out).labels == OnnxStream(out.with_suffix(".stream.onnx"), HOP).labels
 
@@ -258,31 +258,31 @@ def test_int8_on_a_corpus(
     out = tmp_path / "model.int8.onnx"
     words = ("export", CARRIED, "--int8", "--out", out, "--data", demo)
     monkeypatch.setattr("speech_lstm.export.parity.LOST_POINTS", 5)  # one recording in 20: there are few
-    status, told, _ = call(capsys, *words)
+    status, text, _ = call(capsys, *words)
     assert status == 0
-    assert "recordings of the testing split" in told
+    assert "recordings of the testing split" in text
     out.unlink()
     monkeypatch.setattr(native, "SAFE_LEVELS", 1)
-    status, told, err = call(capsys, *words)
-    assert (status, told, err.count("speech-lstm: ")) == (1, "", 1)
+    status, text, err = call(capsys, *words)
+    assert (status, text, err.count("speech-lstm: ")) == (1, "", 1)
     assert "loses more than" in err
     assert not list(tmp_path.iterdir())
 
 
 def test_commands_take_either_form(folder: Path, demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recording = next((demo / "stop").iterdir())
-    status, told, _ = call(capsys, "classify", recording, "--model", folder / "model.onnx")
+    status, text, _ = call(capsys, "classify", recording, "--model", folder / "model.onnx")
     assert status == 0
-    assert told.startswith(str(recording))
+    assert text.startswith(str(recording))
     assert "cannot be looked into" in refusal(capsys, "gates", recording, "--model", folder / "model.onnx")
 
 
 def test_the_name_of_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, name in (((), "forwards.onnx"), (("--int8",), "forwards.int8.onnx")):
-        status, told, _ = call(capsys, "export", folder / "forwards.safetensors", *words)
+        status, text, _ = call(capsys, "export", folder / "forwards.safetensors", *words)
         assert status == 0
-        assert told.startswith(f"{folder / name}  ")
-        assert ("was not measured" in told) == bool(words)
+        assert text.startswith(f"{folder / name}  ")
+        assert ("was not measured" in text) == bool(words)
         OnnxModel(folder / name)
 
 

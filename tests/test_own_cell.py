@@ -112,28 +112,16 @@ def test_the_forget_bias_of_the_example() -> None:
 def test_the_example_from_training_to_an_answer(
     capsys: pytest.CaptureFixture[str], demo: Path, tmp_path: Path
 ) -> None:
-    """Trained, scored and asked by the commands that the documentation names."""
+    """Trained, evaluated and used by the commands of the documentation."""
     out, plugin = tmp_path / "run", ("--plugin", EXAMPLE)
-    flags = [
-        "--cell",
-        "mgu",
-        "--layers",
-        1,
-        "--window-ms",
-        40,
-        "--hop-ms",
-        40,
-        "--dropout",
-        0,
-        "--labels",
-        ",".join(COMMANDS_8),
-    ]
-    flags += ["--unknown", 30, "--epochs", 20, "--batch", 16, "--learning-rate", 0.015, "--average", 0.9]
+    flags = ["--cell", "mgu", "--layers", 1, "--dropout", 0, "--window-ms", 60, "--hop-ms", 60]
+    flags += ["--labels", ",".join(COMMANDS_8), "--unknown", 30]
+    flags += ["--epochs", 15, "--batch", 16, "--learning-rate", 0.02, "--average", 0.9]
     flags += ["--noise", 0, "--speed", 0, "--time-masks", 0, "--frequency-masks", 0, "--precision", "float32"]
     words = ("train", "--data", demo, "--out", out, *flags, "--match-parameters", 12_000, *plugin)
-    status, told, _ = call(capsys, *words)
+    status, text, _ = call(capsys, *words)
     assert status == 0
-    assert f"--plugin {EXAMPLE}" in told.splitlines()[-1]
+    assert f"--plugin {EXAMPLE}" in text.splitlines()[-1]
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     assert summary["parameters"] == pytest.approx(12_000, rel=0.05)
     assert summary["best_validation_accuracy"] > 0.35  # chance is 0.1
@@ -142,18 +130,18 @@ def test_the_example_from_training_to_an_answer(
     assert first.endswith(f"--plugin {EXAMPLE}")
 
     model = out / "last.safetensors"
-    status, told, _ = call(capsys, "evaluate", model, "--data", demo, "--split", "training", *plugin)
-    accuracy = re.match(r"accuracy ([\d.]+) %", told)
+    status, text, _ = call(capsys, "evaluate", model, "--data", demo, "--split", "training", *plugin)
+    accuracy = re.match(r"accuracy ([\d.]+) %", text)
     assert status == 0
     assert accuracy is not None
     assert float(accuracy[1]) > 80
-    heard = [call(capsys, "classify", demo / word, "--model", model, *plugin) for word in ("yes", "stop")]
-    assert [status for status, _, _ in heard] == [0, 0]
-    for word, (_, told, _) in zip(("yes", "stop"), heard, strict=True):
-        assert told.count(f"s  {word} ") > 0.6 * len(told.splitlines())
+    answers = [call(capsys, "classify", demo / word, "--model", model, *plugin) for word in ("yes", "stop")]
+    assert [status for status, _, _ in answers] == [0, 0]
+    for word, (_, text, _) in zip(("yes", "stop"), answers, strict=True):
+        assert text.count(f"s  {word} ") > 0.6 * len(text.splitlines())
     assert call(capsys, *words, "--resume")[0] == 0
 
-    CELLS.pop("mgu")  # as in a process that was given no plugin
+    CELLS.pop("mgu")  # as in a process without a plugin
     for command in (
         ("evaluate", model, "--data", demo),
         ("classify", demo / "yes", "--model", model),
@@ -165,13 +153,13 @@ def test_the_example_from_training_to_an_answer(
 
 
 def test_the_example_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    status, told, err = call(capsys, "cells", "--plugin", EXAMPLE, "--json")
+    status, text, err = call(capsys, "cells", "--plugin", EXAMPLE, "--json")
     assert (status, err) == (0, "")
-    (found,) = (item for item in json.loads(told) if item["name"] == "mgu")
-    assert found["gates"] == ["f", "z"]
+    (facts,) = (item for item in json.loads(text) if item["name"] == "mgu")
+    assert facts["gates"] == ["f", "z"]
     labels, size, hidden = 12, 40, 128
     layers = sum(2 * 2 * hidden * (inputs + hidden + 1) for inputs in (size, 2 * hidden))
-    assert found["parameters"] == 2 * size + layers + 4 * (2 * hidden + 1) + labels * (4 * 2 * hidden + 1)
+    assert facts["parameters"] == 2 * size + layers + 4 * (2 * hidden + 1) + labels * (4 * 2 * hidden + 1)
 
 
 # --- plugins -----------------------------------------------------------------------------------------------------
@@ -197,17 +185,17 @@ def test_a_module_as_a_plugin(
     written(tmp_path / "fading_cells" / "cells.py", CELL)
     monkeypatch.syspath_prepend(tmp_path)
     for _ in range(2):  # a module that was imported before is as good
-        status, told, _ = call(capsys, "cells", "fading", "--plugin", "fading_cells")
+        status, text, _ = call(capsys, "cells", "fading", "--plugin", "fading_cells")
         assert status == 0
-        assert told.startswith("fading: a running average\n")
+        assert text.startswith("fading: a running average\n")
 
 
 def test_a_plugin_can_be_given_twice_and_many(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     one = written(tmp_path / "one.py", CELL)
     flags = ("--plugin", one, "--plugin", EXAMPLE, "--plugin", one)
-    status, told, _ = call(capsys, "cells", *flags, "--json")
+    status, text, _ = call(capsys, "cells", *flags, "--json")
     assert status == 0
-    assert {"fading", "mgu"} <= {item["name"] for item in json.loads(told)}
+    assert {"fading", "mgu"} <= {item["name"] for item in json.loads(text)}
 
 
 def test_the_name_of_a_plugin_hides_no_module(tmp_path: Path) -> None:
@@ -236,7 +224,7 @@ def test_plugins_that_are_none(capsys: pytest.CaptureFixture[str], tmp_path: Pat
 
 def test_where_a_plugin_fails_is_said(tmp_path: Path) -> None:
     path = written(tmp_path / "plugin.py", "import math\n\nmath.sqrt(-1)\n")
-    for _ in range(2):  # it was not half kept
+    for _ in range(2):  # no half-loaded module remains
         with pytest.raises(ConfigError, match=re.escape(f"({path}, line 3)")):
             load_plugin(str(path))
 
@@ -270,7 +258,7 @@ def test_plugins_that_are_nowhere(
 
 @pytest.mark.parametrize("name", ["fading_cells", "fading_cells.py", "./fading_cells.py", "fading_cells:Fading"])
 def test_a_model_imports_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """A file that asks for a cell by the name of code that lies about does not get it run."""
+    """A model file cannot run code by giving its cell the name of a module."""
     load_plugin(str(written(tmp_path / "cell.py", CELL)))
     path = model_of("fading", tmp_path / "m.safetensors")
     CELLS.pop("fading")
@@ -308,7 +296,7 @@ def test_a_cell_of_an_installed_package(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is trained and heard with, without a flag."""
+    """Training and classifying need no flag."""
     monkeypatch.syspath_prepend(installed)
     flags = ["--layers", 1, "--hidden", 8, "--hop-ms", 20, "--epochs", 1, "--labels", "yes,no", "--batch", 16]
     train = ("train", "--cell", "fading", "--data", demo, "--out", tmp_path / "run", *flags)
@@ -316,9 +304,9 @@ def test_a_cell_of_an_installed_package(
     for words in (train, classify):
         CELLS.pop("fading", None)  # as in a process of its own
         sys.modules.pop("fading_cells", None)
-        status, told, err = call(capsys, *words)
+        status, text, err = call(capsys, *words)
         assert status == 0, err
-        assert "--plugin" not in told
+        assert "--plugin" not in text
     assert "--plugin" not in (tmp_path / "run" / "config.toml").read_text(encoding="utf-8")
 
 
@@ -326,21 +314,21 @@ def test_an_installed_cell_is_listed(
     capsys: pytest.CaptureFixture[str], installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(installed)
-    status, told, err = call(capsys, "cells")
+    status, text, err = call(capsys, "cells")
     assert (status, err) == (0, "")
-    assert any(line.startswith("fading ") for line in told.splitlines())
+    assert any(line.startswith("fading ") for line in text.splitlines())
 
 
 def test_an_installed_package_that_is_broken(
     capsys: pytest.CaptureFixture[str], installed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The others go on; who asks for a cell that isn't there hears of it."""
+    """The other cells work; an unknown cell is refused with the reason."""
     written(installed / "fading_cells.py", "raise RuntimeError('out of order')")
     monkeypatch.syspath_prepend(installed)
     says = "the cells of fading-cells (fading_cells) cannot be loaded: it fails with RuntimeError: out of order ("
-    status, told, err = call(capsys, "cells")
+    status, text, err = call(capsys, "cells")
     assert status == 0
     assert err.startswith(f"note: {says}")
-    assert "\nlstm " in told
+    assert "\nlstm " in text
     assert says in refusal(capsys, "cells", "fading")
     assert find_cell("lstm") is CELLS["lstm"]
