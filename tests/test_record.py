@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 import threading
@@ -10,6 +11,7 @@ import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Self
 
 import numpy as np
@@ -23,12 +25,15 @@ from speech_lstm.audio.clips import fit_clip
 from speech_lstm.audio.energy import frame_levels
 from speech_lstm.audio.inputs import Origin
 from speech_lstm.audio.recording import read_recording
-from speech_lstm.audio.word_recorder import WordRecorder
+from speech_lstm.audio.word_recorder import Take, WordRecorder
+from speech_lstm.commands import record
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.corpus.own_words import missing_takes, speaker_id, take_path, write_take
 from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.errors import CorpusError, RecordingError
+from speech_lstm.files import OutputError
 from support.command_line import answer, refusal
+from support.full_disk import files_of_at_most, needs_limits
 from support.virtual_microphone import ROOT, VirtualMicrophone, missing
 
 SLOW = 60.0
@@ -215,6 +220,31 @@ def test_words_become_a_corpus_and_it_continues_where_it_stopped(
     assert "2 of 2" in answer(capsys, "record", *rest)  # and it ends: nothing is left to record
 
 
+class Prompt:
+    """A recorder that returns a good take at once."""
+
+    source = SimpleNamespace(hint="")
+
+    def next_word(self) -> Take:
+        return Take(np.zeros(SAMPLE_RATE, np.float32), 0.5, -20.0, "")
+
+
+@needs_limits
+def test_a_full_disk_ends_it_and_earlier_takes_are_intact(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "KEY_SECONDS", 0)
+    first = take_path(tmp_path, "yes", "Jana", 0)
+    write_take(first, np.ones(SAMPLE_RATE, np.float32))
+    content, takes = first.read_bytes(), missing_takes(tmp_path, ["yes", "no"], "Jana", 1)
+    with pytest.raises(OutputError, match="cannot be written: file too large; "), files_of_at_most(10_000):
+        record.Session(Prompt(), io.StringIO("\n\n"), tmp_path, "Jana", takes).run()  # type: ignore[arg-type]
+    assert capsys.readouterr().out.endswith('say "no" … not written\n')
+    assert list(tmp_path.rglob("*.wav")) == [first]
+    assert first.read_bytes() == content
+    assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
+
+
 @pytest.mark.skipif(bool(missing()), reason=f"{', '.join(missing())} is missing")
 def test_a_microphone_is_asked_again_and_played_back(tmp_path: Path) -> None:
     loud = tmp_path / "loud.wav"
@@ -247,6 +277,14 @@ def test_a_microphone_is_asked_again_and_played_back(tmp_path: Path) -> None:
         text, status = end(terminal)
     assert "1 of 20 recordings are in" in text
     assert status == 0
+
+
+def test_without_keys_it_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)  # as after <&-
+    flags = ["--words", "yes", "--speaker", "x", "--input", recording(tmp_path / "words.wav", 1)]
+    assert "standard input is closed" in refusal(capsys, "record", "--out", tmp_path / "own", *flags)
 
 
 def test_what_is_impossible_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,11 +15,14 @@ from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.errors import ConfigError, CorpusError, RecordingError
+from speech_lstm.files import OutputError
 from speech_lstm.streams.scenes import Plan, SyntheticStream
 from speech_lstm.streams.truth import Event, TruthError, read_truth
 from speech_lstm.streams.voices import QUIETEST, utterance_of, word_bounds
 from speech_lstm.streams.writing import MOST_SECONDS, truth_path, write_stream
+from support.command_line import refusal
 from support.corpus_files import speakers, write_clips
+from support.full_disk import files_of_at_most, needs_limits, small_disk
 
 PLAN = Plan("testing", COMMANDS_8, 150.0, seed=7, snr_low_db=15, snr_high_db=25)
 
@@ -141,6 +144,29 @@ def test_damaged_and_silent_recordings_are_skipped(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"no sound")
     with pytest.raises(CorpusError, match="no recording of 'yes' is usable"):
         list(SyntheticStream(scan(tmp_path), Plan("testing", ("yes",), 100.0)))
+
+
+@needs_limits
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_on_a_full_disk_neither_file_is_touched(size: int, demo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "s.wav"
+    out.write_text("old recording")
+    truth_path(out).write_text("old truth")
+    corpus = scan(demo)
+    refused = pytest.raises(OutputError, match=r"s\.wav: cannot be written: file too large; ")
+    with refused as caught, files_of_at_most(size):
+        write_stream(corpus, replace(PLAN, seconds=20), out, progress=False)
+    assert "\n" not in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s.csv", "s.wav"]
+    assert (out.read_text(), truth_path(out).read_text()) == ("old recording", "old truth")
+
+
+def test_a_stream_on_a_full_disk_is_one_line(demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with small_disk(tmp_path / "disk", 262_144) as disk:
+        flags = ["--minutes", 1, "--words", "yes,no"]
+        message = refusal(capsys, "make-stream", "--data", demo, "--out", disk / "s.wav", *flags)
+        assert not list(disk.iterdir())
+    assert "s.wav: cannot be written: no space left on device; free some disk space" in message
 
 
 def test_what_can_not_be_made(demo: Path, tmp_path: Path) -> None:

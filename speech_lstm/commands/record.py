@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from speech_lstm.commands.flags import add_input_flags, names, whole
 from speech_lstm.errors import MicrophoneError, RecordingError
+from speech_lstm.files import OutputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def keyboard(recording: str | None) -> TextIO:
     """The stream of the user's keys: standard input, or the terminal if standard input is the sound."""
+    if recording != "-" and sys.stdin is None:
+        raise RecordingError("standard input is closed: no keys can be read; leave it open")
     source: str | int = "/dev/tty" if recording == "-" else sys.stdin.fileno()
     try:
         return open(source, closefd=isinstance(source, str))
@@ -107,7 +110,11 @@ class Session:
             print(f"{fault}; again")
             return False
         assert take is not None
-        write_take(take_path(self.out, word, self.speaker, number), take.clip)
+        try:
+            write_take(take_path(self.out, word, self.speaker, number), take.clip)
+        except OutputError:
+            print("not written")
+            raise
         self.last = take.clip
         print(f"{take.seconds:.2f} s, {take.level:.0f} dBFS")
         return True

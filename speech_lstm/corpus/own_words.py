@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from speech_lstm.config import SAMPLE_RATE
+from speech_lstm.audio.wav_file import write_wav
 from speech_lstm.errors import CorpusError
 from speech_lstm.files import atomic_path
 
@@ -41,4 +40,4 @@ def missing_takes(root: Path, words: Sequence[str], speaker: str, each: int) -> 
 def write_take(path: Path, clip: np.ndarray) -> None:
     """Write float32 samples at 16 kHz as a 16-bit WAV file, atomically; raises OutputError."""
     with atomic_path(path) as temporary:
-        soundfile.write(temporary, clip, SAMPLE_RATE, subtype="PCM_16")
+        write_wav(temporary, clip)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from speech_lstm.audio.wav_file import wav_writer
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.corpus.speech_commands import Corpus
 from speech_lstm.errors import ConfigError
@@ -25,7 +26,6 @@ def write_stream(corpus: Corpus, plan: Plan, out: Path, progress: bool = True) -
     Returns the truth, and notes for people on what was skipped. Raises ConfigError for a name that does not end in
     .wav and for a stream too long for a WAV file; CorpusError, RecordingError, OutputError.
     """
-    import soundfile
     from tqdm import tqdm
 
     if out.suffix.lower() != ".wav":
@@ -35,11 +35,13 @@ def write_stream(corpus: Corpus, plan: Plan, out: Path, progress: bool = True) -
     stream, events = SyntheticStream(corpus, plan), list[Event]()
     bar = tqdm(total=round(plan.seconds), desc="making", unit="s", disable=not progress, delay=2)
     with atomic_path(truth_path(out)) as truth, atomic_path(out) as recording:
-        with bar, soundfile.SoundFile(recording, "w", SAMPLE_RATE, 1, "PCM_16", format="WAV") as file:
+        samples = 0
+        with bar, wav_writer(recording) as write:
             for scene in stream:
-                file.write(scene.samples)
+                write(scene.samples)
                 events += scene.events
-                bar.update(file.tell() // SAMPLE_RATE - bar.n)
+                samples += len(scene.samples)
+                bar.update(samples // SAMPLE_RATE - bar.n)
         with truth.open("w", encoding="utf-8", errors="backslashreplace", newline="") as table:
             write_truth(table, events)
     return events, stream.notes
