@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from speech_lstm.errors import ActionError
-from speech_lstm.live.programs import EVERY_SECONDS, Program
+from speech_lstm.live.programs import EVERY_SECONDS, MOST_LINES, WINDOW_SECONDS, Excerpt, Program
 from support.listening import SLOW, command, wait_for
 from support.programs import alive, script
 
@@ -78,7 +80,7 @@ def test_it_is_not_started_more_often_than_it_may(tmp_path: Path) -> None:
 def test_a_flood_and_odd_letters_of_a_program() -> None:
     with Program("go", "sh -c 'printf \"\\033[2Jred\\tno end\"; exec sleep 0'") as program:
         program(command("go"))
-        assert notes_at_the_end(program) == ["go: [2Jred no end"]
+        assert notes_at_the_end(program) == [r"go: '\x1b[2Jred no end'"]
     with Program("go", "yes") as program:
         program(command("go"))
         wait_for(lambda: has_printed(program))
@@ -87,6 +89,29 @@ def test_a_flood_and_odd_letters_of_a_program() -> None:
         program(command("go"))
         assert notes_at_the_end(program) == []  # nothing that can be shown
         assert len(program.output) <= 1 << 16
+
+
+def test_of_a_flood_an_excerpt_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("speech_lstm.live.programs.WINDOW_SECONDS", SLOW)
+    with Program("go", "seq 100000; echo; echo oh >&2; exit 3", shell=True) as program:
+        program(command("go"))
+        notes = notes_at_the_end(program)
+    assert notes[:MOST_LINES] == [f"go: {number}" for number in range(1, MOST_LINES + 1)]
+    assert re.fullmatch(r"go: \d+ more lines, the last: oh", notes[MOST_LINES])
+    assert notes[MOST_LINES + 1 :] == ["go: the command failed with exit status 3"]
+
+
+def test_a_flood_without_end_is_told_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(np.arange(0, 1000, 0.25))
+    monkeypatch.setattr("speech_lstm.live.programs.time.monotonic", lambda: next(clock))
+    excerpt, seconds = Excerpt(), 0.0
+    lines: list[str] = []
+    while seconds < 10 * WINDOW_SECONDS:
+        excerpt.add(b"x\n" * 30_000)
+        lines += excerpt.lines(ended=False)
+        seconds = next(clock)
+    assert 5 * MOST_LINES < len(lines) <= 10 * (MOST_LINES + 1)
+    assert any(line.endswith("more lines, the last: x") for line in lines)
 
 
 def test_one_that_is_killed_or_can_not_be_started_is_one_line(tmp_path: Path) -> None:
@@ -140,6 +165,7 @@ def test_what_it_leaves_in_the_background_keeps_it_running_and_is_ended() -> Non
         ("echo 'hi", "(No closing quotation)"),
         ("/", "--on yes: the program '/' is not executable; "),
         ("./README", "--on yes: the program './README' is not executable; "),
+        ("\x1b[2J", r"--on yes: the program '\x1b[2J' does not exist; "),
     ],
 )
 def test_what_is_not_a_program_is_refused_at_the_start(

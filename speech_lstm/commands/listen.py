@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from speech_lstm.commands.flags import add_input_flags, add_recognition_flags, load_plugins, seconds
-from speech_lstm.errors import ActionError
+from speech_lstm.errors import ActionError, printable
 
 if TYPE_CHECKING:
     from speech_lstm.audio.inputs import Input
@@ -93,7 +93,9 @@ def check_words(words: list[str], labels: tuple[str, ...]) -> None:
     commands = commands_of(labels)
     for word in words:
         if word not in commands:
-            raise ActionError(f"--on {word}: not a command of the model; its commands are {', '.join(commands)}")
+            raise ActionError(
+                f"--on {printable(word)}: not a command of the model; its commands are {', '.join(commands)}"
+            )
 
 
 def display_of(arguments: argparse.Namespace, source: Input, detector: DetectorLike, model: Recognizer) -> Display:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shlex
 import shutil
@@ -12,14 +13,18 @@ import time
 from types import TracebackType
 from typing import Self
 
-from speech_lstm.errors import ActionError
+from speech_lstm.errors import ActionError, printable
 from speech_lstm.files import reason
 from speech_lstm.live.command_log import Command
 from speech_lstm.recognition.prediction import Prediction
+from speech_lstm.report.tables import quantity
 
 EVERY_SECONDS = 1.0  # between the starts of one program
 LONGEST_LINE = 1000  # bytes; a program's line is cut there
+MOST_LINES = 10  # of a program that are shown in WINDOW_SECONDS
+WINDOW_SECONDS = 1.0
 END_SECONDS = 1.0  # from SIGTERM to SIGKILL
+BLANK = b"\0\t\n\v\f\r "  # bytes that are dropped at the ends of a line
 POLL_SECONDS = 0.02  # from look to look whether it has ended
 
 
@@ -28,18 +33,19 @@ class Program:
 
     The program runs in parallel with the listening, with SPEECH_LSTM_WORD, SPEECH_LSTM_PROBABILITY and
     SPEECH_LSTM_START (seconds) in its environment and nothing on its standard input; each line it prints becomes a
-    note. While it runs, and for `every` seconds of the stream after its last start, it is not started again. It
-    counts as running until it and every other process that holds its output have ended; leaving the with block ends
-    them. Raises ActionError where there is no such program.
+    note, or of a flood an excerpt. While it runs, and for `every` seconds of the stream after its last start, it is
+    not started again. It counts as running until it and every other process that holds its output have ended; leaving
+    the with block ends them. Raises ActionError where there is no such program.
     """
 
     def __init__(self, word: str, command: str, shell: bool = False, every: float = EVERY_SECONDS) -> None:
         self.word, self.every = word, every
         self.arguments = ["/bin/sh", "-c", command] if shell else split_command(word, command)
-        self.name = "the command" if shell else os.path.basename(self.arguments[0])  # noqa: PTH119
+        self.name = "the command" if shell else printable(os.path.basename(self.arguments[0]))  # noqa: PTH119
         self.process: subprocess.Popen[bytes] | None = None
         self.last_start = -float("inf")  # seconds of the stream
         self.output = b""  # the line that has no end yet
+        self.excerpt = Excerpt()
         self.pending: list[str] = []  # notes
 
     def __enter__(self) -> Self:
@@ -98,9 +104,12 @@ class Program:
 
     def collect(self) -> None:
         """Take in what the program printed and whether it ended, without waiting."""
-        if self.process is None or not self.read(self.process.stdout.fileno()):  # type: ignore[union-attr]
+        if self.process is None:
             return
-        status = self.process.poll()
+        ended = self.read(self.process.stdout.fileno())  # type: ignore[union-attr]
+        status = self.process.poll() if ended else None
+        for line in self.excerpt.lines(status is not None):
+            self.add_note(line)
         if status is None:
             return
         self.process.stdout.close()  # type: ignore[union-attr]
@@ -116,12 +125,10 @@ class Program:
             part = os.read(output, 1 << 16)
         except BlockingIOError:
             return False
-        *lines, self.output = (self.output + part).split(b"\n")
-        if len(self.output) > LONGEST_LINE or (not part and self.output):
-            lines, self.output = [*lines, self.output], b""
-        for line in lines:
-            if text := printable_text(line[:LONGEST_LINE]):
-                self.add_note(text)
+        lines, _, self.output = (self.output + part).rpartition(b"\n")
+        if len(self.output) > LONGEST_LINE or not part:
+            lines, self.output = lines + b"\n" + self.output, b""
+        self.excerpt.add(lines)
         return not part
 
     def add_note(self, text: str) -> None:
@@ -149,6 +156,7 @@ class Program:
 
 def split_command(word: str, command: str) -> list[str]:
     """The program and its arguments, split as a shell splits them; raises ActionError."""
+    word = printable(word)
     try:
         arguments = shlex.split(command)
     except ValueError as error:
@@ -164,7 +172,44 @@ def split_command(word: str, command: str) -> list[str]:
     return arguments
 
 
-def printable_text(line: bytes) -> str:
-    """A program's line without the control characters that would move a terminal's cursor."""
-    text = line.decode(errors="replace").expandtabs()
-    return "".join(letter for letter in text if letter.isprintable()).strip()
+class Excerpt:
+    """The first MOST_LINES that a program prints in WINDOW_SECONDS, then how many more there were, and the last one.
+
+    What is not shown is counted, not split and decoded: a program that prints without end costs next to nothing.
+    """
+
+    def __init__(self) -> None:
+        self.window = -math.inf  # when it began, of the monotonic clock
+        self.shown = self.skipped = 0  # lines in the window
+        self.last = b""  # of the skipped ones
+        self.waiting: list[str] = []
+
+    def add(self, lines: bytes) -> None:
+        """Take in lines, separated by line breaks."""
+        self.turn()
+        while (lines := lines.strip(BLANK)) and self.shown < MOST_LINES:
+            line, _, lines = lines.partition(b"\n")
+            self.waiting.append(text_of(line))
+            self.shown += 1
+        if lines:
+            self.skipped += lines.count(b"\n") + 1
+            self.last = lines.rpartition(b"\n")[2]
+
+    def lines(self, ended: bool) -> list[str]:
+        """The lines to show since the last call; `ended` if there will be no more."""
+        self.turn(ended)
+        lines, self.waiting = self.waiting, []
+        return lines
+
+    def turn(self, ended: bool = False) -> None:
+        """Begin the next window if this one is over."""
+        if not ended and time.monotonic() - self.window < WINDOW_SECONDS:
+            return
+        if self.skipped:
+            self.waiting.append(f"{quantity(self.skipped, 'more line')}, the last: {text_of(self.last)}")
+        self.window, self.shown, self.skipped = time.monotonic(), 0, 0
+
+
+def text_of(line: bytes) -> str:
+    """A program's line for people, cut at LONGEST_LINE."""
+    return printable(line[:LONGEST_LINE].strip(BLANK).decode(errors="replace").expandtabs())
