@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -144,3 +147,64 @@ def test_a_broker_that_hangs_does_not_hold_us_up(broker: Broker) -> None:
         assert reader.messages.empty()
         broker.process.send_signal(signal.SIGCONT)
         assert [reader.messages.get(timeout=SLOW)[1]["start"] for _ in range(100)] == list(range(100))
+
+
+class DeafBroker:
+    """Accepts every connection and its CONNECT, and then reads nothing."""
+
+    def __enter__(self) -> Self:
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.connections: list[socket.socket] = []
+        threading.Thread(target=self.run, daemon=True).start()
+        return self
+
+    def __exit__(self, *rest: object) -> None:
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+        for connection in self.connections:
+            connection.close()
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError):  # it is closed
+            while True:
+                connection, _ = self.server.accept()
+                self.connections.append(connection)
+                connection.recv(1000)
+                connection.sendall(b"\x20\x02\x00\x00")  # CONNACK: accepted
+
+    def address(self) -> str:
+        return f"mqtt://127.0.0.1:{self.server.getsockname()[1]}/home"
+
+
+def test_what_a_broker_that_reads_nothing_gets_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("speech_lstm.live.mqtt.CONFIRM_SECONDS", 0.2)
+    with DeafBroker() as broker, Publisher(broker.address()) as publisher:
+        for start in range(43):
+            publisher(command("yes", float(start)))
+        assert publisher.busy
+        assert next_notes(publisher) == ["MQTT: 43 commands may not have arrived: the broker did not confirm them"]
+        assert not publisher.busy
+        assert next_notes(publisher) == ["MQTT: lost the connection to the broker; reconnecting"]
+        publisher(command("no"))
+        assert publisher.notes() == ["MQTT: no was not published: not connected to the broker"]
+        assert next_notes(publisher) == ["MQTT: connected again"]
+        publisher(command("stop"))
+        assert next_notes(publisher) == ["MQTT: 1 command may not have arrived: the broker did not confirm it"]
+    assert len(broker.connections) == 2
+
+
+def test_only_so_many_messages_wait_for_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("speech_lstm.live.mqtt.MOST_WAITING", 10)
+    with DeafBroker() as broker, Publisher(broker.address()) as publisher:
+        for start in range(12):
+            publisher(command("yes", float(start)))
+        assert len(publisher.sent) == 10
+        notes = publisher.notes()
+    assert len(notes) == 2
+    assert all(note.startswith("MQTT: yes was not published: ") and "queue" in note for note in notes)
+
+
+def test_an_address_with_odd_letters_is_quoted(tmp_path: Path) -> None:
+    with pytest.raises(ActionError) as caught:
+        Publisher(f"mqtt://127.0.0.1:{Broker(tmp_path).port}/%1b[2Jhome%0a").__enter__()
+    assert str(caught.value).isprintable()
