@@ -1,4 +1,4 @@
-"""A cell of one's own: the minimal gated unit of Zhou, Wu, Zhang & Zhou 2016. own_cell.md goes through it.
+"""A custom cell: the minimal gated unit of Zhou, Wu, Zhang & Zhou 2016. own_cell.md explains it.
 
 speech-lstm train --plugin docs/own_cell.py --cell mgu --data data/demo --config scripts/demo.toml --out runs/mgu
 """
@@ -12,7 +12,7 @@ from speech_lstm.recurrent.cell import Cell, Frame, Matrix, State, Vector, Weigh
 
 @register
 class MinimalGatedUnit(Cell):
-    """A GRU whose one gate says how much is forgotten and how much of that the candidate still sees."""
+    """A GRU whose one gate decides what is forgotten and what the candidate reads of the old state."""
 
     name = "mgu"
     title = "minimal gated unit"

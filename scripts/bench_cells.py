@@ -1,11 +1,11 @@
-"""How fast each cell trains and answers, as ratios to torch.nn.LSTM, to a naive loop and to torchrecurrent.
+"""The speed of each cell in training and recognition, relative to torch.nn.LSTM, a naive loop and torchrecurrent.
 
     python scripts/bench_cells.py [--cells lstm,peephole] [--rounds 7] [--threads 1] [--batch 64] [--frames 98]
 
-Everything takes turns, so that whatever else the machine does hits all alike; the fastest of the rounds counts.
-The time is that of this thread on the processor with one thread, otherwise that of the clock. The last column
-needs the package torchrecurrent (`pip install torchrecurrent`) and is left empty without it. On a GPU, `--device
-cuda`, this project's cells replay their passes, as training does; "launched" is the same without that.
+All run in turn, so that other work on the machine affects them alike; the fastest of the rounds counts. With one
+thread the time is the thread's CPU time, otherwise that of the clock. The last column needs the package
+torchrecurrent (`pip install torchrecurrent`) and is empty without it. On a GPU, `--device cuda`, this project's cells
+replay their passes, as training does; "launched" is the same without replaying.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from speech_lstm.training import replay
 from speech_lstm.training.hardware import choose_device, keep_freed_memory
 
 Run = Callable[[], Tensor]
-LSTM_PEER = "OriginalLSTM"  # has no forget gate: a quarter less to do than ours; there is none with one
+LSTM_PEER = "OriginalLSTM"  # without a forget gate: a quarter less work than ours; the package has none with one
 PEERS = {"lstm": LSTM_PEER, "lstm-by-hand": LSTM_PEER, "peephole": "PeepholeLSTM"}
 PEERS |= {"mut1": "MUT1", "mut2": "MUT2", "mut3": "MUT3"}
 
@@ -128,7 +128,7 @@ def against_naive(names: list[str], x: Tensor, hidden: int, rounds: int, clock: 
 
 
 class Hidden(torch.nn.Module):
-    """A module without the state that it gives beside the hidden states."""
+    """A module that returns only its hidden states, without the last state."""
 
     def __init__(self, module: torch.nn.Module) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ def as_trained(network: Hidden, x: Tensor) -> Hidden:
     if x.device.type == "cuda":
         network = copy.deepcopy(network)
         if not replay.record(network, x, x.dtype):
-            print(f"{network.module.config.cell} is launched: its passes can't be replayed")
+            print(f"{network.module.config.cell} is launched: its passes cannot be replayed")
     return network
 
 
@@ -165,7 +165,7 @@ def naive(ours: Stack, inputs: int) -> Callable[[Tensor], Tensor]:
     for layer in ours.layers:
         assert isinstance(layer, Layer)
         size, config = layer.size // layer.directions, replace(layer.cell.config, bidirectional=False)
-        layers.append([type(layer)(type(layer.cell)(size, config, layer.cell.below), inputs) for _ in range(2)])
+        layers.append([Layer(type(layer.cell)(size, config, layer.cell.below), inputs) for _ in range(2)])
         inputs = layer.size
 
     def run(x: Tensor) -> Tensor:
@@ -220,7 +220,7 @@ def training_step(run: Callable[[Tensor], Tensor], x: Tensor) -> Run:
 
 
 def gpu_clock() -> float:
-    """Seconds, when the GPU has done what it was given."""
+    """Seconds, after the GPU has finished its work."""
     torch.cuda.synchronize()
     return time.perf_counter()
 

@@ -140,8 +140,8 @@ class Layer(torch.nn.Module):
     def torch_weights(self) -> list[Tensor]:
         """The weights in the order of torch.nn's fused kernels, with 0 for their second bias."""
         assert self.bias is not None
-        recurrent, none = self.get_parameter("recurrent"), self.bias.new_zeros(self.bias.shape[1])
-        each = [(self.input[i], recurrent[i], self.bias[i], none) for i in range(self.directions)]
+        recurrent, zero = self.get_parameter("recurrent"), self.bias.new_zeros(self.bias.shape[1])
+        each = [(self.input[i], recurrent[i], self.bias[i], zero) for i in range(self.directions)]
         return [weight for direction in each for weight in direction]
 
     def directed(self, sequences: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -61,13 +61,13 @@ class Stack(torch.nn.Module):
         `lengths` int64 [batch] are the numbers of frames without padding, `carry` is what the call for the chunk
         before returned (for the backward direction: for the chunk after), and `taps` are one for each layer.
         """
-        track = self.begin(features)
-        states: list[State] = []
-        for i in range(self.depth):
-            before, index = (carry.states[i], carry.frames) if carry else (None, 0)
-            track, state = self.climb(i, track, before, lengths, index, taps[i] if taps else None)
-            states.append(state)
-        return track.hidden.transpose(0, 1), Carry(tuple(states), (carry.frames if carry else 0) + features.shape[1])
+        nothing = (None,) * self.depth
+        before, index = (carry.states, carry.frames) if carry else (nothing, 0)
+        track, after = self.begin(features), []
+        for i, (state, tap) in enumerate(zip(before, taps or nothing, strict=True)):
+            track, last = self.climb(i, track, state, lengths, index, tap)
+            after.append(last)
+        return track.hidden.transpose(0, 1), Carry(tuple(after), index + features.shape[1])
 
     def begin(self, features: Tensor) -> Track:
         """The track below the first layer, of features [batch, frames, inputs]."""

@@ -111,8 +111,8 @@ class Grid(Cell):
         memory = track.memory
         if memory is None and self.below:  # the first of tied layers
             memory = start[1].new_zeros(layer.directions, *track.hidden.shape[:2], self.hidden)
-        of_time, none = (layer.input, layer.get_parameter("time"), layer.bias), layer.bias.new_zeros(time)
-        weights = [part for d in range(layer.directions) for part in (*(w[d, :time] for w in of_time), none)]
+        of_time, zero = (layer.input, layer.get_parameter("time"), layer.bias), layer.bias.new_zeros(time)
+        weights = [part for d in range(layer.directions) for part in (*(w[d, :time] for w in of_time), zero)]
         hidden, *ended = fused_lstm(track.hidden, tuple(start), weights, layer.directions == 2)
         outs: list[tuple[Tensor, Tensor]] = []
         for d, read in enumerate(hidden.split(self.hidden, -1)):
