@@ -75,6 +75,12 @@ def printable(text: str) -> str:
     return text if text.isprintable() else repr(text)
 
 
+def foreign(error: BaseException, most: int = 200) -> str:
+    """The message of other code, or of a file's content, in one printable line of at most `most` characters."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return printable(text if len(text) <= most else text[: most - 1] + "…")
+
+
 def require(package: str) -> None:
     """Raise MissingPackageError unless the package is installed. It is not imported."""
     if find_spec(package) is None:

@@ -34,7 +34,7 @@ from speech_lstm.export.parity import (
     compare_stream,
 )
 from speech_lstm.model.checkpoint import Model
-from speech_lstm.model.onnx_file import open_session
+from speech_lstm.model.onnx_file import STREAM_KIND, open_model, open_session
 from speech_lstm.recurrent import cell as cells
 from speech_lstm.recurrent.plugins import load_plugin
 from support import naive_cells
@@ -65,7 +65,7 @@ def no_recordings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def parity(model: Model, int8: bool = False) -> Parity:
-    return compare_recordings(model, answer_with(open_session(PATH, recording_model(model, int8))))
+    return compare_recordings(model, answer_with(open_model(PATH, recording_model(model, int8))[0]))
 
 
 def operators(content: bytes) -> set[str]:
@@ -90,7 +90,7 @@ def test_every_cell_gives_the_same_logits(name: str) -> None:
 def test_every_cell_goes_frame_by_frame(name: str) -> None:
     model = model_of(name, bidirectional=False)
     parity(model).check()
-    compare_stream(model, stream_with(open_session(PATH, stream_model(model)))).check()
+    compare_stream(model, stream_with(open_model(PATH, stream_model(model), STREAM_KIND)[0])).check()
 
 
 @pytest.mark.parametrize("name", naive_cells.CELLS)
@@ -102,7 +102,7 @@ def test_int8_is_near_and_small(name: str) -> None:
     assert len(small) < len(large) - 2 * matrices  # three bytes less for each, but for their scales
     want, exact, rounded = (
         answer(NOISE)
-        for answer in (answer_of(model), *(answer_with(open_session(PATH, file)) for file in (large, small)))
+        for answer in (answer_of(model), *(answer_with(open_model(PATH, file)[0]) for file in (large, small)))
     )
     spread = np.abs(want - want.mean(0)).max() + np.abs(want).max()
     assert np.abs(exact - want).max() < 1e-3 * spread
@@ -187,7 +187,7 @@ def test_cells_of_others(line: str, plugin: Any) -> None:
     name = plugin(line)
     parity(model_of(name)).check()
     model = model_of(name, bidirectional=False)
-    compare_stream(model, stream_with(open_session(PATH, stream_model(model)))).check()
+    compare_stream(model, stream_with(open_model(PATH, stream_model(model), STREAM_KIND)[0])).check()
 
 
 @pytest.mark.usefixtures("forget_plugins")

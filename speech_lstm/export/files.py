@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,11 +22,7 @@ from speech_lstm.export.parity import (
 )
 from speech_lstm.files import atomic_path, byte_size
 from speech_lstm.model.checkpoint import Model
-from speech_lstm.model.onnx_file import STREAM_SUFFIX, open_session
-from speech_lstm.recognition.onnx_model import initial_state
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+from speech_lstm.model.onnx_file import STREAM_KIND, STREAM_SUFFIX, Session, open_model
 
 
 def export(model: Model, out: Path, int8: bool = False, streaming: bool = False, data: Path | None = None) -> str:
@@ -52,7 +48,7 @@ def export(model: Model, out: Path, int8: bool = False, streaming: bool = False,
 
 def report(model: Model, path: Path, content: bytes, int8: bool, data: Path | None) -> list[str]:
     """The file for whole recordings compared with torch; raises ParityError."""
-    answer = answer_with(open_session(path, content))
+    answer = answer_with(open_model(path, content)[0])
     parity = compare_recordings(model, answer)
     if not int8:
         parity.check()
@@ -69,7 +65,7 @@ def report(model: Model, path: Path, content: bytes, int8: bool, data: Path | No
 
 def stream_report(model: Model, path: Path, content: bytes, int8: bool) -> list[str]:
     """The frame-by-frame file compared with torch; raises ParityError."""
-    session = open_session(path, content)
+    session, _ = open_model(path, content, STREAM_KIND)
     parity = compare_stream(model, stream_with(session))
     if not int8:
         parity.check()
@@ -80,7 +76,7 @@ def stream_report(model: Model, path: Path, content: bytes, int8: bool) -> list[
     return [*lines, f"  one more frame on one thread: {time:.2f} ms"]
 
 
-def answer_with(session: InferenceSession) -> Answer:
+def answer_with(session: Session) -> Answer:
     """The logits that ONNX Runtime computes."""
 
     def answer(waveforms: Floats) -> Floats:
@@ -90,9 +86,9 @@ def answer_with(session: InferenceSession) -> Answer:
     return answer
 
 
-def stream_with(session: InferenceSession) -> Answer:
+def stream_with(session: Session) -> Answer:
     """The logits [1, labels] after samples [1, n] that follow those of the call before."""
-    state: dict[str, Any] = initial_state(session)
+    state: dict[str, Any] = session.initial_state()
     names = ["logits", *(f"next.{name}" for name in state)]
 
     def stream(samples: Floats) -> Floats:

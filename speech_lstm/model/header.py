@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from speech_lstm.config import DetectionConfig, FeatureConfig, NetworkConfig
-from speech_lstm.errors import ConfigError, ModelError
+from speech_lstm.errors import ConfigError, ModelError, foreign
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Header:
             return cls(labels, features, network, detection, dict(values["training"]))
         except (KeyError, TypeError, ValueError, ConfigError) as error:
             raise ModelError(
-                f"{path}: the header of the model is damaged ({error}); train or download it again"
+                f"{path}: the header of the model is damaged ({foreign(error)}); train or download it again"
             ) from None
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,7 +60,7 @@ def labels_of(names: Any) -> tuple[str, ...]:
 
 def check_version(path: Path, text: str, version: int) -> None:
     """Raise ModelError unless `text`, the format version of a file, is the one that this program reads."""
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > 9:
         raise ModelError(f"{path}: its header has no format version; it is damaged")
     if int(text) > version:
         raise ModelError(
@@ -65,3 +68,10 @@ def check_version(path: Path, text: str, version: int) -> None:
         )
     if int(text) < version:
         raise ModelError(f"{path}: format {text} is older than this program reads; train or download it again")
+
+
+def check_posteriors(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Posteriors as a model answers them; raises ModelError unless all are between 0 and 1, as NaN is not."""
+    if not (rows.min(initial=0) >= 0 and rows.max(initial=0) <= 1.001):  # rounded sums of many labels
+        raise ModelError("the model answers with numbers that are no probabilities; it or its input is damaged")
+    return rows

@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
-from speech_lstm.errors import ModelError
+from speech_lstm.errors import ModelError, foreign
 from speech_lstm.files import reason
 from speech_lstm.model.header import Header, check_version
+from speech_lstm.model.onnx_graph import Graph, read_graph, read_metadata
+from speech_lstm.model.onnx_operators import Known
+from speech_lstm.model.onnx_work import Work
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -23,6 +30,8 @@ FORMAT_VERSION = 1  # raise it when an older program cannot read a newer file
 KIND = "speech-lstm onnx model"  # waveforms of any length to probabilities
 STREAM_KIND = "speech-lstm onnx stream"  # samples and the state before them to probabilities and the state after them
 STREAM_SUFFIX = ".stream.onnx"  # instead of the .onnx of the model that it belongs to
+FACTS = ("precision", "source")  # entries that are texts, besides the header
+COUNT = "frames"  # the part of a stream's state that is an integer
 HEADER = tuple(part.name for part in fields(Header))  # each is an entry of the metadata
 
 # The last entry of the file's metadata, as protobuf writes it: field 14 of a model, 74 bytes long, of two texts, the
@@ -49,7 +58,85 @@ def intact(content: bytes) -> bool:
     return content[-SEAL_SIZE:] == seal(content[:-SEAL_SIZE])[-SEAL_SIZE:]
 
 
-def read_session(path: Path, kind: str = KIND) -> tuple[InferenceSession, Header]:
+class Session:
+    """An exported model in ONNX Runtime, which gets only inputs whose work is bounded."""
+
+    def __init__(self, path: Path, content: bytes, kind: str, header: Header, facts: dict[str, str]) -> None:
+        """Raises ModelError for a file that no exporter of this package writes."""
+        self.path, self.size, self.facts, self.labels = path, len(content), facts, header.labels
+        self.checked: set[tuple[tuple[int, ...], ...]] = set()  # shapes of the inputs
+        try:
+            self.graph = read_graph(content)
+            self.state = check_interface(self.graph, kind, len(self.labels))
+            self.check(((1, CLIP_SAMPLES), *(shape for _, shape in self.state.values())))
+        except ValueError as error:  # and WorkError, which is one
+            raise refused(path, error) from None
+        self.session = open_session(path, content)
+
+    def initial_state(self) -> dict[str, NDArray[np.generic]]:
+        """The state at the start of a stream, by the names of the inputs: zeros."""
+        return {name: np.zeros(shape, dtype) for name, (dtype, shape) in self.state.items()}
+
+    def check(self, shapes: tuple[tuple[int, ...], ...]) -> None:
+        """Raise ValueError if inputs of these shapes take too much, or give answers of another shape."""
+        whole = [value is not None and value.dtype == np.int64 for value in self.graph.inputs.values()]
+        known = [Known(shape, None, is_whole) for shape, is_whole in zip(shapes, whole, strict=True)]
+        answers = Work(self.size).outputs(self.graph, known)[:2]
+        if any(answer.shape != (shapes[0][0], len(self.labels)) for answer in answers):
+            raise ValueError("answers of another size than its labels")
+        self.checked.add(shapes)
+
+    def allows(self, batch: int) -> bool:
+        """Whether as many whole windows at a time are within the limits of work."""
+        try:
+            self.check(((batch, CLIP_SAMPLES),))
+        except ValueError:
+            return False
+        return True
+
+    def run(self, names: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """The outputs of these names; raises ModelError."""
+        shapes = tuple(inputs[name].shape for name in self.graph.inputs)
+        try:
+            if shapes not in self.checked:
+                self.check(shapes)
+            outputs: list[NDArray[Any]] = self.session.run(names, inputs)
+        except Exception as error:  # the classes of ONNX Runtime's come from C++ and have no common base
+            raise refused(self.path, error) from None
+        return outputs
+
+
+def refused(path: Path, error: Exception) -> ModelError:
+    return ModelError(f"{path}: cannot be run ({foreign(error)}); make another with `speech-lstm export`")
+
+
+def check_interface(graph: Graph, kind: str, labels: int) -> dict[str, tuple[type[np.generic], tuple[int, ...]]]:
+    """The types and shapes of a stream's first state, by name; raises ValueError for inputs or outputs that no export
+    has."""
+    sound, *state = graph.inputs
+    answers = ["probabilities", "logits"]
+    if [sound, bool(state)] != (["samples", True] if kind == STREAM_KIND else ["waveforms", False]):
+        raise ValueError("other inputs than an export has")
+    if list(graph.outputs) != [*answers, *(f"next.{name}" for name in state)]:
+        raise ValueError("other outputs than an export has")
+    expected = {sound: ("batch", "samples")} | dict.fromkeys(answers, ("batch", labels))
+    shapes: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {}
+    for name, value in (graph.inputs | graph.outputs).items():
+        counts = name.removeprefix("next.") == COUNT
+        if value is None or value.dtype != (np.int64 if counts else np.float32):
+            raise ValueError(f"{name[:40]!r} of a type that no export has")
+        if value.shape != expected.get(name, value.shape) or (counts and value.shape):
+            raise ValueError(f"{name[:40]!r} of a shape that no export has")
+        if name in state:
+            # Of the free sizes, all but the batch count past samples or frames: none.
+            sizes = [int(size == "batch") if isinstance(size, str) else size for size in value.shape]
+            if min(sizes, default=0) < 0:
+                raise ValueError(f"{name[:40]!r} of a negative size")
+            shapes[name] = value.dtype, tuple(sizes)
+    return shapes
+
+
+def read_session(path: Path, kind: str = KIND) -> tuple[Session, Header]:
     """Open the ONNX file of a model of this kind; raises ModelError for any other."""
     try:
         content = path.read_bytes()
@@ -57,23 +144,31 @@ def read_session(path: Path, kind: str = KIND) -> tuple[InferenceSession, Header
         raise ModelError(f"{path}: no such file") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({reason(error)})") from None
+    return open_model(path, content, kind)
+
+
+def open_model(path: Path, content: bytes, kind: str = KIND) -> tuple[Session, Header]:
+    """Open the content of the ONNX file of a model of this kind; raises ModelError for any other."""
     sound = intact(content)
     if content[-SEAL_SIZE:].startswith(SEAL) and not sound:
         raise damaged(path)
-    session = open_session(path, content)
     try:
-        entries = session.get_modelmeta().custom_metadata_map
-    except UnicodeDecodeError:
-        raise damaged(path) from None
+        entries = read_metadata(content)
+    except ValueError as error:
+        raise ModelError(f"{path}: not an ONNX file, or damaged ({foreign(error)})") from None
     check_kind(path, entries.get("kind", ""), kind)
     check_version(path, entries.get("version", ""), FORMAT_VERSION)
     if not sound:
         raise damaged(path)
     try:
         values: dict[str, Any] = {name: json.loads(entries[name]) for name in HEADER}
+        facts = {name: json.loads(entries.get(name, '""')) for name in FACTS}  # older files have not all
+        if not all(isinstance(fact, str) for fact in facts.values()):
+            raise ValueError("precision or source is no text")
     except (KeyError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: the header of the model is damaged ({error}); export it again") from None
-    return session, Header.from_dict(path, values)
+        raise ModelError(f"{path}: the header of the model is damaged ({foreign(error)}); export it again") from None
+    header = Header.from_dict(path, values)
+    return Session(path, content, kind, header, facts), header
 
 
 def damaged(path: Path) -> ModelError:
@@ -105,5 +200,4 @@ def open_session(path: Path, content: bytes, threads: int = 1) -> InferenceSessi
         # The fallback would load the file a second time, and print a message.
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # its classes come from C++ and have no common base
-        message = " ".join(str(error).split())[:200]
-        raise ModelError(f"{path}: not an ONNX file that can be loaded, or damaged ({message})") from None
+        raise ModelError(f"{path}: not an ONNX file that can be loaded, or damaged ({foreign(error)})") from None

@@ -12,6 +12,7 @@ from torch import Tensor
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.model.checkpoint import Model
+from speech_lstm.model.header import check_posteriors
 from speech_lstm.recurrent.stack import Carry
 
 BATCH = 64  # windows at a time, to limit the memory of a long block
@@ -82,7 +83,7 @@ class FrameScorer:
                 rows.append(logits.softmax(1).cpu().numpy())
         self.row += len(selected)
         self.frames.forget(self.row * self.step)
-        return np.concatenate(rows)
+        return check_posteriors(np.concatenate(rows))
 
     def logits(self, first: int, last: int) -> Tensor:
         """The logits [windows, labels] of the windows first … last−1."""

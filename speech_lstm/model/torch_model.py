@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.model.checkpoint import Model
+from speech_lstm.model.header import check_posteriors
 from speech_lstm.model.scorers import BATCH, CarriedScorer, WindowScorer
 
 
@@ -22,7 +23,7 @@ class TorchModel:
 
     def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Posteriors of windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
-        return torch.from_numpy(self.logits(windows)).softmax(1).numpy()
+        return check_posteriors(torch.from_numpy(self.logits(windows)).softmax(1).numpy())
 
     @torch.inference_mode()
     def logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:

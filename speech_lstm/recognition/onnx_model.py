@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.errors import ModelError
+from speech_lstm.model.header import check_posteriors
 from speech_lstm.model.onnx_file import KIND, STREAM_KIND, STREAM_SUFFIX, read_session
 from speech_lstm.recognition.posteriors import Scorer, WaveformScorer
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 State = dict[str, NDArray[np.generic]]  # of a stream, by the names of the inputs
 
@@ -32,20 +29,16 @@ class OnnxModel:
         self.path = path
         self.session, self.header = read_session(path, KIND)
         self.labels, self.detection, self.features = self.header.labels, self.header.detection, self.header.features
-        self.batch = 1 if self.fact("precision") == "int8" else BATCH
+        self.source = self.session.facts["source"]  # the digest of the exported model, see `model.checkpoint.Model`
 
-    @property
-    def source(self) -> str:
-        """The digest of the exported model, see `speech_lstm.model.checkpoint.Model`."""
-        return self.fact("source")
-
-    def fact(self, name: str) -> str:
-        """A text of the file's metadata outside its header; empty if an older file does not have it."""
-        return str(json.loads(self.session.get_modelmeta().custom_metadata_map.get(name, '""')))
+    @cached_property
+    def batch(self) -> int:
+        """Windows at a time; one of a network so large that more would exceed the limits of work."""
+        return BATCH if self.session.facts["precision"] != "int8" and self.session.allows(BATCH) else 1
 
     def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The probability of every label in windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
-        return self.run(windows, "probabilities")
+        return check_posteriors(self.run(windows, "probabilities"))
 
     def logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The posteriors before the soft-max: windows float32 [n, CLIP_SAMPLES] → float32 [n, labels]."""
@@ -54,8 +47,9 @@ class OnnxModel:
     def run(self, windows: NDArray[np.float32], output: str) -> NDArray[np.float32]:
         """One of the file's outputs for windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
         rows: list[NDArray[np.float32]] = []
-        for start in range(0, len(windows), self.batch):
-            part = windows[start : start + self.batch]
+        size = self.batch if len(windows) > 1 else 1
+        for start in range(0, len(windows), size):
+            part = windows[start : start + size]
             batch = np.ascontiguousarray(part, np.float32)  # windows may overlap in memory
             rows += self.session.run([output], {"waveforms": batch})
         if len(rows) == 1:
@@ -87,7 +81,7 @@ class OnnxStream:
         """Raises ModelError as `OnnxModel` does."""
         self.session, self.header = read_session(path, STREAM_KIND)
         self.labels, self.detection, self.hop = self.header.labels, self.header.detection, hop
-        self.outputs = ["probabilities", *(f"next.{name}" for name in initial_state(self.session))]
+        self.outputs = ["probabilities", *(f"next.{name}" for name in self.session.state)]
         self.reset()
 
     def reset(self) -> None:
@@ -110,18 +104,7 @@ class OnnxStream:
 
     def step(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """The posteriors [1, labels] at the end of samples [n]: a whole window, or a hop that follows the state."""
-        state = self.state or initial_state(self.session)
+        state = self.state or self.session.initial_state()
         posteriors, *after = self.session.run(self.outputs, {"samples": np.ascontiguousarray(samples)[None], **state})
         self.state = dict(zip(state, after, strict=True))
-        return posteriors
-
-
-def initial_state(session: InferenceSession) -> State:
-    """The state at the start of a stream, for the inputs of a frame-by-frame session by their names."""
-    kinds: dict[str, type[np.generic]] = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
-    state: State = {}
-    for item in session.get_inputs()[1:]:
-        # Of the free sizes, all but the batch count past samples or frames: none.
-        shape = [size if isinstance(size, int) else int(size == "batch") for size in item.shape]
-        state[item.name] = np.zeros(shape, kinds[item.type])
-    return state
+        return check_posteriors(posteriors)
