@@ -113,9 +113,9 @@ def refused(path: Path, error: Exception) -> ModelError:
 def check_interface(graph: Graph, kind: str, labels: int) -> dict[str, tuple[type[np.generic], tuple[int, ...]]]:
     """The types and shapes of a stream's first state, by name; raises ValueError for inputs or outputs that no export
     has."""
-    sound, *state = graph.inputs
-    answers = ["probabilities", "logits"]
-    if [sound, bool(state)] != (["samples", True] if kind == STREAM_KIND else ["waveforms", False]):
+    sound, answers = "samples" if kind == STREAM_KIND else "waveforms", ["probabilities", "logits"]
+    state = list(graph.inputs)[1:]
+    if list(graph.inputs) != [sound, *state] or bool(state) != (kind == STREAM_KIND):
         raise ValueError("other inputs than an export has")
     if list(graph.outputs) != [*answers, *(f"next.{name}" for name in state)]:
         raise ValueError("other outputs than an export has")
