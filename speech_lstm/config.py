@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from speech_lstm.errors import ConfigError
-from speech_lstm.files import reason
+from speech_lstm.files import InputError, read_text
 
 SAMPLE_RATE = 16_000  # Hz; of every waveform inside the program
 CLIP_SAMPLES = SAMPLE_RATE  # one second, the length of a Speech Commands recording
 SILENCE, UNKNOWN = "_silence_", "_unknown_"
+MOST_TOML = 1 << 20  # bytes of a file of settings, which has some 3 kB
 THRESHOLD = 0.7  # smoothed posterior at which a command in a stream is detected
 
 COMMANDS_8 = ("yes", "no", "up", "down", "left", "right", "stop", "go")
@@ -305,10 +306,10 @@ Parsed = TypeVar("Parsed")
 def read_toml(path: Path, parse: Callable[[dict[str, Any]], Parsed]) -> Parsed:
     """What `parse` makes of the tables of a TOML file; raises ConfigError that begins with the file's name."""
     try:
-        return parse(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({reason(error)})") from None
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, an impossible path
+        return parse(tomllib.loads(read_text(path, MOST_TOML)))
+    except InputError as error:
+        raise ConfigError(str(error)) from None
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not a TOML file ({error})") from None
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None

@@ -50,6 +50,8 @@ FILES: dict[str, Callable[[Path], Any]] = {
     "endless": lambda path: path.write_text("a = " + "[" * 100_000),
     "a folder": lambda path: path.mkdir(),
     "missing": lambda path: None,
+    "a device without end": lambda path: path.symlink_to("/dev/full"),
+    "larger than any settings": lambda path: path.write_bytes(b"\n" * (1 << 20) + b"\n"),
 }
 
 

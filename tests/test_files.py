@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_lstm.errors import SpeechLSTMError
-from speech_lstm.files import atomic_path, plain, write_json
+from speech_lstm.files import InputError, atomic_path, locked, plain, read_text, write_json
 from support.full_disk import files_of_at_most, needs_limits
 
 
@@ -174,3 +177,108 @@ def test_what_json_cannot_hold_is_the_callers_fault_and_leaves_nothing(tmp_path:
     with pytest.raises(TypeError):
         write_json(tmp_path / "out.json", {"a": object()})
     assert not list(tmp_path.iterdir())
+
+
+# --- processes that write the same file, or are killed ----------------------------------------------------------
+
+needs_locks = pytest.mark.skipif(sys.platform == "win32", reason="needs locks of POSIX")
+
+
+def killed_while(block: str, path: Path) -> None:
+    """Run a process that enters a block with `path` and kills itself there."""
+    code = f"""
+import os, signal, sys
+from pathlib import Path
+from speech_lstm.files import atomic_path, locked
+path = Path(sys.argv[1])
+with {block} as temporary:
+    if temporary:
+        temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    run = subprocess.run([sys.executable, "-c", code, path], timeout=60, check=False)
+    assert run.returncode == -signal.SIGKILL
+
+
+@needs_locks
+def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    killed_while("atomic_path(path)", path)
+    assert len(list(tmp_path.iterdir())) == 1
+    other = tmp_path / "other.json"
+    write_json(other, {})
+    assert len(list(tmp_path.iterdir())) == 2  # another file's writer leaves it alone
+    write_json(path, {})
+    assert sorted(tmp_path.iterdir()) == [other, path]
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    with atomic_path(path) as slow:
+        slow.write_text("slow")
+        with atomic_path(path) as quick:
+            assert quick != slow
+            quick.write_text("quick")
+        assert path.read_text() == "quick"
+        write_json(path, 1)
+        assert slow.read_text() == "slow"
+    assert path.read_text() == "slow"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@needs_locks
+def test_a_lock_has_one_holder_and_ends_with_its_process(tmp_path: Path) -> None:
+    path, refusal = tmp_path / "lock", SpeechLSTMError("busy")
+    killed_while('locked(path, Exception("busy"))', path)
+    assert path.exists()
+    with locked(path, refusal), pytest.raises(SpeechLSTMError, match="busy"), locked(path, refusal):
+        pass
+    assert not path.exists()
+    with locked(path, refusal):
+        assert path.exists()
+
+
+@needs_locks
+def test_a_lock_that_its_holder_has_just_removed_is_not_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is opened, then removed by its holder and made by a third process, and only then locked."""
+    import fcntl
+
+    path, refusal = tmp_path / "lock", SpeechLSTMError("busy")
+    flock = fcntl.flock
+    third = []
+
+    def late(file: object, operation: int) -> None:
+        if not third:
+            path.unlink()
+            third.append(path.open("ab"))
+            flock(third[0], fcntl.LOCK_EX)
+        flock(file, operation)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(SpeechLSTMError, match="busy"), locked(path, refusal):
+        pass
+    assert path.exists()
+    third[0].close()
+
+
+# --- text that is read -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/full"])
+def test_a_device_without_end_is_refused(device: str) -> None:
+    if not Path(device).exists():
+        pytest.skip("the device is missing")
+    with pytest.raises(InputError, match="larger than 1000 bytes"):
+        read_text(device, 1000)
+
+
+def test_a_text_has_one_kind_of_line_end_and_no_mark(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(b"\xef\xbb\xbfone\r\ntwo\n")
+    assert read_text(path) == "one\ntwo\n"
+    with pytest.raises(InputError, match="larger than 4 bytes"):
+        read_text(path, 4)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_text("a\0b")

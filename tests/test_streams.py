@@ -213,7 +213,7 @@ def test_labels_as_audacity_exports_them(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"word,time\nyes,1\n", "has no column 'start'"),
-        (b"RIFF\xff\xfe\x00\x00", "is not text"),
+        (b"RIFF\xff\xfe\x00\x00", "is not UTF-8 text"),
         (b"just some words\n", "has no column 'word'"),
         (b"word,start\nyes,soon\n", "line 2: start is 'soon'"),
         (b"word,start\nyes,1\nno,nan\n", "line 3: start is 'nan'"),

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import re
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from speech_lstm.corpus.transfer import Transfer, bar, check_room
 from speech_lstm.corpus.unpack import UnusableArchive, unpack
 from speech_lstm.errors import ArchiveError
-from speech_lstm.files import discard, reason, write_json
+from speech_lstm.files import locked, reason, write_json
 
 BASE = "https://storage.googleapis.com/download.tensorflow.org/data/"
 MARKER = ".speech-lstm-archive.json"  # in the unpacked folder: its archive, and the number of files and bytes
@@ -88,7 +86,8 @@ def download(
             return folder
         Path(data).mkdir(parents=True, exist_ok=True)
         part = Path(data) / f"{release.folder}.tar.gz.part"
-        with _locked(part):
+        busy = ArchiveError(f"{data}: another download of this archive is running")
+        with locked(part.with_name(part.name + ".lock"), busy):
             _fetch_and_unpack(release, release.url if url is None else url, digest, part, folder, progress)
     except OSError as error:
         raise ArchiveError(f"{data}: cannot be used: {reason(error)}") from error
@@ -164,26 +163,6 @@ def _sha256(path: Path, progress: bool) -> str:
             digest.update(piece)
             progress_bar.update(len(piece))
     return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _locked(part: Path) -> Iterator[None]:
-    """Raise ArchiveError for a second download of the same archive at the same time, where the system has locks."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    lock = part.with_name(part.name + ".lock")
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ArchiveError(f"{part.parent}: another download of this archive is running") from error
-        try:
-            yield
-        finally:
-            discard(lock)
 
 
 def _say(text: str, progress: bool) -> None:

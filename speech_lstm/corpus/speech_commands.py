@@ -14,6 +14,7 @@ from speech_lstm.audio.recording import read_recording
 from speech_lstm.audio.sources import AUDIO_SUFFIXES
 from speech_lstm.config import SILENCE, UNKNOWN
 from speech_lstm.errors import CorpusError, RecordingError, printable
+from speech_lstm.files import InputError, read_text
 
 Split = Literal["training", "validation", "testing"]
 SPLITS: tuple[Split, ...] = ("training", "validation", "testing")
@@ -145,7 +146,10 @@ def split_names(root: Path, names: Sequence[str], notes: list[str]) -> dict[str,
 
 def listed_names(path: Path) -> set[str]:
     """The names in a list, with forward slashes."""
-    text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+    try:
+        text = read_text(path, errors="surrogateescape")
+    except InputError as error:
+        raise CorpusError(str(error)) from None
     return {line.strip().replace("\\", "/") for line in text.splitlines() if line.strip()}
 
 

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TextIO
 
 from speech_lstm.errors import SpeechLSTMError
-from speech_lstm.files import reason
+from speech_lstm.files import InputError, read_text
 
 COLUMNS = ("word", "start", "end", "snr_db", "file")
 DELIMITERS = ",;\t"
-MOST_BYTES = 100 << 20  # a larger file is not a truth file: a day of words has some 3 MB
 
 
 class TruthError(SpeechLSTMError):
@@ -72,13 +71,9 @@ def read_truth(path: Path) -> tuple[Event, ...]:
 def read_rows(path: Path) -> list[tuple[int, list[str]]]:
     """The rows of a CSV file that are not blank, each with the number of its line."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise TruthError(f"{path}: is too large to be a truth file")
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise TruthError(f"{path}: cannot be read ({reason(error)})") from None
-    except ValueError:
-        raise TruthError(f"{path}: is not text; a truth file is CSV with the columns word and start") from None
+        text = read_text(path)
+    except InputError as error:
+        raise TruthError(f"{error}; a truth file is CSV with the columns word and start") from None
     first = text.split("\n", 1)[0]
     reader = csv.reader(io.StringIO(text), delimiter=max(DELIMITERS, key=first.count), strict=True)
     rows = []
