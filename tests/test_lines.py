@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -15,6 +17,7 @@ from speech_lstm.errors import MicrophoneError
 from speech_lstm.live.command_log import Command
 from speech_lstm.live.lines import JsonLines, Lines
 from speech_lstm.live.listening import listen
+from speech_lstm.live.view import fits
 from speech_lstm.recognition.prediction import Prediction
 from support.scripted_detector import ScriptedDetector, SilentSource
 
@@ -50,6 +53,16 @@ class RecordingAction:
         return self.looks >= 0
 
 
+class Full(io.RawIOBase):
+    """A file on a full disk."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_plain_lines_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     source, detector = (
         SilentSource(200, losses=(30, 30, 150), end=KeyboardInterrupt()),
@@ -75,6 +88,26 @@ def test_plain_lines_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
         "20.0 s of audio, 3 commands: yes 2, no 1; 3 blocks lost",
     ]
     assert source.entered == 0
+
+
+def test_standard_streams_that_are_closed_or_full_do_not_end_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout", None)  # as after >&-
+    assert not fits(sys.stdout)
+    full = io.TextIOWrapper(Full())
+    for stderr in (None, full):
+        monkeypatch.setattr("sys.stderr", stderr)
+        source, detector, action = SilentSource(30), ScriptedDetector({10: "yes"}), RecordingAction()
+        listen(source, detector, Lines(source, detector), [action])
+        assert action.events == ["open", "yes", "closed"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_on_a_full_disk_the_commands_end_it() -> None:
+    source, detector = SilentSource(30), ScriptedDetector({10: "yes"})
+    with pytest.raises(OSError, match="No space left"):
+        listen(source, detector, Lines(source, detector, io.TextIOWrapper(Full())))
 
 
 def test_lines_of_json() -> None:

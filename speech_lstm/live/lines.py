@@ -16,23 +16,27 @@ from speech_lstm.report.tables import quantity
 
 
 class Lines:
-    """Prints each command at once as a line on `file`, everything else on standard error."""
+    """Prints each command at once as a line on `file`, by default standard output; all else on standard error.
+
+    Nothing is printed on a standard output that was closed at the start.
+    """
 
     def __init__(self, source: Input, detector: DetectorLike, file: TextIO | None = None) -> None:
         self.log = CommandLog(source.device.name)
-        self.source, self.detector, self.file = source, detector, file or sys.stdout
+        self.source, self.detector = source, detector
+        self.file: TextIO | None = file or sys.stdout
         self.overruns = 0
         self.hint = ""
 
     def __enter__(self) -> Self:
-        print(f"listening to {self.log.source}; Ctrl-C ends", file=sys.stderr, flush=True)
+        tell(f"listening to {self.log.source}; Ctrl-C ends")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if kind is not BrokenPipeError and self.detector.seconds:
-            print(self.log.summary(self.detector.seconds, self.source.overruns), file=sys.stderr, flush=True)
+            tell(self.log.summary(self.detector.seconds, self.source.overruns))
 
     def command(self, command: Command) -> None:
         print(self.line(command), file=self.file, flush=True)
@@ -44,7 +48,7 @@ class Lines:
         return f"{prediction.start:6.1f} s  {prediction.label}  {prediction.probability:.2f}  {time}"
 
     def note(self, text: str) -> None:
-        print(f"{self.detector.seconds:6.1f} s  {text}", file=sys.stderr, flush=True)
+        tell(f"{self.detector.seconds:6.1f} s  {text}")
 
     def update(self, block: np.ndarray) -> None:
         if self.source.overruns > self.overruns:
@@ -64,9 +68,21 @@ class JsonLines(Lines):
         return command.json()
 
 
-def is_closed_by_reader(file: TextIO) -> bool:
+def tell(line: str) -> None:
+    """Print a line on standard error. Where it is closed, or its disk is full, listening goes on without."""
+    if sys.stderr is None:  # `print` would choose standard output
+        return
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        pass
+
+
+def is_closed_by_reader(file: TextIO | None) -> bool:
     """Whether `file` is a pipe or a socket whose other end is closed, which otherwise only the next write reveals."""
-    if not hasattr(select, "poll"):  # Windows
+    if file is None or not hasattr(select, "poll"):  # it was closed at the start; Windows
         return False
     try:
         poll = select.poll()

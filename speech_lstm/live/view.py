@@ -232,9 +232,9 @@ def threshold_mark(ascii_only: bool) -> str:
     return "|" if ascii_only else "│"
 
 
-def fits(file: TextIO) -> bool:
+def fits(file: TextIO | None) -> bool:
     """Whether the live view can be shown on `file`: a terminal, and not a dumb one."""
-    return file.isatty() and not Console(file=file).is_dumb_terminal
+    return file is not None and file.isatty() and not Console(file=file).is_dumb_terminal
 
 
 def only_ascii() -> bool:
