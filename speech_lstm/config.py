@@ -5,6 +5,7 @@ Nothing heavy is imported here, so `--help` answers at once.
 
 from __future__ import annotations
 
+import numbers
 import tomllib
 import typing
 from collections.abc import Callable, Iterable
@@ -58,6 +59,11 @@ class Settings:
 def split_names(names: str) -> tuple[str, ...]:
     """The names in a setting that lists them separated by commas."""
     return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a real number, of Python or of NumPy: a truth value is none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}  # for messages

@@ -81,6 +81,15 @@ def foreign(error: BaseException, most: int = 200) -> str:
     return printable(text if len(text) <= most else text[: most - 1] + "…")
 
 
+def brief(value: object, most: int = 60) -> str:
+    """Python's form of a value, in one line of at most so many characters."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # an int of more digits than Python prints
+        text = f"a value of type {type(value).__name__}"
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def require(package: str) -> None:
     """Raise MissingPackageError unless the package is installed. It is not imported."""
     if find_spec(package) is None:

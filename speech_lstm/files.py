@@ -224,7 +224,12 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     not have, become null. Anything else that JSON does not have raises TypeError.
     """
     # A file name that is not UTF-8 holds lone surrogates. Their backslash form is also JSON's escape.
-    write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, to_json(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def to_json(value: Any, **layout: Any) -> str:
+    """`value` as JSON, of the types of `write_json`; `layout` is that of `json.dumps`."""
+    return json.dumps(plain(value), allow_nan=False, **layout)
 
 
 def plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,7 +18,7 @@ import soundfile
 from speech_lstm import commands
 from speech_lstm.cli import summary
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, Config, read_config
-from speech_lstm.recognition.recognizer import load
+from speech_lstm.recognition.recognizer import bundled_model, load
 from speech_lstm.training.run import train
 from support.command_line import SLOW, call, refusal
 
@@ -134,6 +135,40 @@ def test_one_damaged_recording_among_many(
     assert cut.startswith(f"speech-lstm: {tmp_path / 'cut.wav'}: is truncated")
     assert text.startswith(f"speech-lstm: {tmp_path / 'text.wav'}: ")
     assert "2 of 4 recordings" in count
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("form", [".onnx", ".safetensors"])
+@pytest.mark.parametrize("rate", [8_000, 16_000])
+def test_samples_beyond_all_bounds_end_no_folder_and_give_no_nan(
+    capsys: pytest.CaptureFixture[str], demo: Path, tmp_path: Path, form: str, rate: int
+) -> None:
+    word = np.resize(soundfile.read(demo / "stop" / "7a254b5f_nohash_0.wav")[0], 8_000)
+    loud = 3.4e38 * np.resize([1, -1], 200)
+    soundfile.write(tmp_path / "a.wav", np.concatenate([word, loud, 0 * word, 0 * word]), rate, subtype="FLOAT")
+    soundfile.write(tmp_path / "b.wav", np.append(word, 1e25), rate, subtype="FLOAT")
+    shutil.copy(demo / "stop" / "7a254b5f_nohash_0.wav", tmp_path / "c.wav")
+    status, out, err = call(capsys, "classify", tmp_path, "--jsonl", "--model", bundled_model(form))
+    assert status == 1
+    (answer,) = map(json.loads, out.splitlines())
+    assert (answer["file"], answer["label"]) == (str(tmp_path / "c.wav"), "stop")
+    first, second, count = err.splitlines()
+    assert first.startswith(f"speech-lstm: {tmp_path / 'a.wav'}: has samples far beyond full scale")
+    assert second.startswith(f"speech-lstm: {tmp_path / 'b.wav'}: has samples far beyond full scale")
+    assert "2 of 3 recordings" in count
+    assert "beyond full scale" in refusal(capsys, "listen", "--input", tmp_path / "b.wav", "--plain")
+
+
+def test_a_foreign_recording_in_a_folder_is_named(
+    capsys: pytest.CaptureFixture[str], demo: Path, tmp_path: Path
+) -> None:
+    shutil.copy(demo / "stop" / "7a254b5f_nohash_0.wav", tmp_path / "a.wav")
+    (tmp_path / "b.m4a").write_bytes(b"\0\0\0\x20ftypM4A ")
+    (tmp_path / "more").symlink_to(demo / "go")
+    status, out, err = call(capsys, "classify", tmp_path)
+    assert status == 1
+    assert len(out.splitlines()) == 1 + len(list((demo / "go").glob("*.wav")))
+    assert err.startswith(f"speech-lstm: {tmp_path / 'b.m4a'}: not a recording in a supported format")
 
 
 def test_classify_standard_input(model_file: Path, demo: Path) -> None:

@@ -203,6 +203,8 @@ def test_the_word_is_the_last_one_in_the_window_not_what_was_before() -> None:
     assert find_word(noise) == (9600, 12_800)
     assert find_word(np.zeros(100, np.float32)) == (0, 100)
     assert find_word(np.zeros(1000, np.float32)) == (0, 960)
+    assert find_word(np.full(1000, np.nan, np.float32)) == (0, 1000)
+    assert find_word(np.zeros(0, np.float32)) == (0, 0)
 
 
 # --- thresholds --------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import tracemalloc
 from pathlib import Path
@@ -14,11 +15,11 @@ import soxr
 from numpy.typing import NDArray
 
 import speech_lstm
-from speech_lstm.audio.recording import read_recording
+from speech_lstm.audio.recording import LOUDEST, read_recording
 from speech_lstm.config import CLIP_SAMPLES, COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.errors import ModelError, RecordingError
 from speech_lstm.recognition.prediction import Prediction
-from speech_lstm.recognition.recognizer import Recognizer, load
+from speech_lstm.recognition.recognizer import Recognizer, bundled_model, load
 
 Samples = NDArray[np.float32]
 LABELS = (*COMMANDS_8, UNKNOWN, SILENCE)
@@ -128,6 +129,30 @@ def test_posteriors_of_any_number_of_windows(recognizer: Recognizer) -> None:
     assert scores.sum(1) == pytest.approx(1, abs=1e-5)
     assert scores[100:] == pytest.approx(recognizer.posteriors(windows[100:]), abs=1e-5)
     assert recognizer.posteriors(windows[:0]).shape == (0, len(LABELS))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("form", [".onnx", ".safetensors"])
+def test_no_answer_is_nan_up_to_the_loudest_sound(spoken: dict[str, Path], form: str) -> None:
+    recognizer = load(bundled_model(form))
+    for shape in (read_recording(spoken["yes"]), np.resize([1.0, -1.0], CLIP_SAMPLES), np.ones(CLIP_SAMPLES)):
+        samples = np.resize(shape / np.abs(shape).max() * LOUDEST, 2 * CLIP_SAMPLES)
+        for rate in (8_000, SAMPLE_RATE):
+            level = samples if rate == SAMPLE_RATE else samples / 10  # resampling rings
+            assert np.isfinite(list(recognizer.classify(level, rate).scores.values())).all()
+            list(recognizer.commands(level, rate, threshold=0.01))
+
+
+def test_a_model_whose_answer_is_no_number_is_named_as_the_fault(
+    recognizer: Recognizer, spoken: dict[str, Path]
+) -> None:
+    model = copy.deepcopy(recognizer.model)
+    for weights in model.network.parameters():
+        weights.fill_(1e38)
+    broken = Recognizer(model)
+    for ask in (broken.classify, lambda path: list(broken.answers(path)), lambda path: list(broken.commands(path))):
+        with pytest.raises(ModelError, match="no probabilities"):
+            ask(spoken["yes"])
 
 
 def test_the_line_for_people() -> None:

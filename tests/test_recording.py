@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import os
 import shutil
@@ -130,7 +131,7 @@ def test_sixty_four_channels(tmp_path: Path) -> None:
 
 
 def test_loud_channels_do_not_overflow() -> None:
-    assert to_mono_16k(np.full((4, 2), 3e38, np.float32), 16_000).max() == np.float32(3e38)
+    assert to_mono_16k(np.full((4, 64), 1e6, np.float32), 16_000).max() == np.float32(1e6)
 
 
 SOUND = np.random.default_rng(0).uniform(-1, 1, 60_000).astype(np.float32)
@@ -361,6 +362,45 @@ def test_double_beyond_float32(tmp_path: Path) -> None:
         to_mono_16k(np.full(100, 1e300), 16_000)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+@pytest.mark.parametrize("value", [3.4e38, 1e25, -2e6])
+def test_samples_far_beyond_full_scale(tmp_path: Path, rate: int, value: float) -> None:
+    """The resampler makes infinities and NaN of the largest ones, the front end of somewhat smaller ones."""
+    samples = np.stack([sine(rate), sine(rate)], 1)
+    samples[rate // 2 :][:200, 1] = value * np.resize([1, -1], 200)
+    path = saved(tmp_path, encoded(samples, rate, subtype="FLOAT"))
+    for refuse in (read_recording, lambda path: list(stream_recording(path, 0.1))):
+        with pytest.raises(RecordingError) as caught:
+            refuse(path)
+        assert str(caught.value).startswith(f"{path}: has samples far beyond full scale")
+        assert "first at 0.500 s" in str(caught.value)
+        assert "scale the recording" in str(caught.value)
+    with pytest.raises(RecordingError, match="beyond full scale"):
+        to_mono_16k(samples, rate)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
+def test_samples_that_nobody_scaled_are_read(rate: int) -> None:
+    """16-bit integers as floats: far beyond full scale, but no fault of the sound."""
+    read = to_mono_16k(32_768 * sine(rate), rate)
+    assert rms(read) == pytest.approx(32_768 * 0.5 / np.sqrt(2), rel=0.01)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.int16, np.int32])
+def test_integers_are_never_beyond_full_scale(kind: type) -> None:
+    limits = np.iinfo(kind)
+    assert np.abs(to_mono_16k(np.array([limits.min, limits.max], kind), 16_000)).max() <= 1
+
+
+def test_an_open_file_that_fails_by_an_error_of_its_own(tmp_path: Path) -> None:
+    content = encoded(sine(16_000))
+    saved(tmp_path, gzip.compress(content)[:-100], "a.wav.gz")
+    with gzip.open(tmp_path / "a.wav.gz") as file, pytest.raises(RecordingError, match="cannot be read"):
+        read_recording(file)
+
+
 def test_nothing_to_read(tmp_path: Path) -> None:
     assert "is empty (0 bytes)" in refusal(saved(tmp_path, b""))
     for form in ("WAV", "AIFF", "AU"):
@@ -514,6 +554,38 @@ def test_find_recordings(tmp_path: Path) -> None:
     assert find_recordings([tmp_path]) == inside
     notes = tmp_path / "a" / "notes.txt"
     assert find_recordings(["-", notes, tmp_path / "b"]) == ["-", notes, *inside[1:3]]
+
+
+def test_links_in_a_folder_are_followed_once(tmp_path: Path) -> None:
+    sound = encoded(sine(16_000))
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    for place in (folder / "a", other / "b"):
+        place.mkdir(parents=True)
+        saved(place, sound)
+    (folder / "link").symlink_to(other)
+    (folder / "again").symlink_to(other)
+    (folder / "0").symlink_to(folder / "a")  # a folder is named by its own path
+    (other / "b" / "loop").symlink_to(folder)
+    (folder / "a" / "b.wav").symlink_to(folder / "a" / "a.wav")
+    inside = [folder / "a" / "a.wav", folder / "a" / "b.wav", folder / "again" / "b" / "a.wav"]
+    assert find_recordings([folder]) == inside
+    (tmp_path / "door").symlink_to(folder)
+    assert len(find_recordings([tmp_path / "door"])) == 3
+
+
+def test_recordings_that_cannot_be_read_are_named_not_skipped(tmp_path: Path) -> None:
+    saved(tmp_path, encoded(sine(16_000)))
+    saved(tmp_path, b"\0\0\0\x20ftypM4A ", "b.m4a")
+    saved(tmp_path, b"text", "c.txt")
+    (tmp_path / "d.wav").symlink_to(tmp_path / "nowhere.wav")
+    (tmp_path / "e.wav").symlink_to(tmp_path / "e.wav")
+    (tmp_path / "f").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "g.wav")
+    good, *bad = find_recordings([tmp_path])
+    assert [Path(path).name for path in (good, *bad)] == ["a.wav", "b.m4a", "d.wav", "e.wav"]
+    assert "convert it" in refusal(bad[0])
+    assert "there is no such file" in refusal(bad[1])
+    assert "cannot be read" in refusal(bad[2])
 
 
 def test_find_recordings_refuses(tmp_path: Path) -> None:

@@ -192,6 +192,22 @@ def test_what_is_no_recording_is_named_and_counted(tmp_path: Path) -> None:
     assert scan(tmp_path).words == ("yes",)
 
 
+def test_links_are_followed_and_what_leads_nowhere_is_named(tmp_path: Path) -> None:
+    root, other = tmp_path / "corpus", tmp_path / "other"
+    touch_clips(root, [*speakers("yes", 3), "yes/more/0_nohash_0.wav"])
+    touch_clips(other, ["0_nohash_0.wav", "1_nohash_0.wav"])
+    (root / "no").symlink_to(other)
+    (root / "up").symlink_to(tmp_path / "nowhere")
+    (root / "yes" / "link_nohash_0.wav").symlink_to(other / "0_nohash_0.wav")
+    (root / "yes" / "lost_nohash_0.wav").symlink_to(tmp_path / "nowhere.wav")
+    assert scan(root).words == ("no", "yes")
+    assert len(scan(root).clips) == 6
+    notes = notes_of(root)
+    assert "skipped, links that lead nowhere: up" in notes
+    assert "yes/: skipped, links that lead nowhere: lost_nohash_0.wav" in notes
+    assert "yes/: skipped, folders inside a word's folder: more" in notes
+
+
 def test_hidden_files_and_the_cache_are_passed_over(tmp_path: Path) -> None:
     names = touch_clips(tmp_path, speakers("yes", 3))
     touch_clips(tmp_path, [".speech_lstm/0_nohash_0.wav", "yes/._0_nohash_0.wav", ".DS_Store"])

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
-from speech_lstm.errors import RecordingError
+from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, is_number
+from speech_lstm.errors import RecordingError, brief
 
 
 def fit_clip(waveform: np.ndarray, samples: int = CLIP_SAMPLES) -> np.ndarray:
@@ -49,6 +49,8 @@ def find_clip(
         clip, first = _loudest_clip(blocks, samples)
         before = (samples - len(clip)) // 2
     else:
+        if not is_number(start) or not abs(start) < 1e9:
+            raise RecordingError(f"start is {brief(start)}; give seconds from the beginning of the recording")
         first, before = round(start * SAMPLE_RATE), 0
         clip, length = _clip_at(blocks, first, samples)
         if not len(clip):

@@ -11,12 +11,12 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import soundfile
 
 from speech_lstm.audio import containers
-from speech_lstm.errors import RecordingError, printable
+from speech_lstm.errors import RecordingError, brief, foreign, printable
 
 Source = str | os.PathLike[str] | BinaryIO  # "-" is standard input
 
@@ -24,6 +24,9 @@ STDIN = "standard input"
 WAV_SUFFIXES = {".wav", ".wave", ".w64", ".rf64"}
 AUDIO_SUFFIXES = frozenset(
     {*WAV_SUFFIXES, ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf"}
+)
+FOREIGN_SUFFIXES = frozenset(  # of recordings that cannot be read: in a folder they are named, not skipped
+    {".m4a", ".m4b", ".aac", ".amr", ".wma", ".weba", ".mka", ".ape", ".ac3", ".wv", ".spx"}
 )
 
 
@@ -39,7 +42,9 @@ def open_sound(source: Source, name: str) -> Iterator[soundfile.SoundFile]:
             file.seek(0)
             if unset_size is not None:
                 file = _with_size(file, unset_size, stack)
-        except (OSError, ValueError) as error:  # ValueError: a closed file, a zero byte in a name
+        except (RecordingError, MemoryError):
+            raise
+        except Exception as error:  # a closed file, a zero byte in a name; what a file object of the caller raises
             raise unreadable(name, error) from error
         if missing:
             raise RecordingError(
@@ -104,8 +109,9 @@ def _with_size(file: BinaryIO, position: int, stack: contextlib.ExitStack) -> Bi
 def find_recordings(paths: Iterable[str | os.PathLike[str]]) -> list[Path | Literal["-"]]:
     """The recordings that `paths` name: files themselves, "-" as itself, and the recordings in folders.
 
-    A folder is searched with its sub-folders for names that end in one of AUDIO_SUFFIXES, in sorted order; hidden
-    names are skipped. Raises RecordingError for a path that does not exist and a folder without a recording.
+    A folder is searched with its sub-folders for names that end in one of AUDIO_SUFFIXES or FOREIGN_SUFFIXES, in
+    sorted order; hidden names are skipped. Links are followed, also those that lead nowhere, which reading reports.
+    Raises RecordingError for a path that does not exist and a folder without a recording.
     """
     recordings: list[Path | Literal["-"]] = []
     for path in paths:
@@ -135,17 +141,33 @@ def _expand(text: str) -> list[Path]:
 
 
 def _search(folder: Path) -> list[Path]:
+    """The recordings below a folder, sorted. A folder that several links lead to, or a loop, is searched once."""
+
     def fail(error: OSError) -> None:
         raise unreadable(printable(str(error.filename)), error) from error
 
     recordings = []
-    for root, folders, files in os.walk(folder, onerror=fail):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            path = Path(root, name)
-            if path.suffix.lower() in AUDIO_SUFFIXES and not name.startswith(".") and path.is_file():
-                recordings.append(path)
+    searched: set[tuple[int, int]] = set()
+    waiting = [str(folder)]  # links are followed after all folders, so that a folder is named by its own path
+    for start in waiting:
+        for root, folders, files in os.walk(start, onerror=fail):
+            status = os.stat(root)  # noqa: PTH116
+            if (status.st_dev, status.st_ino) in searched:
+                folders.clear()
+                continue
+            searched.add((status.st_dev, status.st_ino))
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            waiting += [path for name in folders if os.path.islink(path := os.path.join(root, name))]  # noqa: PTH114, PTH118
+            recordings += [Path(root, name) for name in files if is_recording(Path(root, name))]
     return sorted(recordings)
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a path in a folder is a recording by its name: a file, or a link that leads nowhere."""
+    suffixes = AUDIO_SUFFIXES | FOREIGN_SUFFIXES
+    if path.name.startswith(".") or path.suffix.lower() not in suffixes:
+        return False
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def unreadable(name: str, error: Exception) -> RecordingError:
@@ -158,7 +180,7 @@ def unreadable(name: str, error: Exception) -> RecordingError:
         return RecordingError(f"{name}: may not be read; change its permissions")
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return RecordingError(f"{name}: no disk space for a copy of it in {tempfile.gettempdir()}; free some space")
-    return RecordingError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}")
+    return RecordingError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or foreign(error)}")
 
 
 def decoder_reason(error: Exception) -> str:
@@ -167,11 +189,21 @@ def decoder_reason(error: Exception) -> str:
 
 
 def source_name(source: Source) -> str:
-    """The name of `source` in messages."""
+    """The name of `source` in messages; raises RecordingError if it is no source at all."""
+    if not is_source(source):
+        raise RecordingError(f"{brief(source)} is not a recording: give a path, an open file or - for standard input")
     if not isinstance(source, (str, os.PathLike)):
         source = getattr(source, "name", None) or "recording"
         return printable(source) if isinstance(source, str) else "recording"
-    return STDIN if os.fspath(source) == "-" else printable(os.fspath(source))
+    path = os.fspath(source)
+    if not isinstance(path, str):
+        raise RecordingError(f"{brief(source)} is a path of bytes: give it as text, os.fsdecode(path)")
+    return STDIN if path == "-" else printable(path)
+
+
+def is_source(thing: Any) -> bool:
+    """Whether it is a path or an open file, which may still be of a wrong kind."""
+    return isinstance(thing, (str, os.PathLike)) or hasattr(thing, "read")
 
 
 class _ShortReads:
@@ -185,14 +217,14 @@ class _ShortReads:
         self.tell = file.tell
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        with contextlib.suppress(OSError, ValueError):  # before the beginning
+        with contextlib.suppress(Exception):  # before the beginning; what a file object of the caller raises
             self._file.seek(offset, whence)
         return self._file.tell()
 
     def read(self, count: int) -> bytes:
         try:
-            return self._file.read(count)
-        except OSError:
+            return bytes(self._file.read(count))[:count]
+        except Exception:  # a disk's, and what a file object of the caller raises
             return b""
 
 

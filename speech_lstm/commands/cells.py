@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 
 from speech_lstm.commands.flags import add_match_flag, add_plugin_flag, add_settings, config_of, load_plugins
+from speech_lstm.files import to_json
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -29,13 +29,13 @@ def run(arguments: argparse.Namespace) -> int:
         entry = catalogue.entry(arguments.name, config.features, config.network, budget)
         shapes = {"weights": {name: list(shape) for name, shape in entry.weights.items()}}
         text = catalogue.detail(entry, config.features, width)
-        print(json.dumps(entry.to_dict() | shapes, indent=2) if arguments.json else text)
+        print(to_json(entry.to_dict() | shapes, indent=2) if arguments.json else text)
         return 0
     for note in load_installed():
         print(f"note: {note}", file=sys.stderr)
     entries = catalogue.entries(config.features, config.network, budget)
     if arguments.json:
-        print(json.dumps([entry.to_dict() for entry in entries], indent=2))
+        print(to_json([entry.to_dict() for entry in entries], indent=2))
     else:
         print(catalogue.table(entries, config.features, config.network, budget, width))
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 
 from speech_lstm.commands.flags import add_recognition_flags, load_plugins, whole
@@ -22,6 +21,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.audio.sources import find_recordings
     from speech_lstm.errors import RecordingError, printable
+    from speech_lstm.files import to_json
 
     paths = find_recordings(arguments.paths)  # before anything slow is imported: a wrong path fails at once
     load_plugins(arguments)
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         name, is_silent = str(path), not arguments.jsonl
         try:
             for answer in model.answers(path, threshold=arguments.threshold):
-                line = json.dumps(answer.fields(name)) if arguments.jsonl else answer.line(name, arguments.top)
+                line = to_json(answer.fields(name)) if arguments.jsonl else answer.line(name, arguments.top)
                 print(line, flush=True)
                 is_silent = False
             if is_silent:

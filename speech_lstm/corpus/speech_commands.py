@@ -64,6 +64,7 @@ def scan(root: Path, strict: bool = False) -> Corpus:
         folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
         recordings = {folder.name: recordings_in(folder, notes) for folder in folders}
         stray = sorted(p.name for p in root.iterdir() if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+        dangling = sorted(p.name for p in root.iterdir() if p.is_symlink() and not p.exists())
     except OSError as error:
         raise CorpusError(f"{error.filename}: cannot be read: {error.strerror}; change its permissions") from error
     noise = recordings.pop(NOISE_FOLDER, [])
@@ -72,6 +73,8 @@ def scan(root: Path, strict: bool = False) -> Corpus:
         raise CorpusError(f"{root}: no recordings; put them into folders of their words, such as {root}/yes/")
     if stray:
         notes.append(f"skipped, outside a word's folder: {listing(stray)}")
+    if dangling:
+        notes.append(f"skipped, links that lead nowhere: {listing(dangling)}")
     splits = split_names(root, names, notes)
     clips = tuple(Clip(name, name.split("/")[0], spoken_word(name), splits[name]) for name in names)
     own_silence = any(clip.folder == SILENCE for clip in clips)
@@ -82,13 +85,29 @@ def scan(root: Path, strict: bool = False) -> Corpus:
 
 
 def recordings_in(folder: Path, notes: list[str]) -> list[str]:
-    """The recordings directly in a word's folder, as `word/file`, sorted; other files go to the notes."""
+    """The recordings directly in a word's folder, as `word/file`, sorted; what else is in it goes to the notes.
+
+    Links to files and to folders are followed.
+    """
+    files, folders, dangling = [], [], []
     with os.scandir(folder) as entries:  # Path.is_file would ask the disk for each of 100,000 files
-        files = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file())
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.name.startswith("."):
+                continue
+            if entry.is_file():
+                files.append(entry.name)
+            elif entry.is_dir():
+                folders.append(entry.name)
+            elif entry.is_symlink():
+                dangling.append(entry.name)
     names = [name for name in files if name.lower().endswith(SUFFIXES)]
     others = [name for name in files if not name.lower().endswith(SUFFIXES) and name != "README.md"]
     if others:
         notes.append(f"{folder.name}/: skipped, no recordings: {listing(others)}")
+    if folders:
+        notes.append(f"{folder.name}/: skipped, folders inside a word's folder: {listing(folders)}")
+    if dangling:
+        notes.append(f"{folder.name}/: skipped, links that lead nowhere: {listing(dangling)}")
     if not names:
         notes.append(f"{folder.name}/: an empty folder")
     return [f"{folder.name}/{name}" for name in names]

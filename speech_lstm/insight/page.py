@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from speech_lstm.config import SAMPLE_RATE
-from speech_lstm.files import atomic_path, plain
+from speech_lstm.files import atomic_path, to_json
 from speech_lstm.insight.contributions import contributions
 from speech_lstm.insight.diagram import FACTOR, THICKEST, THINNEST, subject_of, template
 from speech_lstm.insight.gate_figure import SHARES, SHOWN, SIGNED, clear_labels, label_colours, symmetric
@@ -93,7 +92,7 @@ def fill(
         "style": (folder / "page.css").read_text("utf-8"),
         "drawings": "\n".join(drawings),
         # An escaped < cannot end the script element that contains the JSON.
-        "data": json.dumps(plain(data), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "data": to_json(data, separators=(",", ":")).replace("<", "\\u003c"),
         "script": "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS),
     }
     page = (folder / "page.html").read_text("utf-8")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from speech_lstm.files import to_json
 from speech_lstm.recognition.prediction import Prediction
 from speech_lstm.report.tables import quantity
 
@@ -25,7 +25,7 @@ class Command:
     def json(self) -> str:
         """The command as a line of JSON: the fields of `classify --jsonl`, and the time of day as ISO 8601."""
         fields = self.prediction.fields(self.source) | {"time": self.time.isoformat(timespec="milliseconds")}
-        return json.dumps(fields)
+        return to_json(fields)
 
 
 class CommandLog:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from speech_lstm.config import DetectionConfig, FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError, ModelError, first_line
-from speech_lstm.files import atomic_path
+from speech_lstm.files import atomic_path, to_json
 from speech_lstm.model.header import Header, check_version
 from speech_lstm.model.network import Network
 from speech_lstm.recurrent.registry import UnknownCellError
@@ -44,7 +44,7 @@ class Model:
     @property
     def digest(self) -> str:
         """The SHA-256 of header and weights: it identifies the model that an ONNX file was exported from."""
-        digest = hashlib.sha256(json.dumps(self.header.to_dict(), sort_keys=True).encode())
+        digest = hashlib.sha256(to_json(self.header.to_dict(), sort_keys=True).encode())
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(name.encode() + tensor.cpu().numpy().tobytes())
         return digest.hexdigest()
@@ -101,7 +101,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], kind: str, version: in
     """Write a safetensors file atomically; raises OutputError."""
     plain = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}  # no shared memory
     # Written here, not by safetensors, whose error for a full disk is not an OSError.
-    content = save(plain, {"kind": kind, "version": str(version), "header": json.dumps(header)})
+    content = save(plain, {"kind": kind, "version": str(version), "header": to_json(header)})
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
 from speech_lstm.errors import ModelError, foreign
-from speech_lstm.files import reason
+from speech_lstm.files import reason, to_json
 from speech_lstm.model.header import Header, check_version
 from speech_lstm.model.onnx_graph import Graph, read_graph, read_metadata
 from speech_lstm.model.onnx_operators import Known
@@ -44,7 +44,7 @@ def metadata(kind: str, header: Header, precision: str, source: str) -> dict[str
     """The metadata of a file: texts, all but the first two in JSON. `source` is the digest of the model."""
     facts = {"rate": SAMPLE_RATE, "clip_samples": CLIP_SAMPLES, "precision": precision, "source": source}
     facts |= header.to_dict()
-    texts = {name: json.dumps(value, ensure_ascii=False) for name, value in facts.items()}
+    texts = {name: to_json(value, ensure_ascii=False) for name, value in facts.items()}
     return {"kind": kind, "version": str(FORMAT_VERSION)} | texts
 
 
@@ -64,6 +64,7 @@ class Session:
     def __init__(self, path: Path, content: bytes, kind: str, header: Header, facts: dict[str, str]) -> None:
         """Raises ModelError for a file that no exporter of this package writes."""
         self.path, self.size, self.facts, self.labels = path, len(content), facts, header.labels
+        self.seal = content[-SEAL_SIZE:]
         self.checked: set[tuple[tuple[int, ...], ...]] = set()  # shapes of the inputs
         try:
             self.graph = read_graph(content)

@@ -7,16 +7,31 @@ import torch
 from numpy.typing import NDArray
 
 from speech_lstm.audio.mfcc import FrontEnd
+from speech_lstm.errors import ConfigError, ModelError, brief, foreign
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.model.header import check_posteriors
 from speech_lstm.model.scorers import BATCH, CarriedScorer, WindowScorer
+
+
+def usable_device(device: str | torch.device) -> torch.device:
+    """The device on which torch is asked to compute; raises ConfigError if it cannot."""
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen).cpu()  # torch names devices that are not there, and one without numbers
+    except Exception as error:  # each kind of device has its own
+        raise ConfigError(
+            f"device {brief(device)} cannot be used ({foreign(error)}); give cpu, cuda or cuda:N"
+        ) from None
+    return chosen
 
 
 class TorchModel:
     """Scores windows, single or of a stream."""
 
     def __init__(self, model: Model, device: str | torch.device = "cpu") -> None:
-        self.model, self.device = model, torch.device(device)
+        if not isinstance(model, Model):
+            raise ModelError(f"{brief(model)} is not a model; `speech_lstm.load(FILE)` returns a recogniser")
+        self.model, self.device = model, usable_device(device)
         self.network = model.network
         self.labels, self.detection, self.features = model.labels, model.detection, model.features
         self.front_end = FrontEnd(model.features).to(self.device)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_lstm.audio.energy import FRAME, frame_powers, noise_floor, stretches
+from speech_lstm.audio.recording import sample_block
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, DetectionConfig
 from speech_lstm.recognition.posteriors import Rows, Stream
 from speech_lstm.recognition.prediction import Prediction
@@ -42,7 +43,10 @@ class Detector:
     def __init__(
         self, recognizer: RecognizerLike, threshold: float | None = None, hop_seconds: float = HOP_SECONDS
     ) -> None:
-        """`threshold` replaces those of the recogniser's model file, for all words."""
+        """`threshold` replaces those of the recogniser's model file, for all words.
+
+        Raises ConfigError unless it is a number from 0 to 1, and the hop one above 0.
+        """
         self.stream = recognizer.stream(hop_seconds)
         self.trigger = Trigger(recognizer.labels, recognizer.detection, threshold, self.stream.hop / SAMPLE_RATE)
         self.reset()
@@ -66,7 +70,11 @@ class Detector:
         return dict(zip(self.trigger.labels, self.trigger.scores.tolist(), strict=True))
 
     def __call__(self, block: NDArray[np.float32]) -> list[Prediction]:
-        """Process float32 [samples]; returns the commands that are now certain."""
+        """Process float32 [samples]; returns the commands that are now certain.
+
+        Raises RecordingError for what are no samples.
+        """
+        block = sample_block(block)
         pieces = [block[at : at + PIECE_SAMPLES] for at in range(0, len(block), PIECE_SAMPLES)]
         return [command for piece in pieces for command in self.process(piece)]
 
@@ -105,7 +113,8 @@ def find_word(samples: NDArray[np.float32]) -> tuple[int, int]:
     levels = np.sqrt(powers)
     noise = min(OVER_NOISE * noise_floor(levels, FLOOR_PERCENT), levels.max() / 2)  # without a pause, no floor
     loud = levels >= max(LOUD_SHARE * levels.max(), noise)
-    runs = stretches(loud, PAUSE)
+    if not (runs := stretches(loud, PAUSE)):  # nothing is loud where the samples are not numbers
+        return 0, len(samples)
     energies = np.array([powers[first:end][loud[first:end]].sum() for first, end in runs])
     first, end = runs[np.flatnonzero(energies >= WORD_SHARE * energies.max())[-1]]
     return first * FRAME, end * FRAME

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +23,16 @@ BATCH = 16
 
 
 class OnnxModel:
-    """Scores windows by an exported file; `header` has its other facts."""
+    """Scores windows by an exported file; `header` has its other facts.
+
+    Pickled, it is the absolute path of its file and the file's seal: unpickled, in this process or another, it opens
+    that file again, and raises ModelError if it is another one by then. So a process that is sent a model takes no
+    copy of it through the pipe, and finds the frame-by-frame form in the same folder.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raises ModelError for a file that is not such a model, is damaged or newer than this program."""
-        self.path = path
+        self.path, self.file = path, path.absolute()  # the program may go to another folder before it pickles this
         self.session, self.header = read_session(path, KIND)
         self.labels, self.detection, self.features = self.header.labels, self.header.detection, self.header.features
         self.source = self.session.facts["source"]  # the digest of the exported model, see `model.checkpoint.Model`
@@ -35,6 +41,17 @@ class OnnxModel:
     def batch(self) -> int:
         """Windows at a time; one of a network so large that more would exceed the limits of work."""
         return BATCH if self.session.facts["precision"] != "int8" and self.session.allows(BATCH) else 1
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.file, "seal": self.session.seal}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["path"])  # type: ignore[misc]
+        if self.session.seal != state["seal"]:
+            raise ModelError(f"{self.path}: has changed since the model in it was pickled; load it again")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> OnnxModel:
+        return self  # nothing in it changes, and its session may be used from several threads
 
     def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The probability of every label in windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_lstm.audio.recording import sample_block
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE
 from speech_lstm.recognition.activity import ActivityGate
 
@@ -65,8 +66,8 @@ class Stream:
         self.rows = 0
 
     def __call__(self, block: NDArray[np.float32]) -> Rows:
-        """The rows that float32 [samples] complete."""
-        self.waiting = np.concatenate([self.waiting, block])
+        """The rows that float32 [samples] complete. Raises RecordingError for what are no samples."""
+        self.waiting = np.concatenate([self.waiting, sample_block(block)])
         first = 0 if self.rows else CLIP_SAMPLES - self.hop  # samples that the next window needs besides a hop
         count = max(0, (len(self.waiting) - first) // self.hop)
         size = first + count * self.hop if count else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_lstm.audio.clips import find_clip, fit_clip
-from speech_lstm.audio.recording import read_recording, stream_recording, to_mono_16k
-from speech_lstm.audio.sources import Source
-from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
-from speech_lstm.errors import ModelError, RecordingError, require
+from speech_lstm.audio.recording import check_level, float_samples, read_recording, stream_recording, to_mono_16k
+from speech_lstm.audio.sources import Source, is_source
+from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, is_number
+from speech_lstm.errors import ConfigError, ModelError, RecordingError, brief, require
 from speech_lstm.recognition.detector import Detector
 from speech_lstm.recognition.onnx_model import OnnxModel
 from speech_lstm.recognition.posteriors import Stream
 from speech_lstm.recognition.prediction import Prediction
-from speech_lstm.recognition.trigger import HOP_SECONDS
+from speech_lstm.recognition.trigger import HOP_SECONDS, check_threshold
 
 if TYPE_CHECKING:
     import torch
@@ -37,18 +38,22 @@ ONE_WORD_SECONDS = 1.2  # a recording up to this long holds one word; a longer o
 
 
 class Recognizer:
-    """Recognises recordings by a model. Only a model in torch's form imports torch."""
+    """Recognises recordings by a model. Only a model in torch's form imports torch.
+
+    It may be used from several threads, and it can be copied, pickled and sent to other processes. What is pickled of
+    an ONNX model is the path of its file, see `OnnxModel`; of a model in torch's form it is the model itself.
+    """
 
     def __init__(self, model: Model | OnnxModel, device: str | torch.device = "cpu") -> None:
         self.backend: OnnxModel | TorchModel
         if isinstance(model, OnnxModel):
             self.backend = model
         else:
+            require("torch")
             from speech_lstm.model.torch_model import TorchModel
 
             self.backend = TorchModel(model, device)
         self.labels, self.detection = self.backend.labels, self.backend.detection
-        self.posteriors, self.logits = self.backend.posteriors, self.backend.logits
 
     @cached_property
     def torch_model(self) -> TorchModel:
@@ -77,6 +82,25 @@ class Recognizer:
     def device(self) -> torch.device:
         return self.torch_model.device
 
+    def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The probability of every label in windows float32 [n, CLIP_SAMPLES]: float32 [n, labels].
+
+        Raises RecordingError for what are no such windows.
+        """
+        return self.backend.posteriors(self.windows(windows))
+
+    def logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The posteriors before the soft-max: windows float32 [n, CLIP_SAMPLES] → float32 [n, labels]."""
+        return self.backend.logits(self.windows(windows))
+
+    def windows(self, windows: Any) -> NDArray[np.float32]:
+        """The argument of `posteriors`; raises RecordingError unless it is one."""
+        rows = float_samples(windows)
+        if rows.ndim != 2 or rows.shape[1] < self.backend.features.window:
+            raise RecordingError(f"windows of shape {rows.shape}: give [windows, {CLIP_SAMPLES}], each of a second")
+        check_level(rows, "the windows")
+        return rows
+
     @overload
     def classify(self, recording: list[Any] | tuple[Any, ...], rate: int | None = None) -> list[Prediction]: ...
 
@@ -97,7 +121,7 @@ class Recognizer:
         return self.classify_waveforms([self.read(item, rate) for item in recording])
 
     def classify_waveforms(self, waveforms: list[NDArray[np.float32]]) -> list[Prediction]:
-        """Predictions for at least one waveform, each float32 [samples], mono at 16 kHz."""
+        """Predictions for at least one waveform, each float32 [samples], mono at 16 kHz, as `read` returns it."""
         rows = self.posteriors(np.stack([fit_clip(waveform) for waveform in waveforms]))
         return [
             Prediction.of(self.labels, row, 0.0, len(waveform) / SAMPLE_RATE)
@@ -109,14 +133,20 @@ class Recognizer:
     ) -> Iterator[Prediction]:
         """Detect the commands in a recording of any length, in the order of their times, in bounded memory.
 
-        `threshold` replaces those in the model file, for all words.
+        `recording` is one of those that `classify` takes, not a list of them. `threshold` replaces those in the model
+        file, for all words. Raises RecordingError, and ConfigError for a threshold that is not from 0 to 1.
         """
+        check_threshold(threshold)
         return self.search(self.blocks(recording, rate), threshold)
 
     def answers(
         self, recording: Source | NDArray[Any], rate: int | None = None, threshold: float | None = None
     ) -> Iterator[Prediction]:
-        """The likeliest label of a recording of one word (up to 1.2 s), the commands in a longer one."""
+        """The likeliest label of a recording of one word (up to 1.2 s), the commands in a longer one.
+
+        Arguments and errors are those of `commands`.
+        """
+        check_threshold(threshold)
         blocks = iter(self.blocks(recording, rate))
         first = next(blocks)
         if len(first) <= ONE_WORD_SECONDS * SAMPLE_RATE:
@@ -146,38 +176,60 @@ class Recognizer:
     def stream(self, hop_seconds: float = HOP_SECONDS, gated: bool = True) -> Stream:
         """A stream of samples → rows of posteriors, one for each hop.
 
-        The hop is rounded to a multiple of the front end's, and at most 1 s.
+        The hop is rounded to a multiple of the front end's, and at most 1 s. Raises ConfigError unless it is a number
+        above 0.
         """
+        if not is_number(hop_seconds) or not 0 < hop_seconds < math.inf:
+            raise ConfigError(f"hop_seconds is {brief(hop_seconds)}; it must be a number above 0, such as 0.1")
         grid = self.backend.features.hop
-        hop = min(max(1, round(hop_seconds * SAMPLE_RATE / grid)), CLIP_SAMPLES // grid) * grid
+        hop = min(max(1, round(min(hop_seconds, 1) * SAMPLE_RATE / grid)), CLIP_SAMPLES // grid) * grid
         return Stream(self.backend.scorer(hop), gated)
 
     def blocks(self, recording: Any, rate: int | None) -> Iterable[NDArray[np.float32]]:
         """The recording in blocks of mono float32 at 16 kHz."""
-        return [self.read(recording, rate)] if isinstance(recording, np.ndarray) else stream_recording(recording)
+        if isinstance(recording, (list, tuple)):
+            raise RecordingError(
+                "a list is not one recording: only `classify` takes several; give samples as a NumPy array"
+            )
+        return stream_recording(recording) if is_source(recording) else [self.read(recording, rate)]
 
     def read(self, recording: Any, rate: int | None) -> NDArray[np.float32]:
         """A recording or samples as mono float32 at 16 kHz."""
-        if isinstance(recording, (str, os.PathLike)) or hasattr(recording, "read"):
+        if is_source(recording):
             return read_recording(recording)
+        samples = float_samples(recording)  # of torch's tensors too
         if rate is None:
             raise RecordingError("samples need their rate, such as rate=16000")
-        return to_mono_16k(np.asarray(recording), rate)  # of torch's tensors too
+        return to_mono_16k(samples, rate)
 
 
 def load(path: str | os.PathLike[str] | None = None, device: str | torch.device = "cpu") -> Recognizer:
-    """Load a model file, or the bundled one; raises ModelError.
+    """Load a model file, or the bundled one; raises ModelError, and ConfigError for a device that is not there.
 
     A file whose name ends in .onnx is an exported model, which runs on the CPU and needs no torch. So does the
     bundled model, unless `device` is another one. Other files raise MissingPackageError without torch.
     """
-    file = Path(path) if path is not None else bundled_model(".onnx" if str(device) == "cpu" else ".safetensors")
+    file = (
+        model_path(path) if path is not None else bundled_model(".onnx" if str(device) == "cpu" else ".safetensors")
+    )
     if file.suffix == ".onnx":
         return Recognizer(OnnxModel(file))
     require("torch")
     from speech_lstm.model.checkpoint import load_model
+    from speech_lstm.model.torch_model import usable_device
 
-    return Recognizer(load_model(file, device), device)
+    return Recognizer(load_model(file, usable_device(device)), device)
+
+
+def model_path(path: Any) -> Path:
+    """The path of a model file as a Path; raises ModelError for what cannot be one."""
+    try:
+        name = os.fspath(path)
+    except TypeError:
+        name = None
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise ModelError(f"{brief(path)} is not the path of a model; give a file that `train` or `export` wrote")
+    return Path(name)
 
 
 def bundled_model(suffix: str) -> Path:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_lstm.config import DetectionConfig, commands_of
+from speech_lstm.config import DetectionConfig, commands_of, is_number
+from speech_lstm.errors import ConfigError, brief
 
 HOP_SECONDS = 0.1  # from row to row
 SMOOTHED_SECONDS = 0.3  # of rows that are averaged
@@ -21,6 +22,12 @@ RELEASE = 0.5  # of a word's threshold: below it a word that fired can fire agai
 AGAIN_SECONDS = 1.1
 REFRACTORY_SECONDS = 0.5  # after a word fired, in which the same word does not, whatever its posterior does
 LOCKOUT_SECONDS = 0.3  # after any word fired, in which no word does: one utterance is one command
+
+
+def check_threshold(threshold: float | None) -> None:
+    """Raise ConfigError unless the threshold for all words is a number from 0 to 1, or None."""
+    if threshold is not None and not (is_number(threshold) and 0 <= threshold <= 1):
+        raise ConfigError(f"threshold is {brief(threshold)}; it must be a number from 0 to 1")
 
 
 class Firing(NamedTuple):
@@ -48,6 +55,7 @@ class Trigger:
         threshold: float | None = None,
         hop_seconds: float = HOP_SECONDS,
     ) -> None:
+        check_threshold(threshold)
         """`threshold` replaces those in `detection`, for all words."""
         self.labels = tuple(labels)
         self.words = np.array([labels.index(command) for command in commands_of(labels)], np.intp)
