@@ -7,14 +7,18 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 
-from speech_lstm.audio.devices import InputDevice, device_table, find_device
+from speech_lstm.audio import microphone
+from speech_lstm.audio.devices import InputDevice, device_table, find_device, server_source, server_sources
 from speech_lstm.audio.microphone import Microphone
 from speech_lstm.errors import MicrophoneError
 from support.virtual_microphone import ROOT, VirtualMicrophone, missing, python, without_microphone
@@ -288,6 +292,40 @@ def test_a_device_that_hangs_is_waited_for_and_does_not_keep_the_process() -> No
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
     assert errors == "still here\n"
+
+
+def test_a_stream_is_left_alone_while_a_thread_hangs_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing it a second time, or ending PortAudio at the end of the process, would crash or hang."""
+    monkeypatch.setattr(microphone, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(microphone, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(microphone, "list_devices", lambda: [InputDevice(0, "USB", 1, 16_000.0, True)])
+    monkeypatch.setattr(microphone, "sounddevice", lambda: SimpleNamespace(_lib=None, _exit_handler=handler))
+    unregistered: list[object] = []
+    monkeypatch.setattr("atexit.unregister", unregistered.append)
+    handler, released, closes = object(), threading.Event(), []
+    source = microphone.Microphone()
+    source._stream = SimpleNamespace(active=False, close=lambda **_: (closes.append(1), released.wait(SLOW)))
+    silence = source._absence(time.monotonic())
+    next(silence)  # the device went away, and closing it hangs
+    source._end()
+    assert closes == [1]
+    assert unregistered == [handler]
+    assert not list(silence)
+    assert not list(source)
+    released.set()
+
+
+def test_the_sound_servers_words_are_one_printable_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = {"name": "a\x1b[2J", "description": "USB\n\x1b]0;x\x07", "sample_specification": "s16le 2ch 48000Hz"}
+    for listing in ([source], [{**source, "description": None}], {"a": 1}, [1], 3):
+        answer = SimpleNamespace(stdout=json.dumps(listing))
+        monkeypatch.setattr("subprocess.run", lambda *_, answer=answer, **__: answer)
+        found = server_sources(5)
+        assert len(found) == (listing == [source])
+    device = server_source(5, source)
+    assert device.source == source["name"]  # by which it is opened
+    assert (device.channels, device.rate) == (2, 48_000)
+    assert device.title.isprintable()
 
 
 @needs_sound_server

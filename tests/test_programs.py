@@ -80,7 +80,8 @@ def test_it_is_not_started_more_often_than_it_may(tmp_path: Path) -> None:
 def test_a_flood_and_odd_letters_of_a_program() -> None:
     with Program("go", "sh -c 'printf \"\\033[2Jred\\tno end\"; exec sleep 0'") as program:
         program(command("go"))
-        assert notes_at_the_end(program) == [r"go: '\x1b[2Jred no end'"]
+        (note,) = notes_at_the_end(program)
+        assert r"\x1b[2Jred no end" in note
     with Program("go", "yes") as program:
         program(command("go"))
         wait_for(lambda: has_printed(program))

@@ -15,7 +15,7 @@ import numpy as np
 
 from speech_lstm.audio.native_stderr import silence_native_stderr
 from speech_lstm.config import SAMPLE_RATE
-from speech_lstm.errors import MicrophoneError, require
+from speech_lstm.errors import MicrophoneError, printable, require
 
 NO_DEVICE = "no microphone found: connect one and check that the system's sound settings show it"
 SERVER = "pulse"  # PortAudio's device of the sound server, PulseAudio or PipeWire, through ALSA
@@ -39,7 +39,7 @@ class InputDevice:
     @property
     def title(self) -> str:
         """The name and, in parentheses, the name in the sound server."""
-        return f"{self.name} ({self.source})" if self.source else self.name
+        return f"{self.name} ({printable(self.source)})" if self.source else self.name
 
 
 def list_devices() -> list[InputDevice]:
@@ -54,7 +54,7 @@ def list_devices() -> list[InputDevice]:
     devices = [
         InputDevice(
             index=index,
-            name=" ".join(entry["name"].split()),  # some drivers add line breaks
+            name=printable(" ".join(entry["name"].split())),  # some drivers add line breaks
             channels=entry["max_input_channels"],
             rate=entry["default_samplerate"],
             default=index == default,
@@ -76,15 +76,23 @@ def server_sources(first: int) -> list[InputDevice]:
             capture_output=True,
             timeout=ANSWER_SECONDS,
         )
-        sources = json.loads(listing.stdout)
-    except (OSError, subprocess.TimeoutExpired, ValueError):
+        return [server_source(first + place, item) for place, item in enumerate(json.loads(listing.stdout))]
+    except (
+        OSError,
+        subprocess.TimeoutExpired,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ):  # none, or not what pactl prints
         return []
-    devices = []
-    for place, item in enumerate(sources):
-        _, channels, rate = item["sample_specification"].split()  # such as "s16le 2ch 48000Hz"
-        figures = int(channels.removesuffix("ch")), float(rate.removesuffix("Hz"))
-        devices.append(InputDevice(first + place, item["description"], *figures, False, item["name"]))
-    return devices
+
+
+def server_source(index: int, item: dict[str, str]) -> InputDevice:
+    """The device of a source as pactl describes it."""
+    _, channels, rate = item["sample_specification"].split()  # such as "s16le 2ch 48000Hz"
+    figures = int(channels.removesuffix("ch")), float(rate.removesuffix("Hz"))
+    return InputDevice(index, printable(" ".join(item["description"].split())), *figures, False, item["name"])
 
 
 def find_device(name: str | int | None, devices: list[InputDevice]) -> InputDevice:
@@ -180,7 +188,7 @@ def host_reason(error: BaseException | None) -> str:
     """PortAudio's message in one line, without the name of the call and the number of the error."""
     message = str(error.args[0]) if error and error.args else str(error)
     host: Any = error.args[2][2] if error and len(error.args) > 2 else ""
-    return " ".join((host or message.rpartition(": ")[2]).split()).rstrip(".")
+    return printable(" ".join((host or message.rpartition(": ")[2]).split()).rstrip("."))
 
 
 def _names(devices: list[InputDevice]) -> str:

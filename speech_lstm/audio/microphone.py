@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 import time
@@ -54,6 +55,7 @@ class Microphone:
         self._by_default = device is None
         self._ended = threading.Event()
         self._blocks: queue.Queue[np.ndarray] = queue.Queue(max(2, round(QUEUE_SECONDS / block_seconds)))
+        self._opener: threading.Thread | None = None
         self._stack = ExitStack()
         self._stream: Any = None
         self._resampler: Any = None
@@ -62,8 +64,7 @@ class Microphone:
         with ExitStack() as stack:
             stack.enter_context(silence_native_stderr())
             self._open()
-            stack.callback(self._close)
-            stack.callback(self._ended.set)
+            stack.callback(self._end)
             self._stack = stack.pop_all()
         return self
 
@@ -81,6 +82,8 @@ class Microphone:
         timeout, last = FIRST_BLOCK_SECONDS, 0.0
         while True:
             block = self._next_block(timeout)
+            if block is None and self._ended.is_set():
+                return
             if block is None and not last:
                 raise MicrophoneError(
                     f"{self.device.name}: the device {self._fault(timeout)}; check that it is connected and the "
@@ -104,7 +107,7 @@ class Microphone:
             try:
                 return self._blocks.get(timeout=POLL_SECONDS)
             except queue.Empty:
-                if not self._stream.active:
+                if self._ended.is_set() or not self._stream.active:
                     break
         return None
 
@@ -113,10 +116,10 @@ class Microphone:
 
     def _absence(self, since: float) -> Iterator[np.ndarray]:
         """Silence in real time, from the time `since` until the device is open again."""
-        opener = threading.Thread(target=self._reopen, daemon=True)  # PortAudio can hang; Ctrl-C must not
+        self._opener = opener = threading.Thread(target=self._reopen, daemon=True)  # PortAudio can hang
         opener.start()
         end = since  # of the silence
-        while opener.is_alive():
+        while opener.is_alive() and not self._ended.is_set():
             opener.join(self.block_seconds)
             count = int((time.monotonic() - end) * SAMPLE_RATE)
             end += count / SAMPLE_RATE
@@ -124,6 +127,7 @@ class Microphone:
 
     def _reopen(self) -> None:
         """Close the rest of the device, and try to open it again and again."""
+        _library = sounddevice()._lib  # a thread that hangs in it keeps it loaded
         self._stream.close(ignore_errors=True)
         while not self._ended.wait(RETRY_SECONDS):
             try:
@@ -186,6 +190,16 @@ class Microphone:
                 raise
         return stream
 
+    def _end(self) -> None:
+        """Close the device for good."""
+        self._ended.set()
+        if self._opener is not None:
+            self._opener.join(CLOSE_SECONDS)
+        if self._opener is not None and self._opener.is_alive():
+            _abandon()
+        else:
+            self._close()
+
     def _close(self) -> None:
         if self._stream is not None:
             _close(self._stream)
@@ -194,6 +208,18 @@ class Microphone:
 
 def _close(stream: Any) -> None:
     """Close the stream, but do not wait for a sound server that never answers."""
-    closer = threading.Thread(target=stream.close, daemon=True)
+
+    def close() -> None:
+        _library = sounddevice()._lib  # a thread that hangs in it keeps it loaded
+        stream.close()
+
+    closer = threading.Thread(target=close, daemon=True)
     closer.start()
     closer.join(CLOSE_SECONDS)
+    if closer.is_alive():
+        _abandon()
+
+
+def _abandon() -> None:
+    """Leave PortAudio as it is at the end of the process: a thread hangs in it, and ending it would crash or hang."""
+    atexit.unregister(sounddevice()._exit_handler)
