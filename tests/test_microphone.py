@@ -315,6 +315,19 @@ def test_a_stream_is_left_alone_while_a_thread_hangs_in_it(monkeypatch: pytest.M
     released.set()
 
 
+def test_what_is_no_sound_becomes_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(microphone, "list_devices", lambda: [InputDevice(0, "USB", 1, 16_000.0, True)])
+    source = microphone.Microphone()
+    source._stream = SimpleNamespace(active=True)
+    source._resampler = SimpleNamespace(resample_chunk=lambda block: block)
+    blocks = iter(source)
+    for value, expected in ((0.5, 0.5), (np.nan, 0), (np.inf, 0), (-1e30, 0), (-0.5, -0.5)):
+        samples = np.full((1600, 1), 0.25, np.float32)
+        samples[7] = value
+        source._receive(samples, 1600, None, SimpleNamespace(input_overflow=False))
+        assert next(blocks)[7] == expected
+
+
 def test_the_sound_servers_words_are_one_printable_line(monkeypatch: pytest.MonkeyPatch) -> None:
     source = {"name": "a\x1b[2J", "description": "USB\n\x1b]0;x\x07", "sample_specification": "s16le 2ch 48000Hz"}
     for listing in ([source], [{**source, "description": None}], {"a": 1}, [1], 3):

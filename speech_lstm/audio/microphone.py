@@ -15,6 +15,7 @@ import numpy as np
 
 from speech_lstm.audio.devices import find_device, host_reason, list_devices, portaudio_index, refresh, sounddevice
 from speech_lstm.audio.native_stderr import silence_native_stderr
+from speech_lstm.audio.recording import LOUDEST
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.errors import MicrophoneError
 
@@ -96,6 +97,8 @@ class Microphone:
                 timeout = FIRST_BLOCK_SECONDS
                 continue
             timeout, last = STALL_SECONDS, time.monotonic()
+            if not np.abs(block).max(initial=0) <= LOUDEST:  # NaN too: the fault of a driver, which may pass
+                block = np.zeros_like(block)
             resampled = self._resampler.resample_chunk(block)
             if len(resampled):  # the first blocks fill the resampler's filter
                 yield resampled
