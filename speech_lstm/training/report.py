@@ -27,7 +27,7 @@ def assessment_table(assessment: Assessment) -> str:
             f"words not seen in training: {rejected.hits} of {rejected.of} recordings rejected, "
             f"{percent(rejected.share)} (95 % interval {span(rejected.interval or (0.0, 1.0))})"
         )
-        parts.append("\n".join([line, *word_lines(assessment.unseen, 30)]))
+        parts.append("\n".join([line, *map(str.rstrip, word_lines(assessment.unseen, 30))]))
     tables = [open_set_table(item) for item in assessment.open_sets]
     return "\n\n".join([*parts, reliability_table(assessment.reliability), *tables])
 
