@@ -321,6 +321,20 @@ def read_toml(path: Path, parse: Callable[[dict[str, Any]], Parsed]) -> Parsed:
         raise ConfigError(f"{path}: {error}") from None
 
 
+def read_run(path: Path) -> tuple[Config, str]:
+    """The configuration in a run's TOML file, and the folder of its recordings, which may be empty.
+
+    Raises ConfigError.
+    """
+
+    def parse(tables: dict[str, Any]) -> tuple[Config, str]:
+        data = tables.pop("data", "")
+        check("data", data, str, {})
+        return Config.from_dict(tables), data
+
+    return read_toml(path, parse)
+
+
 def read_config(path: Path) -> Config:
     """The configuration of a TOML file alone; raises ConfigError."""
-    return read_toml(path, Config.from_dict)
+    return read_run(path)[0]

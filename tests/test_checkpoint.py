@@ -321,8 +321,8 @@ def new_state(corpus: str = "a corpus") -> State:
 
 def test_a_state_comes_back_bit_for_bit(tmp_path: Path) -> None:
     state, back = new_state(), new_state()
-    state.progress.history.append({"epoch": 1, "train_loss": 0.1 + 0.2})
-    state.progress.best = (0.5, -1 / 3)
+    measures = ("train_loss", "validation_loss", "validation_accuracy", "learning_rate", "clips_per_second")
+    state.progress.add({"epoch": 1} | {name: (0.1 + 0.2) / (i + 1) for i, name in enumerate(measures)})
     state.save(tmp_path / "state.safetensors")
     with torch.no_grad():
         for parameter in [*back.network.parameters(), *back.average.parameters()]:
@@ -356,7 +356,10 @@ def test_a_state_of_other_settings_or_recordings(tmp_path: Path) -> None:
     other = new_state()
     other.config["training"]["batch"] = 7
     assert "the run was started with batch = 128, not 7; resume with the same settings" in state_refused(other, path)
-    assert "recordings" in state_refused(new_state("another"), path)
+    assert "recordings have changed" in state_refused(new_state("another"), path)
+    other = new_state()
+    other.sound = "another"
+    assert "the sound of recordings has changed" in state_refused(other, path)
 
 
 @pytest.mark.parametrize(

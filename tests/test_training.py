@@ -9,13 +9,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import tomli_w
 import torch
 from safetensors.torch import load_file
@@ -26,13 +29,19 @@ from speech_lstm.config import (
     CorpusConfig,
     NetworkConfig,
     TrainingConfig,
+    read_config,
+    read_run,
 )
+from speech_lstm.corpus.recordings import read_recordings
 from speech_lstm.errors import ConfigError, CorpusError, ModelError
-from speech_lstm.model.checkpoint import load_model
+from speech_lstm.files import OutputError
+from speech_lstm.model.checkpoint import load_model, read_tensors, write_tensors
 from speech_lstm.training.batches import Batch
 from speech_lstm.training.distributed import Processes
 from speech_lstm.training.hardware import choose_device
 from speech_lstm.training.run import train
+from speech_lstm.training.run_folder import RunFolder
+from speech_lstm.training.state import KIND, VERSION, RunProgress
 from speech_lstm.training.trainer import Stopped, Trainer, learning_rate
 from support.full_disk import files_of_at_most, needs_limits
 from support.training_runs import TINY, command_line, history, with_training
@@ -97,11 +106,11 @@ def test_tensorboard_reads_the_events(run_folder: Path) -> None:
 def test_the_file_of_a_run_reproduces_it(tmp_path: Path, demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(TINY, demo, tmp_path / "one", progress=False)
     config = tmp_path / "one" / "config.toml"
-    status, _ = command_line(capsys, "--config", config, "--data", demo, "--out", tmp_path / "two")
+    status, _ = command_line(capsys, "--config", config, "--out", tmp_path / "two")
     assert status == 0
     assert history(tmp_path / "one") == history(tmp_path / "two")
     assert same_models(tmp_path / "one", tmp_path / "two")
-    assert f"--config {config} --data {demo} --out DIR" in config.read_text(encoding="utf-8").splitlines()[0]
+    assert f"--config {config} --out DIR" in config.read_text(encoding="utf-8").splitlines()[0]
 
 
 def test_another_seed_is_another_run(tmp_path: Path, demo: Path) -> None:
@@ -204,7 +213,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory, demo: Path) -> tuple[Path,
 
 def test_ctrl_c_saves_and_says_how_to_go_on(stopped: tuple[Path, list[str], str]) -> None:
     out, flags, text = stopped
-    assert text.splitlines()[-1].endswith(f"speech-lstm train {' '.join(flags)} --resume")
+    assert text.splitlines()[-1].endswith(f"speech-lstm train --out {out} {' '.join(flags[:2])} --resume")
     assert step_of(out) > 0
     assert not (out / "summary.json").exists()
 
@@ -271,6 +280,139 @@ def test_other_recordings_can_not_resume_it(straight: Path, demo_copy: Path) -> 
         train(STEADY, demo_copy, straight, resume=True, progress=False)
 
 
+def test_resume_alone_takes_the_settings_and_the_recordings_of_the_run(
+    stopped: tuple[Path, list[str], str],
+    straight: Path,
+    tmp_path: Path,
+    demo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """From another folder, and although the run's settings are not the defaults."""
+    shutil.copytree(stopped[0], tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    assert read_run(Path("run", "config.toml")) == (STEADY, str(demo))
+    assert command_line(capsys, "--out", "run", "--resume")[0] == 0
+    assert history(tmp_path / "run") == history(straight)
+    assert same_models(tmp_path / "run", straight)
+
+
+def test_a_relative_folder_is_kept_as_an_absolute_one_and_the_flag_wins(
+    tmp_path: Path, demo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(demo.parent)
+    folder = RunFolder(tmp_path / "run")
+    folder.begin(TINY, Path(demo.name))
+    config = folder.path("config.toml")
+    assert read_run(config) == (TINY, str(demo))
+    assert read_config(config) == TINY
+    status, text = command_line(capsys, "--config", config, "--data", "/nowhere", "--out", tmp_path / "other")
+    assert status == 2
+    assert "/nowhere: no such folder" in text
+
+
+def test_no_recordings_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, text = command_line(capsys, "--out", tmp_path / "run")
+    assert (status, text.count("\n")) == (2, 1)
+    assert "name it with --data" in text
+
+
+def test_a_folder_of_recordings_that_toml_cannot_name_is_left_out(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.begin(TINY, tmp_path / os.fsdecode(b"caf\xe9"))
+    assert read_run(folder.path("config.toml")) == (TINY, "")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        folder.begin(replace(TINY, corpus=CorpusConfig(extra=os.fsdecode(b"caf\xe9"))), tmp_path)
+
+
+def swapped(corpus: Path) -> None:
+    """One recording takes another one's sound."""
+    one, other, *_ = sorted((corpus / "yes").glob("*.wav"))
+    one.write_bytes(other.read_bytes())
+
+
+def test_a_changed_sound_can_not_resume_it(straight: Path, tmp_path: Path, demo_copy: Path) -> None:
+    """A recording that is trained on, one that is scored, or noise, under the same name."""
+    before = {path.name: path.read_bytes() for path in straight.iterdir() if path.is_file()}
+    swapped(demo_copy)
+    with pytest.raises(ModelError, match="the sound of recordings has changed") as caught:
+        train(STEADY, demo_copy, straight, resume=True, progress=False)
+    assert "\n" not in str(caught.value)
+    assert before == {path.name: path.read_bytes() for path in straight.iterdir() if path.is_file()}
+
+
+def test_the_sound_of_extra_recordings_and_of_noise_counts(demo: Path, demo_copy: Path, tmp_path: Path) -> None:
+    extra, noise = tmp_path / "extra", demo_copy / "_background_noise_" / "hum.wav"
+    shutil.copytree(demo / "yes", extra / "yes")
+    config = replace(TINY.corpus, extra=str(extra))
+    sounds = [read_recordings(config, demo_copy, False).sound]
+    swapped(extra)
+    sounds.append(read_recordings(config, demo_copy, False).sound)
+    noise.parent.mkdir(exist_ok=True)
+    for seed in (1, 2):
+        samples = np.random.default_rng(seed).normal(0, 0.1, 32_000)
+        soundfile.write(noise, samples, 16_000, "PCM_16")
+        sounds.append(read_recordings(config, demo_copy, False).sound)
+    assert len(set(sounds)) == 4
+    assert read_recordings(config, demo_copy, False).sound == sounds[-1]
+
+
+def test_a_state_without_a_digest_of_the_sound_still_resumes(straight: Path, tmp_path: Path, demo_copy: Path) -> None:
+    shutil.copytree(straight, tmp_path / "run")
+    with_header(tmp_path / "run" / "state.safetensors", lambda header: header.pop("sound"))
+    train(STEADY, demo_copy, tmp_path / "run", resume=True, progress=False)
+    assert history(tmp_path / "run") == history(straight)
+
+
+def with_header(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Change the header of a training state, as a program would that can write one."""
+    tensors, header = read_tensors(path, KIND, VERSION)
+    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    change(header)
+    write_tensors(path, tensors, KIND, VERSION, header)
+
+
+ENTRY = {
+    **{"epoch": 1, "train_loss": 0.5, "validation_loss": 0.4, "validation_accuracy": 0.8},
+    **{"learning_rate": 0.1, "clips_per_second": 9.0},
+}
+PROGRESS = {"step": 3, "loss_sum": 1.5, "seconds": 0.1, "history": [ENTRY], "best_epoch": 1, "best": [0.8, -0.4]}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *({"history": value} for value in (None, 7, [1], [["epoch"]], [], [ENTRY | {"epoch": 2}], [ENTRY, ENTRY])),
+        {"history": [ENTRY | {"train_loss": "0.5"}]},
+        *({"step": value} for value in ("many", True, -1, 1.5)),
+        *({"best": value} for value in (3, {}, [0.9, -0.4], None)),
+        {"best_epoch": 99},
+        *({"loss_sum": value} for value in ("much", float("nan"), 10**400)),
+        {"seconds": None},
+    ],
+)
+def test_a_progress_that_no_run_has(fault: dict[str, Any]) -> None:
+    assert asdict(RunProgress.from_dict(PROGRESS)) == PROGRESS | {"best": (0.8, -0.4)}
+    with pytest.raises((ValueError, TypeError)):
+        RunProgress.from_dict(PROGRESS | fault)
+    for name in fault:
+        with pytest.raises(KeyError):
+            RunProgress.from_dict({key: value for key, value in PROGRESS.items() if key != name})
+
+
+@pytest.mark.parametrize("fault", [{"history": 7}, {"step": 10**9}])
+def test_a_damaged_state_is_one_line(
+    straight: Path, tmp_path: Path, fault: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(straight, tmp_path / "run")
+    with_header(tmp_path / "run" / "state.safetensors", lambda header: header["progress"].update(fault))
+    status, text = command_line(capsys, "--out", tmp_path / "run", "--resume")
+    line = text.splitlines()[-1]
+    assert status == 2
+    assert "Traceback" not in text
+    assert re.match(rf"speech-lstm: {tmp_path}/run/state\.safetensors: the training state is damaged .*", line)
+
+
 def test_nothing_to_resume(tmp_path: Path, demo: Path) -> None:
     with pytest.raises(ConfigError, match="no run to resume"):
         train(TINY, demo, tmp_path, resume=True)
@@ -297,6 +439,45 @@ def test_no_room_keeps_the_last_state(
     assert "Traceback" not in text
     assert re.fullmatch(rf"speech-lstm: {out}/.*: .*file too large; .*", text.splitlines()[-1])
     assert {path: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+
+
+@needs_limits
+def test_no_room_for_the_events_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No thread prints a traceback beside it."""
+    faults: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", faults.append)
+    folder = RunFolder(tmp_path)
+    refused = pytest.raises(OutputError, match=r"tensorboard: cannot be written: file too large; ")
+    with refused as caught, files_of_at_most(50):
+        folder.add_epoch({"epoch": 1, "train_loss": 0.5, "validation_loss": 0.25})
+    assert "\n" not in str(caught.value)
+    assert not faults
+
+
+def test_a_second_training_into_a_folder_is_refused(tmp_path: Path, demo: Path) -> None:
+    out = tmp_path / "deep" / "run"
+    with RunFolder(out).locked():
+        for resume in (False, True):
+            with pytest.raises(ConfigError, match="another training into this folder is running") as caught:
+                train(TINY, demo, out, resume=resume, progress=False)
+            assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@needs_limits
+def test_the_lock_of_a_killed_training_refuses_nobody(tmp_path: Path, demo: Path) -> None:
+    code = """
+import os, signal, sys
+from pathlib import Path
+from speech_lstm.training.run_folder import RunFolder
+with RunFolder(Path(sys.argv[1])).locked():
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    out = tmp_path / "run"
+    assert subprocess.run([sys.executable, "-c", code, out], check=False).returncode == -signal.SIGKILL
+    assert len(list(out.iterdir())) == 1
+    train(with_training(epochs=1), demo, out, progress=False)
+    assert "training.lock" not in {path.name for path in out.iterdir()}
 
 
 def test_ctrl_c_while_the_corpus_is_read(tmp_path: Path, demo: Path) -> None:

@@ -7,6 +7,7 @@ import shutil
 import sys
 
 from speech_lstm.commands.flags import add_match_flag, add_plugin_flag, add_settings, config_of, load_plugins
+from speech_lstm.config import Config
 from speech_lstm.files import to_json
 
 
@@ -19,7 +20,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    config, budget = config_of(arguments, None), arguments.match_parameters
+    config, budget = config_of(arguments, Config()), arguments.match_parameters
     load_plugins(arguments)
     from speech_lstm.model import catalogue
     from speech_lstm.recurrent.plugins import load_installed

@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from speech_lstm.config import KINDS, Config, Settings, read_config, split_names
+from speech_lstm.config import KINDS, Config, Settings, split_names
 from speech_lstm.errors import ConfigError
 
 LONGEST = 60  # seconds of a sequence in the gradient study: 1,500 steps
@@ -208,16 +208,16 @@ def lengths(text: str) -> tuple[int, ...]:
     return ascending
 
 
-def config_of(arguments: argparse.Namespace, file: Path | None) -> Config:
-    """The configuration in `file`, if any, overridden by the flags; raises ConfigError."""
+def config_of(arguments: argparse.Namespace, base: Config) -> Config:
+    """The configuration `base`, overridden by the flags; raises ConfigError."""
     if "network.hidden" in arguments and arguments.match_parameters is not None:
         raise ConfigError("--match-parameters chooses the hidden size; give it or --hidden, not both")
-    tables = read_config(file).to_dict() if file else {}
+    tables = base.to_dict()
     for dest, text in vars(arguments).items():
         group, dot, name = dest.partition(".")
         if dot:
             hint = typing.get_type_hints(Config.GROUPS[group])[name]
-            tables.setdefault(group, {})[name] = value_of(name, text, hint)
+            tables[group][name] = value_of(name, text, hint)
     return Config.from_dict(tables)
 
 

@@ -9,21 +9,29 @@ import sys
 from pathlib import Path
 
 from speech_lstm.commands.flags import add_match_flag, add_plugin_flag, add_settings, config_of, load_plugins
-from speech_lstm.errors import INTERRUPTED
+from speech_lstm.config import Config, read_run
+from speech_lstm.errors import INTERRUPTED, ConfigError
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, help="the corpus: a folder with a folder for each word")
+    parser.add_argument(
+        "--data", type=Path, help="the corpus: a folder with a folder for each word (the one that --config names)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the run's folder: models, curve, summary, events")
     parser.add_argument("--config", type=Path, help="a TOML file of settings; flags override it")
-    parser.add_argument("--resume", action="store_true", help="continue the run in --out as if it had not stopped")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue the run in --out as if it had not stopped, with the settings of its config.toml",
+    )
     add_match_flag(parser)
     add_plugin_flag(parser)
     add_settings(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    config = config_of(arguments, arguments.config)
+    base, data = run_of(arguments)
+    config = config_of(arguments, base)
     load_plugins(arguments)
     first = os.environ.get("RANK", "0") == "0"  # only the first of several processes prints
     from speech_lstm.recurrent.plugins import SOURCES
@@ -31,12 +39,16 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.training.trainer import Stopped
 
     if arguments.match_parameters is not None:
-        config = match_budget(config, arguments.data, arguments.match_parameters)
+        config = match_budget(config, data, arguments.match_parameters)
     try:
-        summary = train(config, arguments.data, arguments.out, arguments.resume)
+        summary = train(config, data, arguments.out, arguments.resume)
     except Stopped:
         if first:
-            words = [word for word in sys.argv[1:] if word != "--resume"]
+            words = ["train", "--out", str(arguments.out)]
+            if arguments.data is not None:  # the run's own file may name another folder, or none
+                words += ["--data", str(arguments.data)]
+            for source in arguments.plugin or ():
+                words += ["--plugin", source]
             start = "torchrun … -m speech_lstm" if "RANK" in os.environ else "speech-lstm"
             print(f"stopped; everything is saved. To continue: {start} {shlex.join(words)} --resume", file=sys.stderr)
         return INTERRUPTED
@@ -48,3 +60,22 @@ def run(arguments: argparse.Namespace) -> int:
         if source := SOURCES.get(config.network.cell):
             print(f"to evaluate, classify, listen or view gates with this model, pass --plugin {shlex.quote(source)}")
     return 0
+
+
+def run_of(arguments: argparse.Namespace) -> tuple[Config, Path]:
+    """The settings that the flags override, and the folder of the recordings; raises ConfigError.
+
+    A resumed run has those of its own file, unless --config names another one.
+    """
+    from speech_lstm.training.run_folder import CONFIG, RunFolder
+
+    file = arguments.config
+    if arguments.resume:
+        folder = RunFolder(arguments.out)
+        folder.check_free(resume=True)
+        if file is None and folder.path(CONFIG).is_file():
+            file = folder.path(CONFIG)
+    config, named = (Config(), "") if file is None else read_run(file)
+    if arguments.data is None and not named:
+        raise ConfigError("the folder of the recordings is missing: name it with --data")
+    return config, arguments.data or Path(named)

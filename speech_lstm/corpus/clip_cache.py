@@ -25,7 +25,7 @@ from speech_lstm.errors import CorpusError, RecordingError
 from speech_lstm.files import OutputError, atomic_path, write_json
 
 CACHE_FOLDER = ".speech_lstm"
-FORMAT = 2  # of the cache; a new number has every cache built again
+FORMAT = 3  # of the cache; a new number has every cache built again
 LONGEST_SECONDS = 60.0  # a longer file among one-word recordings is a mistake
 THREADS = 8  # they wait for the disk more than they compute
 CHUNK = 64  # files that a thread reads at a time
@@ -39,12 +39,14 @@ WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 class ClipCache:
     """Recordings of a folder: row i of `samples`, int16 [clips, CLIP_SAMPLES], is the recording `names[i]`.
 
-    `damaged` gives the reason for each recording that cannot be read; it has no row.
+    `damaged` gives the reason for each recording that cannot be read; it has no row. `digest` changes with the
+    samples.
     """
 
     names: tuple[str, ...]
     samples: NDArray[np.int16]
     damaged: dict[str, str]
+    digest: str
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -120,13 +122,13 @@ def read_cache(folder: Path, fingerprint: str) -> ClipCache | None:
     samples_path, facts_path = cache_paths(folder, fingerprint)
     try:
         facts = json.loads(facts_path.read_text(encoding="utf-8"))
-        names, damaged = tuple(facts["names"]), dict(facts["damaged"])
+        names, damaged, digest = tuple(facts["names"]), dict(facts["damaged"]), str(facts["digest"])
         shape = (len(names), CLIP_SAMPLES)
         samples = np.memmap(samples_path, np.int16, "c", shape=shape)  # writable for torch; the file never changes
         complete = facts["fingerprint"] == fingerprint and samples_path.stat().st_size == samples.nbytes
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return ClipCache(names, samples, damaged) if complete else None
+    return ClipCache(names, samples, damaged, digest) if complete else None
 
 
 def write_cache(root: Path, names: Sequence[str], folder: Path, fingerprint: str, progress: bool) -> ClipCache:
@@ -138,6 +140,7 @@ def write_cache(root: Path, names: Sequence[str], folder: Path, fingerprint: str
     check_space(folder, len(names) * CLIP_SAMPLES * 2)
     read: list[str] = []
     damaged: dict[str, str] = {}
+    digest = hashlib.sha256()
     with atomic_path(samples_path) as temporary, temporary.open("wb") as file:
         clips = tqdm(
             read_clips(root, names),
@@ -152,10 +155,12 @@ def write_cache(root: Path, names: Sequence[str], folder: Path, fingerprint: str
                 damaged[name] = str(clip)
             else:
                 file.write(clip)
+                digest.update(clip)
                 read.append(name)
         if not read:
             raise unreadable(root, names, damaged)
-    write_json(facts_path, {"fingerprint": fingerprint, "names": read, "damaged": damaged})
+    facts = {"fingerprint": fingerprint, "names": read, "damaged": damaged, "digest": digest.hexdigest()}
+    write_json(facts_path, facts)
     cache = read_cache(folder, fingerprint)
     if cache is None:
         raise CorpusError(

@@ -25,6 +25,7 @@ class Examples:
     row: NDArray[np.int64]  # [examples] which row of it
     label: NDArray[np.int64]  # [examples]
     word: NDArray[np.int64]  # [examples] equal if the same word is spoken
+    digests: tuple[str, ...]  # of the samples of each array
     notes: tuple[str, ...] = ()  # further recordings that are skipped, for people
 
     def __len__(self) -> int:
@@ -48,15 +49,15 @@ def training_examples(
     ]
     if not rows:
         raise CorpusError(f"{corpus.root}: the training split has no recording of {', '.join(task.labels)}")
-    sources = [clips.samples]
+    caches = [clips]
     notes: list[str] = []
     for folder in split_names(config.extra):
         extra, words = extra_recordings(Path(folder), corpus.root, progress, config.strict)
         for i, word in enumerate(words):
             label = word if word in task.labels else UNKNOWN
             if label in task.labels:
-                rows.append((len(sources), i, label, word))
-        sources.append(extra.samples)
+                rows.append((len(caches), i, label, word))
+        caches.append(extra)
         notes.extend(extra.notes)
     if absent := sorted(held_out - {word for *_, word in rows} - {clip.word for clip in corpus.clips}):
         raise ConfigError(f"hold_out names {absent[0]!r}, but there are no recordings of it; correct or remove it")
@@ -66,7 +67,8 @@ def training_examples(
     numbers = {word: i for i, word in enumerate(sorted({word for *_, word in rows}))}
     table = np.array([(s, r, task.labels.index(label), numbers[word]) for s, r, label, word in rows], np.int64)
     source, row, label_numbers, word_numbers = np.ascontiguousarray(table.T)
-    return Examples(tuple(sources), source, row, label_numbers, word_numbers, tuple(notes))
+    sources, digests = tuple(cache.samples for cache in caches), tuple(cache.digest for cache in caches)
+    return Examples(sources, source, row, label_numbers, word_numbers, digests, tuple(notes))
 
 
 def extra_recordings(root: Path, corpus: Path, progress: bool, strict: bool) -> tuple[ClipCache, list[str]]:

@@ -50,8 +50,17 @@ class Recordings:
         return (*self.corpus.notes, *self.clips.notes, *self.examples.notes)
 
     @cached_property
+    def sound(self) -> str:
+        """Changes with the samples of the recordings, as their caches know them, and with the files of noise."""
+        digest = hashlib.sha256("".join(self.examples.digests).encode())
+        for name in self.corpus.noise:
+            with (self.corpus.root / name).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+    @cached_property
     def digest(self) -> str:
-        """Changes with recordings, labels and splits; the samples are not looked at."""
+        """Changes with recordings, labels and splits; see `sound` for the samples."""
         digest = hashlib.sha256(repr((self.task.labels, self.validation.names)).encode())
         for numbers in (self.examples.source, self.examples.row, self.examples.label, self.examples.word):
             digest.update(numbers.tobytes())

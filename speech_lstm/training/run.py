@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from speech_lstm.model.sizing import match_parameters, parameter_count
 from speech_lstm.training.console import Console
 from speech_lstm.training.distributed import processes
 from speech_lstm.training.hardware import keep_freed_memory
-from speech_lstm.training.run_folder import STATE, RunFolder
+from speech_lstm.training.run_folder import RunFolder
 from speech_lstm.training.trainer import Trainer
 
 
@@ -28,8 +29,9 @@ def train(config: Config, data: Path, out: Path, resume: bool = False, progress:
     with everything saved, when the user interrupts.
     """
     keep_freed_memory()
-    with processes(config.training.device) as group:
-        console, folder = Console(quiet=not (group.first and progress)), RunFolder(out)
+    folder = RunFolder(out)
+    with processes(config.training.device) as group, folder.locked() if group.first else nullcontext():
+        console = Console(quiet=not (group.first and progress))
         folder.check_free(resume)
         group.rows(config.training.batch)  # raises for a batch that does not divide, before the recordings are read
         parameter_count(config.features, config.network, 1)  # and for an impossible network
@@ -40,7 +42,7 @@ def train(config: Config, data: Path, out: Path, resume: bool = False, progress:
         trainer = Trainer(config, recordings, group, folder, console)
         describe(trainer, recordings)
         if resume:
-            trainer.state.load(folder.path(STATE))
+            trainer.load_state()
         elif group.first:
             folder.begin(config, data)
         trainer.run()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +13,11 @@ import tomli_w
 
 from speech_lstm.config import Config
 from speech_lstm.errors import ConfigError, printable
-from speech_lstm.files import OutputError, atomic_path, reason, write_json
+from speech_lstm.files import OutputError, locked, reason, write_json, write_text
 from speech_lstm.recurrent.plugins import SOURCES
+from speech_lstm.training.events import Events
 
-STATE, CONFIG = "state.safetensors", "config.toml"
+STATE, CONFIG, LOCK = "state.safetensors", "config.toml", "training.lock"
 
 
 class RunFolder:
@@ -23,15 +27,35 @@ class RunFolder:
     """
 
     def __init__(self, folder: Path, events: bool = True) -> None:
-        self.folder, self.events = folder, events
-        self.writer: Any = None
+        self.folder = folder
+        self.events = Events(folder / "tensorboard") if events else None
 
     def path(self, name: str) -> Path:
         return self.folder / name
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """The folder is this process's while the block lasts; raises ConfigError if another one trains into it.
+
+        It is made if it is missing, and removed at the end if it is empty. Raises OutputError if it cannot be made.
+        """
+        made = [str(path) for path in (self.folder, *self.folder.parents) if not os.path.exists(path)]  # noqa: PTH110
+        busy = ConfigError(
+            f"{self.folder}: another training into this folder is running; name another --out, or wait for its end"
+        )
+        with ExitStack() as stack:
+            stack.callback(remove_empty, made)
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(locked(self.path(LOCK), busy))
+            except OSError as error:
+                raise OutputError(f"{self.folder}: cannot be written: {reason(error)}") from error
+            yield
+
     def check_free(self, resume: bool) -> None:
         """Raise ConfigError if a new run would overwrite an old one, or if there is no run to resume."""
-        occupied = self.path(STATE).exists()  # a run that ended before it saved anything has nothing to lose
+        # A run that ended before it saved anything has nothing to lose.
+        occupied = os.path.exists(self.path(STATE))  # noqa: PTH110  (Path.exists raises for a name that is too long)
         if occupied and not resume:
             raise ConfigError(
                 f"{self.folder} already holds a run: add --resume to continue it, or name another --out"
@@ -40,41 +64,45 @@ class RunFolder:
             raise ConfigError(f"{self.folder} holds no run to resume; start one without --resume")
 
     def begin(self, config: Config, data: Path) -> None:
-        """Write the configuration in the form that `train --config` reads."""
-        again = ["speech-lstm", "train", "--config", str(self.path(CONFIG)), "--data", str(data), "--out", "DIR"]
+        """Write the configuration and the folder of the recordings in the form that `train --config` reads.
+
+        Raises ConfigError for a setting that TOML cannot hold.
+        """
+        again = ["speech-lstm", "train", "--config", str(self.path(CONFIG)), "--out", "DIR"]
         if source := SOURCES.get(config.network.cell):
             again += ["--plugin", source]
-        command = shlex.join(again)
-        comment = printable(command)  # a folder's name may hold a line break
-        with atomic_path(self.path(CONFIG)) as temporary:
-            temporary.write_text(f"# {comment}\n\n{tomli_w.dumps(config.to_dict())}", encoding="utf-8")
+        comment = printable(shlex.join(again))  # a folder's name may hold a line break
+        absolute = str(data.absolute())  # so that it is found from any folder
+        tables = ({"data": absolute} if is_unicode(absolute) else {}) | config.to_dict()
+        text = f"# {comment}\n\n{tomli_w.dumps(tables)}"
+        if not is_unicode(text):
+            raise ConfigError(
+                f"a setting names a file that is not UTF-8, which {CONFIG} cannot hold; rename the file"
+            )
+        write_text(self.path(CONFIG), text)
 
     def add_epoch(self, entry: dict[str, float]) -> None:
         """Add the points of an epoch to TensorBoard's curves; raises OutputError."""
-        if not self.events:
-            return
-        try:
-            self.write_events(entry)
-        except OSError as error:  # TensorBoard's own thread writes, and passes it on
-            raise OutputError(f"{self.path('tensorboard')}: cannot be written: {reason(error)}") from error
-
-    def write_events(self, entry: dict[str, float]) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        epoch = int(entry["epoch"])
-        if self.writer is None:  # hides what an interrupted run wrote from here on
-            self.writer = SummaryWriter(str(self.path("tensorboard")), purge_step=epoch)
-        for name, value in entry.items():
-            if name != "epoch":
-                self.writer.add_scalar(name, value, epoch)
-        self.writer.flush()
+        if self.events is not None:
+            values = {name: value for name, value in entry.items() if name != "epoch"}
+            self.events.add(int(entry["epoch"]), values)
 
     def end(self, summary: dict[str, Any]) -> None:
         """Write the summary and the curve."""
         from speech_lstm.report.plotting import save_figure
         from speech_lstm.training.figures import curve_figure
 
-        if self.writer is not None:
-            self.writer.close()
         write_json(self.path("summary.json"), summary)
         save_figure(curve_figure(summary["history"]), self.path("curve.png"))
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be encoded: a name of the file system that is not UTF-8 cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def remove_empty(folders: list[str]) -> None:
+    """Remove folders, the innermost first, as far as they are empty."""
+    with suppress(OSError):
+        for folder in folders:
+            os.rmdir(folder)  # noqa: PTH106

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -15,6 +16,9 @@ from speech_lstm.model.checkpoint import check_tensors, load_model, read_tensors
 from speech_lstm.model.network import Network
 
 KIND, VERSION = "speech-lstm training state", 2
+ENTRY = {  # the facts of an epoch
+    *("epoch", "train_loss", "validation_loss", "validation_accuracy", "learning_rate", "clips_per_second")
+}
 
 
 @dataclass
@@ -28,6 +32,28 @@ class RunProgress:
     best_epoch: int = 0
     best: tuple[float, float] = (-1.0, 0.0)  # validation accuracy, then −loss: larger is better
 
+    def add(self, entry: dict[str, float]) -> None:
+        """Count a finished epoch."""
+        self.history.append(entry)
+        merit = entry["validation_accuracy"], -entry["validation_loss"]
+        if merit > self.best:
+            self.best, self.best_epoch = merit, len(self.history)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The progress in the header of a file; raises ValueError, KeyError or TypeError if it cannot be one."""
+        step, history = values["step"], values["history"]
+        progress = cls(step, number(values["loss_sum"]), number(values["seconds"]))
+        if type(step) is not int or step < 0 or not isinstance(history, list):
+            raise ValueError("a progress that no run has")
+        for epoch, entry in enumerate(history, 1):
+            if not isinstance(entry, dict) or set(entry) != ENTRY or entry["epoch"] != epoch:
+                raise ValueError("a history that no run has")
+            progress.add({name: number(value) for name, value in entry.items()})
+        if (progress.best_epoch, list(progress.best)) != (values["best_epoch"], values["best"]):
+            raise ValueError("a best epoch that is not the best of its history")
+        return progress
+
 
 @dataclass
 class State:
@@ -39,6 +65,7 @@ class State:
     progress: RunProgress
     config: dict[str, Any]
     corpus: str  # digest of what is trained on and scored
+    sound: str = ""  # digest of the samples
 
     def save(self, path: Path) -> None:
         """Write the state atomically; raises OutputError."""
@@ -46,24 +73,26 @@ class State:
         for index, values in self.optimizer.state_dict()["state"].items():
             tensors |= with_group(f"optimizer/{index}", values)
         header = {"progress": asdict(self.progress), "config": self.config, "corpus": self.corpus}
+        header["sound"] = self.sound
         write_tensors(path, tensors, KIND, VERSION, header)
 
     def load(self, path: Path) -> None:
         """Restore the state; raises ModelError if the file is damaged, or of other settings or recordings."""
         tensors, header = read_tensors(path, KIND, VERSION)
         try:
-            self.check_same(path, header["config"], header["corpus"])
-            progress = RunProgress(**header["progress"])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ModelError(f"{path}: the training state is damaged ({error}); start the run again") from None
+            # States of earlier versions do not have the digest of the samples.
+            self.check_same(path, header["config"], header["corpus"], header.get("sound", self.sound))
+            progress = RunProgress.from_dict(header["progress"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(path, str(error)) from None
         check_tensors(path, tensors, self.expected())
-        self.progress = replace(progress, best=(progress.best[0], progress.best[1]))
+        self.progress = progress
         self.network.load_state_dict(group_of("network", tensors))
         self.average.load_state_dict(group_of("average", tensors))
         state = {i: group_of(f"optimizer/{i}", tensors) for i in range(len(self.parameters()))}
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
 
-    def check_same(self, path: Path, config: dict[str, Any], corpus: str) -> None:
+    def check_same(self, path: Path, config: dict[str, Any], corpus: str, sound: str) -> None:
         """Raise ModelError unless the run was started with these settings and recordings."""
         for group, settings in self.config.items():
             for name, value in settings.items():
@@ -75,6 +104,11 @@ class State:
         if corpus != self.corpus:
             raise ModelError(
                 f"{path}: the recordings have changed since the run was started; "
+                "restore them, or start a new run in another folder"
+            )
+        if sound != self.sound:
+            raise ModelError(
+                f"{path}: the sound of recordings has changed since the run was started; "
                 "restore them, or start a new run in another folder"
             )
 
@@ -89,6 +123,18 @@ class State:
             values = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}  # AdamW's
             tensors |= with_group(f"optimizer/{index}", values)
         return tensors
+
+
+def number(value: Any) -> float:
+    """A finite number of a header; raises ValueError for anything else."""
+    if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:  # NaN is not below anything
+        raise ValueError(f"{value!r:.40} is not a number")
+    return value
+
+
+def damaged(path: Path, reason: str) -> ModelError:
+    """The error for a state that no run has written."""
+    return ModelError(f"{path}: the training state is damaged ({reason}); start the run again")
 
 
 def with_group(group: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -32,7 +32,7 @@ from speech_lstm.training.distributed import Processes
 from speech_lstm.training.hardware import choose_precision
 from speech_lstm.training.run_folder import STATE, RunFolder
 from speech_lstm.training.scoring import logits, loss_and_accuracy
-from speech_lstm.training.state import RunProgress, State, start_from
+from speech_lstm.training.state import RunProgress, State, damaged, start_from
 from speech_lstm.training.teachers import Teachers
 from speech_lstm.training.temperature import calibrate
 
@@ -77,7 +77,16 @@ class Trainer:
         noise = torch.from_numpy(recordings.noise).to(self.device)
         self.augment = Augment(config.augment, noise, CLIP_SAMPLES, config.features)
         self.teachers = Teachers(split_names(settings.teachers), labels, self.device)
-        self.state = State(self.network, averaged, self.optimizer, RunProgress(), config.to_dict(), recordings.digest)
+        digests = recordings.digest, recordings.sound
+        self.state = State(self.network, averaged, self.optimizer, RunProgress(), config.to_dict(), *digests)
+
+    def load_state(self) -> None:
+        """Continue from the state in the run's folder; raises ModelError if it is damaged or of another run."""
+        path = self.folder.path(STATE)
+        self.state.load(path)
+        epochs = len(self.progress.history)
+        if self.progress.step // self.batches.steps != epochs or self.progress.step > self.steps:
+            raise damaged(path, f"step {self.progress.step} after {epochs} epochs of {self.batches.steps} steps")
 
     @property
     def steps(self) -> int:
@@ -172,11 +181,9 @@ class Trainer:
             "learning_rate": self.optimizer.param_groups[0]["lr"],
             "clips_per_second": batches.steps * batches.size / progress.seconds,
         }
-        progress.history.append(entry)
+        progress.add(entry)
         progress.loss_sum = progress.seconds = 0.0
-        better = (accuracy, -loss) > progress.best
-        if better:
-            progress.best, progress.best_epoch = (accuracy, -loss), epoch
+        better = progress.best_epoch == epoch
         if answers is not None:
             self.console.epoch(entry, better)
             self.folder.add_epoch(entry)
