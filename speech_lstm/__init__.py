@@ -10,11 +10,12 @@ Nothing heavy is imported until it is used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from speech_lstm.errors import SpeechLSTMError
 
+TYPE_CHECKING = False  # as in typing, without its import
 if TYPE_CHECKING:
+    from typing import Any
+
     from speech_lstm.recognition.prediction import Prediction
     from speech_lstm.recognition.recognizer import Recognizer, load
 

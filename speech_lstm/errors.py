@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import re
+import sys
+from contextlib import suppress
 from importlib.util import find_spec
+
+LONGEST = 1000  # characters of a line on standard error
+FOREIGN = 200  # characters of a message of other code in such a line
+USER_SECRET = re.compile(r"(\w://[^\s/:@]*:)[^\s]*@")  # `http://user:password@`; a password may hold @ and /
+QUERY_SECRET = re.compile(r"([?&;][\w-]*(?:passw|pwd|token|secret|signature|key)[\w-]*=)[^\s&;#'\"]+", re.IGNORECASE)
 
 FAILED = 1  # exit status if the program failed, or some of many files
 INTERRUPTED = 130  # the shell's exit status for Ctrl-C
+SCARCE = (  # what PyTorch, NumPy and the loader of libraries say when there is no memory
+    "could not create a primitive",
+    "allocate memory",
+    "out of memory",
+    "bad_alloc",
+    "failed to map segment",
+)
 
 EXTRAS = {  # import name of a package → the extra of pyproject.toml that installs it
     "torch": "train",
@@ -65,20 +81,70 @@ class ActionError(SpeechLSTMError):
     """An action on a word that cannot be carried out: no such word, program or broker."""
 
 
+class OutOfMemoryError(SpeechLSTMError):
+    """Too little memory for the work."""
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal that ends the program as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_status = 128 + number
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that there is too little memory; each library says it in its own way."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError | ImportError) and any(phrase in str(error).lower() for phrase in SCARCE)
+    )
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or the name of its class if it has none."""
     return " ".join((str(error).strip() or type(error).__name__).splitlines()[0].split())
 
 
-def printable(text: str) -> str:
-    """`text`, quoted if it would break the line or move the cursor."""
-    return text if text.isprintable() else repr(text)
-
-
-def foreign(error: BaseException, most: int = 200) -> str:
+def foreign(error: object, most: int = FOREIGN) -> str:
     """The message of other code, or of a file's content, in one printable line of at most `most` characters."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return printable(text if len(text) <= most else text[: most - 1] + "…")
+    return printable(" ".join(str(error).split()) or type(error).__name__, most)
+
+
+def printable(text: object, most: int | None = None) -> str:
+    """`text` in one line for a terminal, with an ellipsis in the middle if it has more than `most` characters.
+
+    Whatever breaks a line or moves the cursor becomes its backslash escape, as a byte that is not UTF-8 does.
+    """
+    line = str(text)
+    if most is not None and len(line) > most:
+        line = f"{line[: 2 * most // 3]}…{line[len(line) - most // 3 + 1 :]}"
+    if not line.isprintable():
+        line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
+    return line if most is None or len(line) <= most else printable(line, most)
+
+
+def masked(text: str) -> str:
+    """`text` with *** for the passwords in addresses: `user:password@` and `?password=`."""
+    return QUERY_SECRET.sub(r"\1***", USER_SECRET.sub(r"\1***@", text))
+
+
+def print_error(error: object) -> None:
+    """Print an error's message as one line on standard error, without passwords."""
+    print_line(f"speech-lstm: {error}")
+
+
+def print_note(note: object) -> None:
+    """Print a note for people as one line on standard error, without passwords."""
+    print_line(f"note: {note}")
+
+
+def print_line(text: str) -> None:
+    """Print one line of bounded length on standard error, without passwords."""
+    if sys.stderr is not None:  # else `print` would choose standard output
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            print(printable(masked(text), LONGEST), file=sys.stderr, flush=True)
 
 
 def brief(value: object, most: int = 60) -> str:

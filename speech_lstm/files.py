@@ -164,10 +164,15 @@ def is_at(file: BinaryIO, path: Path) -> bool:
 def concerns(error: OSError, target: Path) -> bool:
     """Whether `error` is about writing `target`: it names that path, or is of a kind that `write` raises."""
     if error.filename is None:
-        return error.errno in ADVICE or error.errno == errno.EIO
+        return is_of_writing(error)
     path = Path(str(error.filename))
     is_temporary = path.parent == target.parent and path.name.startswith(temporary_stem(target))
     return is_temporary or path in (target, *target.parents)
+
+
+def is_of_writing(error: OSError) -> bool:
+    """Whether an error is of a kind that writing raises, such as that of a full disk."""
+    return error.errno in ADVICE or error.errno == errno.EIO
 
 
 def reason(error: OSError) -> str:

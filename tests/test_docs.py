@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from speech_lstm.cli import build_parser
+from speech_lstm.commands.parser import build_parser
 from speech_lstm.search.definition import SearchDefinition
 from speech_lstm.study.definition import StudyDefinition
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from speech_lstm.commands.flags import add_plugin_flag, load_plugins, positive
@@ -34,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from speech_lstm.config import commands_of
     from speech_lstm.corpus.speech_commands import scan
+    from speech_lstm.errors import print_note, printable
     from speech_lstm.files import atomic_path
     from speech_lstm.model.checkpoint import load_model, save_model
     from speech_lstm.recognition.recognizer import Recognizer, one_thread
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         chosen = choose_thresholds(posteriors, model.detection, arguments.false_accepts_per_hour)
         save_model(temporary, replace(model, detection=chosen.detection))
     for note in (*notes, *precision_notes(chosen)):
-        print(f"note: {note}", file=sys.stderr)
+        print_note(note)
     print(thresholds_table(chosen))
-    print(f"\nthresholds in {out}")
+    print(f"\nthresholds in {printable(out)}")
     return 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 
 from speech_lstm.commands.flags import add_match_flag, add_plugin_flag, add_settings, config_of, load_plugins
 from speech_lstm.config import Config
+from speech_lstm.errors import print_note
 from speech_lstm.files import to_json
 
 
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(to_json(entry.to_dict() | shapes, indent=2) if arguments.json else text)
         return 0
     for note in load_installed():
-        print(f"note: {note}", file=sys.stderr)
+        print_note(note)
     entries = catalogue.entries(config.features, config.network, budget)
     if arguments.json:
         print(to_json([entry.to_dict() for entry in entries], indent=2))

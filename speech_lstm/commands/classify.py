@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from speech_lstm.commands.flags import add_recognition_flags, load_plugins, whole
 from speech_lstm.errors import FAILED
@@ -20,7 +19,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.audio.sources import find_recordings
-    from speech_lstm.errors import RecordingError, printable
+    from speech_lstm.errors import RecordingError, print_error, printable
     from speech_lstm.files import to_json
 
     paths = find_recordings(arguments.paths)  # before anything slow is imported: a wrong path fails at once
@@ -43,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
             if len(paths) == 1:
                 raise
             damaged += 1
-            print(f"speech-lstm: {error}", file=sys.stderr)
+            print_error(error)
     if damaged:
-        print(f"speech-lstm: {damaged} of {len(paths)} recordings could not be read", file=sys.stderr)
+        print_error(f"{damaged} of {len(paths)} recordings could not be read")
     return FAILED if damaged else 0

@@ -6,6 +6,8 @@ import argparse
 import shlex
 from pathlib import Path
 
+from speech_lstm.errors import printable
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", default="v0.02", choices=("v0.02", "v0.01", "test-v0.02"), help="(%(default)s)")
@@ -18,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.corpus.archive import download
 
     folder = download(arguments.version, arguments.data, arguments.url, arguments.sha256)
-    data = shlex.quote(str(folder))
+    data = printable(shlex.quote(str(folder)))
     if arguments.version.startswith("test"):
         print(f"next: speech-lstm evaluate MODEL --data {data}, with a model of the 12-class task")
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     load_plugins(arguments)
+    from speech_lstm.errors import print_note, printable
     from speech_lstm.files import write_json
     from speech_lstm.model.checkpoint import load_model
     from speech_lstm.training.hardware import choose_device
@@ -36,14 +36,14 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(arguments.model, device)
     assessment = assess_model(model, arguments.data, arguments.split, device, arguments.strict)
     for note in assessment.notes:
-        print(f"note: {note}", file=sys.stderr)
+        print_note(note)
     print(assessment_table(assessment))
     if arguments.json:
         write_json(arguments.json, assessment.to_dict())
-        print(f"\nnumbers in {arguments.json}")
+        print(f"\nnumbers in {printable(arguments.json)}")
     if arguments.plots:
         paths = draw(assessment, arguments.plots)
-        print(f"\npictures {', '.join(map(str, paths))}")
+        print(f"\npictures {', '.join(map(printable, paths))}")
     return 0
 
 

@@ -9,20 +9,13 @@ import typing
 from collections.abc import Collection
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from speech_lstm.config import KINDS, Config, Settings, split_names
 from speech_lstm.errors import ConfigError
 
 LONGEST = 60  # seconds of a sequence in the gradient study: 1,500 steps
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that reports an error in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def add_settings(

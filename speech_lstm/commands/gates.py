@@ -7,7 +7,7 @@ from pathlib import Path
 
 from speech_lstm.commands.flags import add_model_flag, add_plugin_flag, load_plugins, seconds, whole
 from speech_lstm.config import split_names
-from speech_lstm.errors import ConfigError
+from speech_lstm.errors import ConfigError, printable
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -91,11 +91,11 @@ def run(arguments: argparse.Namespace) -> int:
         gates=split_names(arguments.gates),
         order=arguments.order,
     )
-    outputs = [*map(str, arguments.out)]
+    outputs = [*map(printable, arguments.out)]
     for path in arguments.out:  # before anything is printed: a closed pipe must not prevent it
         view.write(path)
     if arguments.diagram:
         unit, moment = view.write_diagram(arguments.diagram, arguments.unit, arguments.at)
-        outputs.append(f"{arguments.diagram}: unit {unit} at {moment:.2f} s")
+        outputs.append(f"{printable(arguments.diagram)}: unit {unit} at {moment:.2f} s")
     print("\n".join([view.table(), *([""] if outputs else []), *outputs]))
     return 0

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from speech_lstm.commands.flags import add_plugin_flag, lengths, load_plugins, names, whole
+from speech_lstm.errors import printable
 
 CELLS = "rnn,clockwork,gru,lstm,peephole"
 
@@ -53,5 +54,5 @@ def run(arguments: argparse.Namespace) -> int:
         (arguments.part,) if arguments.part else tuple(PARTS),
     )
     print(text(write_study(choice, arguments.out)))
-    print(f"\npage {arguments.out / PAGE}")
+    print(f"\npage {printable(arguments.out / PAGE)}")
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +64,7 @@ def plan_of(arguments: argparse.Namespace, commands: tuple[str, ...], seconds: f
 
 def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.corpus.speech_commands import scan
+    from speech_lstm.errors import print_note, printable
     from speech_lstm.streams.writing import truth_path, write_stream
 
     words = arguments.words
@@ -76,9 +76,9 @@ def run(arguments: argparse.Namespace) -> int:
     plan = plan_of(arguments, words, 60 * arguments.minutes)
     events, notes = write_stream(scan(arguments.data), plan, arguments.out)
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print_note(note)
     print(summary(events, words))
-    print(f"recording {arguments.out}, truth {truth_path(arguments.out)}")
+    print(f"recording {printable(arguments.out)}, truth {printable(truth_path(arguments.out))}")
     return 0
 
 

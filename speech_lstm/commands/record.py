@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from speech_lstm.commands.flags import add_input_flags, names, whole
-from speech_lstm.errors import MicrophoneError, RecordingError
+from speech_lstm.errors import MicrophoneError, RecordingError, printable
 from speech_lstm.files import OutputError
 
 if TYPE_CHECKING:
@@ -45,13 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not takes:
         return 0
     with keyboard(arguments.input) as keys, WordRecorder(source) as recorder:
-        print(f"listening to {source.device.name}; {KEYS}")
+        print(f"listening to {printable(source.device.name)}; {KEYS}")
         session = Session(recorder, keys, arguments.out, arguments.speaker, takes)
         try:
             session.run()
         finally:
             done = total - len(missing_takes(arguments.out, arguments.words, arguments.speaker, arguments.each))
-            print(f"{done} of {total} recordings are in {arguments.out}", end="")
+            print(f"{done} of {total} recordings are in {printable(arguments.out)}", end="")
             print("" if done == total else "; run the same command to continue")
     return 0
 
@@ -129,7 +129,7 @@ class Session:
         try:
             play(self.last)
         except MicrophoneError as error:
-            print(f"  {error}")
+            print(f"  {printable(error)}")
 
 
 def fault_of(take: Take | None, hint: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from speech_lstm.commands.flags import add_storage_flag, whole
 from speech_lstm.commands.trials_command import add_actions, read_stored, report_results, run_trials
+from speech_lstm.errors import printable
 
 FOLDER = "runs/searches"
 
@@ -62,5 +63,6 @@ def export(arguments: argparse.Namespace) -> int:
     from speech_lstm.search.results import results_of, write_cell
 
     path, cell = write_cell(read_stored(arguments, SearchDefinition, results_of), arguments.rank, arguments.out)
-    print(f"{path}: use it with --plugin {path} --cell {cell}")
+    shown = printable(path)
+    print(f"{shown}: use it with --plugin {shown} --cell {cell}")
     return 0

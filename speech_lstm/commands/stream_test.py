@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     load_plugins(arguments)
     from dataclasses import replace
 
+    from speech_lstm.errors import printable
     from speech_lstm.files import write_json
     from speech_lstm.recognition.recognizer import load, one_thread
     from speech_lstm.streams.replay import recording_posteriors
@@ -51,12 +52,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         facts = {"recording": arguments.recording, "thresholds": {w: detection.threshold(w) for w in commands}}
         write_json(arguments.json, facts | score.to_dict() | {"trade_off": curve.to_dict()})
-        print(f"\nnumbers in {arguments.json}")
+        print(f"\nnumbers in {printable(arguments.json)}")
     if arguments.plots:
         from speech_lstm.report.plotting import save_figure
         from speech_lstm.streams.figures import total_figure, word_figure
 
         save_figure(total_figure(curve), arguments.plots / "tradeoff.png")
         save_figure(word_figure(curve), arguments.plots / "tradeoff_words.png")
-        print(f"\nplots in {arguments.plots / 'tradeoff.png'} and {arguments.plots / 'tradeoff_words.png'}")
+        totals, words = (printable(arguments.plots / name) for name in ("tradeoff.png", "tradeoff_words.png"))
+        print(f"\nplots in {totals} and {words}")
     return 0

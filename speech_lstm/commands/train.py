@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import sys
 from pathlib import Path
 
 from speech_lstm.commands.flags import add_match_flag, add_plugin_flag, add_settings, config_of, load_plugins
 from speech_lstm.config import Config, read_run
-from speech_lstm.errors import INTERRUPTED, ConfigError
+from speech_lstm.errors import INTERRUPTED, ConfigError, print_line, printable
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -50,15 +49,16 @@ def run(arguments: argparse.Namespace) -> int:
             for source in arguments.plugin or ():
                 words += ["--plugin", source]
             start = "torchrun … -m speech_lstm" if "RANK" in os.environ else "speech-lstm"
-            print(f"stopped; everything is saved. To continue: {start} {shlex.join(words)} --resume", file=sys.stderr)
+            print_line(f"stopped; everything is saved. To continue: {start} {shlex.join(words)} --resume")
         return INTERRUPTED
     if first:
         accuracy = 100 * summary["best_validation_accuracy"]
         print(f"best: epoch {summary['best_epoch']}, validation accuracy {accuracy:.2f} %")
         for name in ("best.safetensors", "curve.png", "summary.json"):
-            print(f"  {arguments.out / name}")
+            print(f"  {printable(arguments.out / name)}")
         if source := SOURCES.get(config.network.cell):
-            print(f"to evaluate, classify, listen or view gates with this model, pass --plugin {shlex.quote(source)}")
+            plugin = printable(shlex.quote(source))
+            print(f"to evaluate, classify, listen or view gates with this model, pass --plugin {plugin}")
     return 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speech_lstm.commands.flags import add_storage_flag, add_worker_flags
-from speech_lstm.errors import INTERRUPTED
+from speech_lstm.errors import INTERRUPTED, printable
 
 if TYPE_CHECKING:
     import optuna
@@ -81,5 +81,5 @@ def report_results(
 
     out = arguments.out or kind.folder() / results.name
     print("\n".join(write(results, out)[0].findings))
-    print(f"\nreport {out / PAGE}")
+    print(f"\nreport {printable(out / PAGE)}")
     return 0

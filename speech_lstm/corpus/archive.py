@@ -6,13 +6,12 @@ import hashlib
 import json
 import os
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from speech_lstm.corpus.transfer import Transfer, bar, check_room
 from speech_lstm.corpus.unpack import UnusableArchive, unpack
-from speech_lstm.errors import ArchiveError
+from speech_lstm.errors import ArchiveError, print_line
 from speech_lstm.files import locked, reason, write_json
 
 BASE = "https://storage.googleapis.com/download.tensorflow.org/data/"
@@ -167,4 +166,4 @@ def _sha256(path: Path, progress: bool) -> str:
 
 def _say(text: str, progress: bool) -> None:
     if progress:
-        print(text, file=sys.stderr)
+        print_line(text)

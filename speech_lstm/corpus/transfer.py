@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from speech_lstm.errors import ArchiveError
+from speech_lstm.errors import ArchiveError, print_line
 from speech_lstm.files import byte_size, discard, reason, write_json
 
 WAITS = (0.5, 1.0, 2.0)  # seconds before each new attempt after one without progress
@@ -66,7 +66,7 @@ class Transfer:
                 if not waits:
                     raise ArchiveError(f"{self.url}: {interruption}; {self._outlook()}") from interruption
                 if self.progress:
-                    print(f"{interruption}; trying again in {waits[0]:g} s", file=sys.stderr)
+                    print_line(f"{interruption}; trying again in {waits[0]:g} s")
                 time.sleep(waits.pop(0))
 
     def remove(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from speech_lstm.config import CLIP_SAMPLES
-from speech_lstm.errors import ConfigError
+from speech_lstm.errors import ConfigError, printable
 from speech_lstm.export.graph import Floats
 from speech_lstm.export.model import recording_model, stream_model
 from speech_lstm.export.parity import (
@@ -52,7 +52,7 @@ def report(model: Model, path: Path, content: bytes, int8: bool, data: Path | No
     parity = compare_recordings(model, answer)
     if not int8:
         parity.check()
-    lines = [f"{path}  {byte_size(len(content))}", f"  {parity.line()}"]
+    lines = [f"{printable(path)}  {byte_size(len(content))}", f"  {parity.line()}"]
     if data is not None:
         accuracy = compare_accuracy(model, answer, data)
         accuracy.check()
@@ -72,7 +72,7 @@ def stream_report(model: Model, path: Path, content: bytes, int8: bool) -> list[
     stream, hop = stream_with(session), model.features.hop
     stream(np.zeros((1, CLIP_SAMPLES), np.float32))
     (time,) = milliseconds(lambda waveforms: stream(waveforms[:, :hop]))
-    lines = [f"{path}  {byte_size(len(content))}", f"  {parity.line()}"]
+    lines = [f"{printable(path)}  {byte_size(len(content))}", f"  {parity.line()}"]
     return [*lines, f"  one more frame on one thread: {time:.2f} ms"]
 
 

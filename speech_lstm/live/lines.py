@@ -10,6 +10,7 @@ from typing import Self, TextIO
 import numpy as np
 
 from speech_lstm.audio.inputs import Input
+from speech_lstm.errors import printable
 from speech_lstm.live.command_log import Command, CommandLog
 from speech_lstm.live.listening import DetectorLike
 from speech_lstm.report.tables import quantity
@@ -73,7 +74,7 @@ def tell(line: str) -> None:
     if sys.stderr is None:  # `print` would choose standard output
         return
     try:
-        print(line, file=sys.stderr, flush=True)
+        print(printable(line), file=sys.stderr, flush=True)
     except BrokenPipeError:
         raise
     except OSError:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from speech_lstm.errors import printable
+
 
 class ProgressBar:
     """The steps of a run, with clips a second and the time left."""
@@ -35,7 +37,7 @@ class Console:
         if not self.quiet:
             from tqdm import tqdm
 
-            tqdm.write(text)
+            tqdm.write(printable(text))
 
     @contextmanager
     def bar(self, steps: int, done: int) -> Iterator[ProgressBar]:
