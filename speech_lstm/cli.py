@@ -35,7 +35,7 @@ def run(argv: Sequence[str] | None) -> int:
 
     from speech_lstm.commands.parser import build_parser
 
-    open_standard_streams()
+    open_outputs()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name may hold what the terminal cannot encode
     try:
@@ -47,11 +47,11 @@ def run(argv: Sequence[str] | None) -> int:
     return int(status or 0)
 
 
-def open_standard_streams() -> None:
-    """Connect the standard streams that are closed to nothing, lest a file get their number and their output."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+def open_outputs() -> None:
+    """Connect the standard outputs that are closed to nothing, lest a file get their number and their text."""
+    for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123  (it stays open)
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123  (it stays open)
 
 
 def report_interruption(interruption: KeyboardInterrupt) -> int:

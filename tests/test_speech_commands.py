@@ -135,7 +135,7 @@ def test_names_that_are_not_unicode(tmp_path: Path) -> None:
         pytest.skip("the file system takes Unicode names only")
     touch_clips(tmp_path, ["yes/two\nlines.txt"])
     assert scan(tmp_path).clips[0].split in SPLITS
-    assert r"'two\nlines.txt'" in notes_of(tmp_path)
+    assert r"two\nlines.txt" in notes_of(tmp_path)
 
 
 # --- what lies in the folder
