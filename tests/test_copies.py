@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from speech_lstm import Prediction, Recognizer, load
 from speech_lstm.audio.recording import read_recording
@@ -69,6 +70,25 @@ def test_forked_processes_get_the_same_answers(form: str, sound: np.ndarray) -> 
     want = answers(recognizer, sound)
     with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as processes:
         assert all(got == want for got in processes.map(answers, [recognizer] * 4, [sound] * 4))
+
+
+def test_a_fork_after_computing_on_two_threads_does_not_hang(sound: np.ndarray) -> None:
+    recognizer = load(bundled_model(".safetensors"))
+    want = answers(recognizer, sound)
+    context = multiprocessing.get_context("fork")
+    results = context.SimpleQueue()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        recognizer.posteriors(np.zeros((64, 16_000), np.float32))
+        child = context.Process(target=lambda: results.put(answers(recognizer, sound)))
+        child.start()
+        child.join(30)
+        child.kill()
+        assert child.exitcode == 0
+        assert results.get() == want
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_a_pickled_onnx_model_knows_its_file_again(

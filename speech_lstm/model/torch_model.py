@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +13,10 @@ from speech_lstm.errors import ConfigError, ModelError, brief, foreign
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.model.header import check_posteriors
 from speech_lstm.model.scorers import BATCH, CarriedScorer, WindowScorer
+
+# A forked process has none of the threads of OpenMP that its parent computed with, and would wait for them for ever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 def usable_device(device: str | torch.device) -> torch.device:
