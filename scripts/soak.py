@@ -4,27 +4,33 @@
 
 An hour of words over noise (from data/demo, seeded) goes through standard input, level and detector as fast as it
 can; then ten minutes of it are played in real time into the null sink of a private PulseAudio server and recorded
-from its monitor. Prints figures and plots both. Linux; the second part needs the packages that the README lists for
-tests.
+from its monitor. Then every kind of input is lost again and again in real time: the sound server is killed or hangs,
+the sender of a pipe stops, the file is removed. Prints figures and a table, and plots the first two runs. Linux; all
+but the first run need the packages that the README lists for tests.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from losses import LossyInput, Pipe, PlayedFile, ServerSource, lose_and_restore
 from matplotlib.figure import Figure
 
 from speech_lstm.audio.clips import fit_clip
 from speech_lstm.audio.recording import read_recording
+from speech_lstm.audio.wav_file import wav_writer
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE
 from speech_lstm.report.plotting import BLUE, GREY, VERMILION, save_figure, tidy
 
@@ -32,6 +38,8 @@ ROOT = Path(__file__).parents[1]
 SAMPLES = 120  # of memory and latency during a run
 WORD_SECONDS = (1.5, 3.0)  # from word to word
 Run = dict[str, list[float]]  # the samples: times in seconds, memory in MB, counts of lost blocks and of commands
+NAMES = ("seconds", "memory", "median", "slowest", "lag", "cpu", "lost", "commands", "losses", "descriptors")
+PART = SAMPLE_RATE // 10  # samples that are written at once
 NOISE = 0.05  # of the background recordings' amplitude
 
 
@@ -39,16 +47,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--piped", type=float, default=3600, help="seconds through a pipe (%(default)s)")
     parser.add_argument("--played", type=float, default=600, help="seconds in real time (%(default)s)")
+    parser.add_argument("--lossy", type=float, default=300, help="seconds of each kind of input (%(default)s)")
+    parser.add_argument("--losses", type=int, default=6, help="of each kind of input (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("soak.png"), help="the plot (%(default)s)")
     # The two ends of a run are processes of their own, started with these flags.
     parser.add_argument("--speak", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--listen", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--paced", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--device", help=argparse.SUPPRESS)
+    parser.add_argument("--input", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.speak is not None:
-        speak(arguments.speak, sys.stdout.buffer)
+        speak(arguments.speak, sys.stdout.buffer, arguments.paced)
     elif arguments.listen is not None:
-        json.dump(listen(arguments.device, arguments.listen), sys.stdout)
+        json.dump(listen(arguments.device, arguments.input, arguments.listen), sys.stdout)
     else:
         runs = {
             "through a pipe, as fast as it can": piped(arguments.piped),
@@ -57,25 +69,40 @@ def main() -> None:
         for name, run in runs.items():
             print(f"{name}: {summary(run)}")
         save_figure(figure_of(runs), arguments.out)
+        print(losses_table(arguments.lossy, arguments.losses))
 
 
-def speak(seconds: float, out: IO[bytes]) -> None:
-    """Write words over noise as raw 16-bit samples, 16 kHz."""
+def speak(seconds: float, out: IO[bytes], paced: bool = False) -> None:
+    """Write words over noise as raw 16-bit samples, 16 kHz, in real time if `paced`."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # the listener ends first
+    start, done = time.monotonic(), 0
+    for samples in sound():
+        for part in np.array_split(samples, math.ceil(len(samples) / PART)):
+            out.write((part * 32767).astype("<i2").tobytes())
+            done += len(part)
+            if done >= seconds * SAMPLE_RATE:
+                return
+            if paced:
+                out.flush()
+                time.sleep(max(0.0, start + done / SAMPLE_RATE - time.monotonic()))
+
+
+def sound() -> Iterator[np.ndarray]:
+    """Words over noise, one after the other, without end: float32 in ±1 at 16 kHz."""
     random = np.random.default_rng(0)
     words = [fit_clip(read_recording(path)) for word in COMMANDS_8 for path in (ROOT / "data/demo" / word).iterdir()]
     noise = np.concatenate([read_recording(path) for path in (ROOT / "data/demo/_background_noise_").iterdir()])
     done = 0
-    while done < seconds * SAMPLE_RATE:
+    while True:
         samples = np.zeros(round(random.uniform(*WORD_SECONDS) * SAMPLE_RATE), np.float32)
         samples[: len(words[0])] = words[random.integers(len(words))]
         samples += NOISE * np.take(noise, np.arange(done, done + len(samples)), mode="wrap")
-        out.write((samples.clip(-1, 1) * 32767).astype("<i2").tobytes())
         done += len(samples)
+        yield samples.clip(-1, 1)
 
 
-def listen(device: str | None, seconds: float) -> Run:
-    """Listen to the device, or standard input without one, and sample memory and times every few seconds of it."""
+def listen(device: str | None, recording: str | None, seconds: float) -> Run:
+    """Listen to the device ("" is the default), the file or standard input, and sample memory, times and losses."""
     from speech_lstm.audio.inputs import LevelledInput, find_input
     from speech_lstm.audio.level import Level
     from speech_lstm.recognition.detector import Detector
@@ -83,21 +110,24 @@ def listen(device: str | None, seconds: float) -> Run:
 
     one_thread()
     detector = Detector(load())
-    source = find_input(device, None if device else "-", None if device else SAMPLE_RATE)
-    run: Run = {name: [] for name in ("seconds", "memory", "median", "slowest", "lag", "cpu", "lost", "commands")}
-    first, cpu_start, commands = 0.0, time.process_time(), 0
+    piped = device is None and recording is None
+    source = find_input(device or None, "-" if piped else recording, SAMPLE_RATE if piped else None)
+    run: Run = {name: [] for name in NAMES}
+    first, cpu_start, commands, losses, is_lost = 0.0, time.process_time(), 0, 0, False
     blocks: list[float] = []
     with LevelledInput(source, Level(automatic=True)) as microphone:
         for block in microphone:
             start = time.monotonic()
             first = first or start - len(block) / SAMPLE_RATE
+            was_lost, is_lost = is_lost, bool(source.hint) or not len(block)
+            losses += is_lost and not was_lost
             commands += len(detector(block))
             end = time.monotonic()
             blocks.append(end - start)
             if detector.seconds >= seconds / SAMPLES * (len(run["seconds"]) + 1):
                 lag, cpu = end - first - detector.seconds, time.process_time() - cpu_start
                 times = (float(np.median(blocks)), max(blocks), lag, cpu)
-                values = (detector.seconds, memory(), *times, microphone.overruns, commands)
+                values = (detector.seconds, memory(), *times, microphone.overruns, commands, losses, descriptors())
                 for name, value in zip(run, values, strict=True):
                     run[name].append(value)
                 blocks = []
@@ -110,6 +140,11 @@ def memory() -> float:
     """The resident memory of this process in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def descriptors() -> int:
+    """The open files of this process."""
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 
 def piped(seconds: float) -> Run:
@@ -131,6 +166,68 @@ def played(seconds: float) -> Run:
             playback.kill()
         speaker.kill()
     return run
+
+
+def losses_table(seconds: float, losses: int) -> str:
+    """A line for every kind of input, which is lost so often while its words are recognised."""
+
+    def speaker() -> subprocess.Popen[bytes]:
+        return process("--speak", 2 * seconds + 60, "--paced", stdout=subprocess.PIPE)
+
+    def write(path: Path) -> None:
+        with wav_writer(path) as append:
+            for samples in islice(sound(), math.ceil((seconds + 5) / WORD_SECONDS[0])):
+                append(samples)
+
+    sources: dict[str, LossyInput] = {
+        "microphone": ServerSource("", speaker),
+        "monitor": ServerSource("virtual_mic.monitor", speaker),
+        "pipe": Pipe(speaker),
+        "file": PlayedFile(write),
+    }
+    head = [
+        "input",
+        "audio, s",
+        "losses",
+        "noticed",
+        "commands",
+        "after the last",
+        "blocks lost",
+        "MB",
+        "descriptors",
+    ]
+    rows = [head] + [lossy_row(name, source, seconds, losses) for name, source in sources.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
+
+
+def lossy_row(name: str, source: LossyInput, seconds: float, losses: int) -> list[str]:
+    """The figures of a run in which the input is lost and comes back; beginning → end."""
+    with (
+        source,
+        process(
+            "--listen", seconds, *source.flags, stdin=source.stdin, stdout=subprocess.PIPE, env=source.environment
+        ) as listener,
+    ):
+        count = lose_and_restore(source, seconds, losses, lambda: listener.poll() is not None)
+        output, _ = listener.communicate()
+    if listener.returncode:
+        return [name, f"ended with status {listener.returncode}", str(count), *[""] * 6]
+    run = json.loads(output)
+    last = seconds * losses / (losses + 1)  # the return from the last loss
+    after = run["commands"][-1] - np.interp(last, run["seconds"], run["commands"])
+
+    def change(figure: str) -> str:
+        return f"{run[figure][0]:.0f} → {run[figure][-1]:.0f}"
+
+    counts = (count, run["losses"][-1], run["commands"][-1], after, run["lost"][-1])
+    return [
+        name,
+        f"{run['seconds'][-1]:.0f}",
+        *[f"{value:.0f}" for value in counts],
+        change("memory"),
+        change("descriptors"),
+    ]
 
 
 def process(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
