@@ -310,6 +310,27 @@ def test_a_cell_of_an_installed_package(
     assert "--plugin" not in (tmp_path / "run" / "config.toml").read_text(encoding="utf-8")
 
 
+def test_a_model_file_imports_no_other_entry_point(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cell is unknown: packages of other cells are not imported for it."""
+    load_plugin(str(written(tmp_path / "cell.py", CELL)))
+    path = model_of("fading", tmp_path / "m.safetensors")
+    CELLS.pop("fading")
+    marker = tmp_path / "it ran"
+    written(installed / "fading_cells.py", f"open({str(marker)!r}, 'w')")
+    (points,) = installed.rglob("entry_points.txt")
+    monkeypatch.syspath_prepend(installed)
+    points.write_text("[speech_lstm.cells]\nother = fading_cells\n")
+    with pytest.raises(ModelError, match="its cell 'fading'"):
+        load_model(path)
+    assert not marker.exists()
+    points.write_text("[speech_lstm.cells]\nfading = fading_cells\n")
+    with pytest.raises(ModelError, match="its cell 'fading'"):
+        load_model(path)
+    assert marker.exists()
+
+
 def test_an_installed_cell_is_listed(
     capsys: pytest.CaptureFixture[str], installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

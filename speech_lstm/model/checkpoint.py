@@ -15,14 +15,15 @@ from safetensors.torch import save
 from torch import Tensor
 
 from speech_lstm.config import DetectionConfig, FeatureConfig, NetworkConfig
-from speech_lstm.errors import ConfigError, ModelError, first_line
+from speech_lstm.errors import ConfigError, ModelError, brief, foreign
 from speech_lstm.files import atomic_path, to_json
 from speech_lstm.model.header import Header, check_version
 from speech_lstm.model.network import Network
-from speech_lstm.recurrent.registry import UnknownCellError
+from speech_lstm.recurrent.registry import UnknownCellError, cell_of_file
 
 FORMAT_VERSION = 3  # raise it when an older program cannot read a newer file
 KIND = "speech-lstm model"
+DIGEST = "sha256"  # the entry of the metadata that is the digest of all others and of the tensors
 
 
 @dataclass(frozen=True)
@@ -59,55 +60,85 @@ def load_model(path: Path, device: str | torch.device = "cpu") -> Model:
     """Read a model file, ready to recognise; raises ModelError for a damaged or unsuitable file."""
     if path.suffix == ".onnx":
         raise ModelError(f"{path}: an ONNX export can only recognise; name the model that it was exported from")
-    tensors, values = read_tensors(path, KIND, FORMAT_VERSION)
-    header = Header.from_dict(path, values)
+    file = read_tensors(path, KIND, FORMAT_VERSION)
+    header = Header.from_dict(path, file.header)
     config = header.network
     try:
+        cell_of_file(config.cell)
         with torch.device("meta"):  # only shapes: a damaged header must not allocate memory
             network = Network(header.features, config, len(header.labels))
     except UnknownCellError as error:
-        raise ModelError(f"{path}: its cell {config.cell!r} is unknown; {error.advice}") from None
+        raise ModelError(f"{path}: its cell {brief(config.cell)} is unknown; {error.advice}") from None
     except ConfigError as error:  # such as sizes that the cell does not allow
         raise ModelError(f"{path}: {error}") from None
-    check_tensors(path, tensors, network.state_dict())
+    file.check(network.state_dict())
     # The tensors are views of the file; the clones do not change when the file is overwritten.
-    network.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
+    network.load_state_dict({name: tensor.clone() for name, tensor in file.tensors.items()}, assign=True)
     network.requires_grad_(False)
     network.to(device).eval()
     return Model(network, header.features, config, header.labels, header.detection, header.training)
 
 
-def check_tensors(path: Path, tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
-    """Raise ModelError unless the tensors are the expected ones by name, shape and dtype, and finite."""
-    if missing := sorted(set(expected) - set(tensors)):
-        raise ModelError(f"{path}: {len(missing)} weight(s) of the network are missing, such as {missing[0]!r}")
-    if extra := sorted(set(tensors) - set(expected)):
-        raise ModelError(f"{path}: {len(extra)} weight(s) that the network does not have, such as {extra[0]!r}")
-    for name, tensor in tensors.items():
-        right = expected[name]
-        if (tensor.shape, tensor.dtype) != (right.shape, right.dtype):
-            raise ModelError(
-                f"{path}: {name} is {describe(tensor)}, but the header describes a network with {describe(right)}"
-            )
-        if not tensor.isfinite().all():
-            raise ModelError(f"{path}: {name} holds values that are not numbers")
+@dataclass(frozen=True)
+class TensorFile:
+    """The content of a safetensors file. Its tensors are views of it."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    header: dict[str, Any]
+    metadata: dict[str, str]
+
+    def check(self, expected: dict[str, Tensor]) -> None:
+        """Raise ModelError unless the tensors are the expected ones by name, shape and dtype, finite and undamaged.
+
+        The digest comes last: only then the file's size is that of the tensors.
+        """
+        if missing := sorted(set(expected) - set(self.tensors)):
+            raise self.error(f"{len(missing)} weight(s) of the network are missing, such as {missing[0]!r}")
+        if extra := sorted(set(self.tensors) - set(expected)):
+            raise self.error(f"{len(extra)} weight(s) that the network does not have, such as {brief(extra[0])}")
+        for name, tensor in self.tensors.items():
+            right = expected[name]
+            if (tensor.shape, tensor.dtype) != (right.shape, right.dtype):
+                raise self.error(
+                    f"{name} is {describe(tensor)}, but the header describes a network with {describe(right)}"
+                )
+            if not tensor.isfinite().all():
+                raise self.error(f"{name} holds values that are not numbers")
+        if self.metadata.get(DIGEST, "") not in ("", digest_of(self.metadata, self.tensors)):  # older files have none
+            raise self.error("it was damaged or changed after it was written; restore a copy of it")
+
+    def error(self, text: str) -> ModelError:
+        return ModelError(f"{self.path}: {text}")
 
 
 def describe(tensor: Tensor) -> str:
     return f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
 
 
+def digest_of(metadata: dict[str, str], tensors: dict[str, Tensor]) -> str:
+    """The SHA-256 of metadata and tensors: a seal against damage."""
+    digest = hashlib.sha256()
+    for key in sorted(metadata.keys() - {DIGEST}):
+        digest.update(json.dumps([key, metadata[key]]).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(json.dumps([name, describe(tensor)]).encode())
+        digest.update(tensor.contiguous().numpy().data)
+    return digest.hexdigest()
+
+
 def write_tensors(path: Path, tensors: dict[str, Tensor], kind: str, version: int, header: dict[str, Any]) -> None:
     """Write a safetensors file atomically; raises OutputError."""
     plain = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}  # no shared memory
+    metadata = {"kind": kind, "version": str(version), "header": to_json(header)}
     # Written here, not by safetensors, whose error for a full disk is not an OSError.
-    content = save(plain, {"kind": kind, "version": str(version), "header": to_json(header)})
+    content = save(plain, metadata | {DIGEST: digest_of(metadata, plain)})
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
-def read_tensors(path: Path, kind: str, version: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and header of a file of this kind; raises ModelError for any other file and for newer ones.
+def read_tensors(path: Path, kind: str, version: int) -> TensorFile:
+    """A file of this kind; raises ModelError for any other file and for newer ones.
 
     The tensors are views of the file, so a false size in it takes no memory until it is used.
     """
@@ -123,10 +154,10 @@ def read_tensors(path: Path, kind: str, version: int) -> tuple[dict[str, Tensor]
         header = json.loads(metadata["header"])
         if not isinstance(header, dict):
             raise ValueError("not an object")
-        return tensors, header
+        return TensorFile(path, tensors, header, metadata)
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file") from None
     except (KeyError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: the header is damaged ({first_line(error)})") from None
+        raise ModelError(f"{path}: the header is damaged ({foreign(error)})") from None
     except (SafetensorError, OSError, RuntimeError) as error:  # RuntimeError: too large to be mapped
-        raise ModelError(f"{path}: not a {kind}, or truncated ({first_line(error)})") from None
+        raise ModelError(f"{path}: not a {kind}, or truncated ({foreign(error)})") from None

@@ -49,10 +49,13 @@ def load_plugin(source: str) -> list[str]:
     return names
 
 
-def load_installed() -> list[str]:
-    """Import the cells of the installed packages; a message for each that cannot be imported."""
+def load_installed(name: str | None = None) -> list[str]:
+    """Import the cells of the installed packages, or of the entry points of this name; a message for each that cannot
+    be imported."""
     notes = []
     for point in importlib.metadata.entry_points(group=GROUP):
+        if name not in (None, point.name):
+            continue
         try:
             point.load()
         except (Exception, SystemExit) as error:  # foreign code may raise anything

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 import speech_lstm.recurrent.cells  # noqa: F401  (registers the cells of this package)
-from speech_lstm.errors import ConfigError
+from speech_lstm.errors import ConfigError, brief
 from speech_lstm.recurrent.cell import CELLS, Cell
 from speech_lstm.recurrent.plugins import HELP, load_installed
 
@@ -24,9 +24,21 @@ def find_cell(name: str) -> type[Cell]:
     Raises UnknownCellError, with the nearest and all known names, if there is none.
     """
     notes = load_installed() if name not in CELLS else []
+    return registered(name, notes)
+
+
+def cell_of_file(name: str) -> type[Cell]:
+    """The cell that a model file names. Of all installed entry points only the one of that name is imported: a file
+    must not decide what code runs. Raises UnknownCellError."""
+    notes = load_installed(name) if name not in CELLS else []
+    return registered(name, notes)
+
+
+def registered(name: str, notes: list[str]) -> type[Cell]:
+    """The cell of this name if it is registered; raises UnknownCellError, which names the notes too."""
     if name in CELLS:
         return CELLS[name]
-    near = difflib.get_close_matches(name.lower(), CELLS, 1, 0.5)
+    near = difflib.get_close_matches(name[:40].lower(), CELLS, 1, 0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     advice = "; ".join([f"for one of your own, {HELP}", *notes])
-    raise UnknownCellError(f"unknown cell {name!r}; {hint}known are {', '.join(CELLS)}", advice)
+    raise UnknownCellError(f"unknown cell {brief(name)}; {hint}known are {', '.join(CELLS)}", advice)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from speech_lstm.config import Config
 from speech_lstm.errors import ConfigError, ModelError
-from speech_lstm.model.checkpoint import check_tensors, load_model, read_tensors, write_tensors
+from speech_lstm.model.checkpoint import load_model, read_tensors, write_tensors
 from speech_lstm.model.network import Network
 
 KIND, VERSION = "speech-lstm training state", 2
@@ -78,14 +78,15 @@ class State:
 
     def load(self, path: Path) -> None:
         """Restore the state; raises ModelError if the file is damaged, or of other settings or recordings."""
-        tensors, header = read_tensors(path, KIND, VERSION)
+        file = read_tensors(path, KIND, VERSION)
+        tensors, header = file.tensors, file.header
         try:
             # States of earlier versions do not have the digest of the samples.
             self.check_same(path, header["config"], header["corpus"], header.get("sound", self.sound))
             progress = RunProgress.from_dict(header["progress"])
         except (KeyError, TypeError, ValueError) as error:
             raise damaged(path, str(error)) from None
-        check_tensors(path, tensors, self.expected())
+        file.check(self.expected())
         self.progress = progress
         self.network.load_state_dict(group_of("network", tensors))
         self.average.load_state_dict(group_of("average", tensors))
