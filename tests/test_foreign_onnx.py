@@ -21,7 +21,7 @@ from speech_lstm.export.graph import CONTRIB, OPSET
 from speech_lstm.export.model import recording_model, stream_model
 from speech_lstm.export.operators import WRITERS
 from speech_lstm.model import onnx_work
-from speech_lstm.model.header import check_posteriors
+from speech_lstm.model.header import check_logits, check_posteriors
 from speech_lstm.model.onnx_file import KIND, SEAL_SIZE, STREAM_KIND, open_model, seal
 from speech_lstm.model.onnx_graph import IR_VERSIONS, OPSETS, Graph, read_graph
 from speech_lstm.model.onnx_operators import OPERATORS
@@ -390,6 +390,13 @@ def test_an_answer_is_never_nan(content: bytes, tmp_path: Path) -> None:
     path.write_bytes(changed(content, change))
     with pytest.raises(ModelError, match="no probabilities"):
         OnnxModel(path).posteriors(np.zeros((1, CLIP_SAMPLES), np.float32))
+
+
+def test_logits_that_are_no_numbers() -> None:
+    check_logits(np.array([[-1e9, 1e9]], np.float32))
+    for number in (np.nan, np.inf):
+        with pytest.raises(ModelError, match="no probabilities"):
+            check_logits(np.array([[0, number]], np.float32))
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -0.1, 1.1])

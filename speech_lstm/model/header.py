@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from speech_lstm.config import DetectionConfig, FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError, ModelError, foreign
 
+NO_ANSWER = "the model answers with numbers that are no probabilities; it or its input is damaged"
+
 
 @dataclass(frozen=True)
 class Header:
@@ -73,5 +75,12 @@ def check_version(path: Path, text: str, version: int) -> None:
 def check_posteriors(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Posteriors as a model answers them; raises ModelError unless all are between 0 and 1, as NaN is not."""
     if not (rows.min(initial=0) >= 0 and rows.max(initial=0) <= 1.001):  # rounded sums of many labels
-        raise ModelError("the model answers with numbers that are no probabilities; it or its input is damaged")
+        raise ModelError(NO_ANSWER)
+    return rows
+
+
+def check_logits(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits as a model answers them; raises ModelError unless all are finite."""
+    if not np.isfinite(rows).all():
+        raise ModelError(NO_ANSWER)
     return rows

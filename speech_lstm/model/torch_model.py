@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.errors import ConfigError, ModelError, brief, foreign
 from speech_lstm.model.checkpoint import Model
-from speech_lstm.model.header import check_posteriors
+from speech_lstm.model.header import check_logits
 from speech_lstm.model.scorers import BATCH, CarriedScorer, WindowScorer
 
 # A forked process has none of the threads of OpenMP that its parent computed with, and would wait for them for ever.
@@ -44,7 +44,7 @@ class TorchModel:
 
     def posteriors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Posteriors of windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
-        return check_posteriors(torch.from_numpy(self.logits(windows)).softmax(1).numpy())
+        return torch.from_numpy(self.logits(windows)).softmax(1).numpy()
 
     @torch.inference_mode()
     def logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -54,7 +54,7 @@ class TorchModel:
             # A copy: windows may overlap in memory, and torch needs writable arrays.
             batch = torch.from_numpy(np.array(windows[start : start + BATCH], np.float32)).to(self.device)
             answers.append(self.network(self.front_end(batch)).cpu().numpy())
-        return np.concatenate(answers)
+        return check_logits(np.concatenate(answers))
 
     def scorer(self, hop: int) -> CarriedScorer | WindowScorer:
         """The scorer of a stream's windows, `hop` samples apart: a multiple of the front end's hop.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.errors import ModelError
-from speech_lstm.model.header import check_posteriors
+from speech_lstm.model.header import check_logits, check_posteriors
 from speech_lstm.model.onnx_file import KIND, STREAM_KIND, STREAM_SUFFIX, read_session
 from speech_lstm.recognition.posteriors import Scorer, WaveformScorer
 
@@ -59,7 +59,7 @@ class OnnxModel:
 
     def logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The posteriors before the soft-max: windows float32 [n, CLIP_SAMPLES] → float32 [n, labels]."""
-        return self.run(windows, "logits")
+        return check_logits(self.run(windows, "logits"))
 
     def run(self, windows: NDArray[np.float32], output: str) -> NDArray[np.float32]:
         """One of the file's outputs for windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
