@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
-from speech_lstm.errors import ModelError, foreign
+from speech_lstm.errors import ModelError, foreign, lacks_memory
 from speech_lstm.files import reason, to_json
 from speech_lstm.model.header import Header, check_version
 from speech_lstm.model.onnx_graph import Graph, read_graph, read_metadata
@@ -103,6 +103,8 @@ class Session:
                 self.check(shapes)
             outputs: list[NDArray[Any]] = self.session.run(names, inputs)
         except Exception as error:  # the classes of ONNX Runtime's come from C++ and have no common base
+            if lacks_memory(error):
+                raise
             raise refused(self.path, error) from None
         return outputs
 
@@ -201,4 +203,6 @@ def open_session(path: Path, content: bytes, threads: int = 1) -> InferenceSessi
         # The fallback would load the file a second time, and print a message.
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # its classes come from C++ and have no common base
+        if lacks_memory(error):
+            raise
         raise ModelError(f"{path}: not an ONNX file that can be loaded, or damaged ({foreign(error)})") from None
