@@ -11,6 +11,7 @@ from importlib.util import find_spec
 LONGEST = 1000  # characters of a line on standard error
 FOREIGN = 200  # characters of a message of other code in such a line
 USER_SECRET = re.compile(r"(\w://[^\s/:@]*:)[^\s]*@")  # `http://user:password@`; a password may hold @ and /
+TOKEN = re.compile(r"(https?://)[^\s/:@?#]+@", re.IGNORECASE)  # `http://token@host`
 QUERY_SECRET = re.compile(r"([?&;][\w-]*(?:passw|pwd|token|secret|signature|key)[\w-]*=)[^\s&;#'\"]+", re.IGNORECASE)
 
 FAILED = 1  # exit status if the program failed, or some of many files
@@ -127,7 +128,8 @@ def printable(text: object, most: int | None = None) -> str:
 
 def masked(text: str) -> str:
     """`text` with *** for the passwords in addresses: `user:password@` and `?password=`."""
-    return QUERY_SECRET.sub(r"\1***", USER_SECRET.sub(r"\1***@", text))
+    text = TOKEN.sub(r"\1***@", USER_SECRET.sub(r"\1***@", text))
+    return QUERY_SECRET.sub(r"\1***", text)
 
 
 def print_error(error: object) -> None:

@@ -293,6 +293,8 @@ def test_printable_is_bounded(letter: str, count: int) -> None:
         ("postgresql://u:X/y@z@h/d: gone", "postgresql://u:***@h/d: gone"),
         ("postgresql://h/d?user=u&password=X&a=b", "postgresql://h/d?user=u&password=***&a=b"),
         ("(http://u:X@h/?access_token=X)", "(http://u:***@h/?access_token=***"),
+        ("https://X@h/a", "https://***@h/a"),
+        ("postgresql://u@h/d", "postgresql://u@h/d"),
         ("http://h:80/a?b=c", "http://h:80/a?b=c"),
     ],
 )

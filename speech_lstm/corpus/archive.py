@@ -6,16 +6,19 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from speech_lstm.corpus.tar_members import UnusableArchive
 from speech_lstm.corpus.transfer import Transfer, bar, check_room
-from speech_lstm.corpus.unpack import UnusableArchive, unpack
-from speech_lstm.errors import ArchiveError, print_line
+from speech_lstm.corpus.unpack import unpack
+from speech_lstm.errors import ArchiveError, masked, print_line, printable
 from speech_lstm.files import locked, reason, write_json
 
 BASE = "https://storage.googleapis.com/download.tensorflow.org/data/"
 MARKER = ".speech-lstm-archive.json"  # in the unpacked folder: its archive, and the number of files and bytes
+DIGEST = re.compile("[0-9a-f]{64}")  # SHA-256
 UNPACKED = 1.6  # disk space of the files to that of the archive, a little more than measured (1.45)
 
 
@@ -76,7 +79,7 @@ def download(
         raise ArchiveError(f"there is no version {version!r} of Speech Commands; choose from {', '.join(RELEASES)}")
     release = RELEASES[version]
     digest = (sha256 or release.sha256).lower()
-    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+    if not DIGEST.fullmatch(digest):
         raise ArchiveError(f"{sha256!r} is not a SHA-256, which has 64 hexadecimal digits")
     folder = Path(data) / release.folder
     try:
@@ -101,7 +104,7 @@ def _fetch_and_unpack(release: Release, url: str, digest: str, part: Path, folde
     if (actual := _sha256(part, progress)) != digest:
         transfer.remove()
         raise ArchiveError(
-            f"{url}: is not the archive of {release.name}: its SHA-256 is {actual}, not {digest}; "
+            f"{printable(masked(url))}: is not the archive of {release.name}: its SHA-256 is {actual}, not {digest}; "
             "it was deleted; try again, or pass another address with --url"
         )
     check_room(part.parent, round(UNPACKED * part.stat().st_size), "to unpack it")
@@ -114,7 +117,9 @@ def _fetch_and_unpack(release: Release, url: str, digest: str, part: Path, folde
         transfer.remove()
         raise
     files, size = _census(unfinished)
-    write_json(unfinished / MARKER, {"url": url, "sha256": digest, "files": files, "bytes": size})
+    if (unfinished / MARKER).is_dir():  # of the archive
+        shutil.rmtree(unfinished / MARKER)
+    write_json(unfinished / MARKER, {"url": masked(url), "sha256": digest, "files": files, "bytes": size})
     if folder.exists():  # empty, else `_complete` raises
         folder.rmdir()
     unfinished.rename(folder)
@@ -128,7 +133,9 @@ def _complete(folder: Path, digest: str) -> bool:
     try:
         marker = json.loads((folder / MARKER).read_text("utf-8"))
         source, files, size = str(marker["sha256"]), int(marker["files"]), int(marker["bytes"])
-    except (OSError, ValueError, KeyError, TypeError):
+        if not DIGEST.fullmatch(source):
+            raise ValueError(source)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise ArchiveError(
             f"{folder}: exists, but not from this command; use it as it is, or move it away and download again"
         ) from None

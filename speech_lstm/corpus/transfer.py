@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import json
@@ -10,19 +11,24 @@ import shutil
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from speech_lstm.errors import ArchiveError, print_line
+from speech_lstm.errors import ArchiveError, foreign, masked, print_line, printable
 from speech_lstm.files import byte_size, discard, reason, write_json
 
 WAITS = (0.5, 1.0, 2.0)  # seconds before each new attempt after one without progress
 SILENCE = 30.0  # seconds without a byte after which a connection counts as lost
 PIECE = 1 << 18  # bytes
 MOST_BYTES = 16 << 30  # of any archive; a longer answer is stopped there
+DIGITS = 18  # of a length in a header; Python refuses to read some thousands of them
+LARGEST = 10**DIGITS
+TEXTS = ("url", "digest", "validator")  # of the note next to the downloaded part
+VALIDATOR = re.compile(r"[ -~]{1,1000}")  # an ETag or a date
 BUSY = (408, 425, 429, 500, 502, 503, 504)  # statuses that may change in a moment
 
 
@@ -50,11 +56,19 @@ class Transfer:
     def run(self) -> None:
         """Download what is missing; raises ArchiveError, and OSError if `part` cannot be written."""
         if not re.match("https?://.", self.url, re.IGNORECASE):
-            raise ArchiveError(f"{self.url!r} is not a download address; pass one with http:// or https://")
+            raise ArchiveError(f"{self.address!r} is not a download address; pass one with http:// or https://")
         note = self._note()
         if note.get("digest") != self.digest:
             self.remove()
         self.total = note.get("total") or self.expected
+        try:
+            self._run_attempts()
+        except BaseException:
+            if not self._size():  # there is nothing to resume
+                self.remove()
+            raise
+
+    def _run_attempts(self) -> None:
         best, waits = self._size(), list(WAITS)
         while not (best and best == self.total):
             try:
@@ -64,7 +78,7 @@ class Transfer:
                 if self._size() > best:
                     best, waits = self._size(), list(WAITS)
                 if not waits:
-                    raise ArchiveError(f"{self.url}: {interruption}; {self._outlook()}") from interruption
+                    raise ArchiveError(f"{self.address}: {interruption}; {self._outlook()}") from interruption
                 if self.progress:
                     print_line(f"{interruption}; trying again in {waits[0]:g} s")
                 time.sleep(waits.pop(0))
@@ -75,15 +89,28 @@ class Transfer:
         discard(self.note_path)
 
     @property
+    def address(self) -> str:
+        """The URL without passwords, for messages and notes."""
+        return printable(masked(self.url))
+
+    @property
     def note_path(self) -> Path:
         return self.part.with_name(self.part.name + ".json")
 
     def _note(self) -> dict[str, Any]:
+        """The fields of the note that are of the right kind; none of a damaged note."""
         try:
             note = json.loads(self.note_path.read_text("utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
-        return note if isinstance(note, dict) else {}
+        if not isinstance(note, dict):
+            return {}
+        fields: dict[str, Any] = {name: note[name] for name in TEXTS if isinstance(note.get(name), str)}
+        if not VALIDATOR.fullmatch(fields.get("validator", "")):
+            fields.pop("validator", None)
+        if type(total := note.get("total")) is int and 0 <= total <= MOST_BYTES:
+            fields["total"] = total
+        return fields
 
     def _size(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
@@ -111,7 +138,7 @@ class Transfer:
             strong = etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
             write_json(
                 self.note_path,
-                {"url": self.url, "digest": self.digest, "validator": strong, "total": self.total},
+                {"url": self.address, "digest": self.digest, "validator": strong, "total": self.total},
             )
             self._receive(response, have)
 
@@ -122,10 +149,10 @@ class Transfer:
         if have:
             headers["Range"] = f"bytes={have}-"
             note = self._note()
-            if note.get("validator") and note.get("url") == self.url:
+            if note.get("validator") and note.get("url") == self.address:
                 headers["If-Range"] = note["validator"]
         try:
-            response = urllib.request.urlopen(urllib.request.Request(self.url, headers=headers), timeout=SILENCE)
+            response = urllib.request.urlopen(_request(self.url, headers), timeout=SILENCE)
         except urllib.error.HTTPError as error:
             error.close()
             if error.code == 416 and error.headers.get("Content-Range", "").endswith(f"/{have}"):
@@ -134,12 +161,11 @@ class Transfer:
             raise self._refusal(error) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             cause = getattr(error, "reason", None) or error
-            text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-            message = f"cannot be reached ({text})"
+            message = f"cannot be reached ({foreign(getattr(cause, 'strerror', None) or cause)})"
             if have or isinstance(cause, (ConnectionResetError, http.client.RemoteDisconnected, TimeoutError)):
                 raise _Interrupted(message) from error
             raise ArchiveError(
-                f"{self.url}: {message}; check the network, or pass another address with --url"
+                f"{self.address}: {message}; check the network, or pass another address with --url"
             ) from error
         with response:
             yield response
@@ -148,12 +174,12 @@ class Transfer:
         if error.code == 416:  # the part is longer than the server's file
             self.remove()
             return _Interrupted("the server's file is shorter than the downloaded part")
-        message = f"the server answers {error.code} {error.reason or ''}".rstrip()
+        message = f"the server answers {error.code} {foreign(error.reason) if error.reason else ''}".rstrip()
         if error.code in BUSY:
             return _Interrupted(message)
         if error.code in (404, 410):
-            return ArchiveError(f"{self.url}: there is no such file ({message}); check --url")
-        return ArchiveError(f"{self.url}: {message}; pass another address with --url")
+            return ArchiveError(f"{self.address}: there is no such file ({message}); check --url")
+        return ArchiveError(f"{self.address}: {message}; pass another address with --url")
 
     def _check_total(self, have: int) -> None:
         """Raise ArchiveError for a file of another length, or one for which there is no disk space."""
@@ -161,10 +187,10 @@ class Transfer:
             return
         if self.expected is not None and self.total != self.expected:
             raise ArchiveError(
-                f"{self.url}: its length is {self.total} bytes, not {self.expected}; check --url and --version"
+                f"{self.address}: its length is {self.total} bytes, not {self.expected}; check --url and --version"
             )
         if self.total > MOST_BYTES:
-            raise ArchiveError(f"{self.url}: its length is {byte_size(self.total)}; too large for an archive")
+            raise ArchiveError(f"{self.address}: its length is {byte_size(self.total)}; too large for an archive")
         check_room(self.part.parent, self.total - have + round(self.room * self.total), "to fetch and unpack it")
 
     def _receive(self, response: http.client.HTTPResponse, have: int) -> None:
@@ -175,13 +201,15 @@ class Transfer:
             while True:
                 try:
                     piece = response.read(PIECE)
-                except (OSError, http.client.HTTPException) as error:
+                except (OSError, http.client.HTTPException, ValueError) as error:  # the last for a wrong chunk
                     raise _Interrupted("the connection was cut") from error
                 if not piece:
                     break
                 have += len(piece)
                 if have > MOST_BYTES:
-                    raise ArchiveError(f"{self.url}: the server sent more than {byte_size(MOST_BYTES)}; check --url")
+                    raise ArchiveError(
+                        f"{self.address}: the server sent more than {byte_size(MOST_BYTES)}; check --url"
+                    )
                 self._write(file, piece)
                 progress_bar.update(len(piece))
         if self.total is not None and have < self.total:
@@ -223,11 +251,26 @@ def bar(text: str, total: int | None, progress: bool, initial: int = 0) -> Any:
     )
 
 
+def _request(url: str, headers: dict[str, str]) -> urllib.request.Request:
+    """A request; a user and a password in the URL go into a header, which no other server gets by a redirection."""
+    scheme, user, rest = re.fullmatch("(https?://)(?:([^/?#]*)@)?(.*)", url, re.IGNORECASE | re.DOTALL).groups()  # type: ignore[union-attr]
+    request = urllib.request.Request(scheme + rest, headers=headers)
+    if user:
+        secret = base64.b64encode(urllib.parse.unquote_to_bytes(user)).decode()
+        request.add_unredirected_header("Authorization", f"Basic {secret}")
+    return request
+
+
 def _content_range(response: http.client.HTTPResponse) -> tuple[int, int | None]:
     """First byte and total length of a 206 answer; (-1, None) if it does not state them."""
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
-    return (int(match[1]), _number(match[2])) if match else (-1, None)
+    if match is None or (begin := _number(match[1])) is None:
+        return -1, None
+    return begin, _number(match[2])
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdecimal() else None
+    """A number of bytes in a header, at most LARGEST, and None for anything else."""
+    if text is None or not re.fullmatch("[0-9]+", text):
+        return None
+    return int(text) if len(text) <= DIGITS else LARGEST
