@@ -156,8 +156,6 @@ class Publisher:
         self.sent = [message for message in self.sent if not message.delivery.is_published()]
         oldest = time.monotonic() - CONFIRM_SECONDS
         stalled = {message.client for message in self.sent if message.time < oldest}
-        for client in stalled:  # its broker reads nothing any more
-            shut(client)
         lost = [message for message in self.sent if message.client is not self.client or message.client in stalled]
         if lost:
             self.sent = [message for message in self.sent if message not in lost]
@@ -165,6 +163,8 @@ class Publisher:
             self.pending.append(
                 f"MQTT: {quantity(len(lost), 'command')} may not have arrived: the broker did not confirm {verb}"
             )
+        for client in stalled:  # its broker reads nothing any more
+            shut(client)
         return [self.pending.popleft() for _ in range(len(self.pending))]
 
     @property
