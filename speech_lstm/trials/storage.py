@@ -16,7 +16,7 @@ from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from speech_lstm.errors import SpeechLSTMError, first_line, require
+from speech_lstm.errors import SpeechLSTMError, first_line, foreign, masked, require
 from speech_lstm.files import reason
 from speech_lstm.trials.definition import Definition
 from speech_lstm.trials.recordings import TrialRecordings
@@ -28,6 +28,7 @@ PATIENCE = 4  # signs of life that may be missing before a worker counts as dead
 BUSY = 60  # seconds that SQLite waits while another process writes
 CONNECT = 10  # seconds that PostgreSQL has to answer
 TRIES = 3  # at making the tables, which another worker may be making
+PAUSE = 0.5  # seconds between these attempts
 
 
 class StorageError(SpeechLSTMError):
@@ -58,20 +59,26 @@ def open_storage(text: str, heartbeat: int = HEARTBEAT) -> optuna.storages.RDBSt
                     heartbeat_interval=heartbeat,
                     grace_period=PATIENCE * heartbeat,
                 )
-        except (SQLAlchemyError, StorageInternalError, RuntimeError) as error:  # RuntimeError: of another Optuna
+        except (SQLAlchemyError, StorageInternalError, RuntimeError, ValueError) as error:
+            # a RuntimeError comes from another version of Optuna, a ValueError from an option in the URL
             failure = error
-            time.sleep(0.5)
-    shown, message = url.render_as_string(hide_password=True), first_line(first_cause(failure))
+            time.sleep(PAUSE)
+    shown = foreign(masked(url.render_as_string(hide_password=True)))
+    message = masked(foreign(first_line(first_cause(failure))))
     raise StorageError(f"{shown} cannot be used as a storage ({message}); check the address and the server")
 
 
 def parse_url(text: str) -> URL:
     """The URL of an SQLite file or a PostgreSQL; raises StorageError for another."""
+    if "\0" in text or text.encode("utf-8", "ignore").decode() != text:
+        raise StorageError("--storage has characters that are not UTF-8; rename the file or its folder")
     try:
         url = make_url(text)
         backend = url.get_backend_name()
     except (ArgumentError, NoSuchModuleError, ValueError):
         backend = ""
+    if backend == "sqlite" and url.database in (None, "", ":memory:"):
+        raise StorageError("--storage names no file, so that nothing would be saved; pass sqlite:///FILE")
     if backend not in ("sqlite", "postgresql"):
         raise StorageError("--storage must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
     return url.set(drivername="postgresql+psycopg") if backend == "postgresql" else url
@@ -98,7 +105,7 @@ def connected() -> Iterator[None]:
     except Exception as error:
         if (fault := storage_fault(error)) is None:
             raise
-        message = first_line(first_cause(fault))
+        message = masked(foreign(first_line(first_cause(fault))))
         raise StorageError(
             f"the storage cannot be reached any more ({message}); finished trainings are saved: "
             "run the same command again when it can be reached"
