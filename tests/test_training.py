@@ -366,10 +366,10 @@ def test_a_state_without_a_digest_of_the_sound_still_resumes(straight: Path, tmp
 
 def with_header(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     """Change the header of a training state, as a program would that can write one."""
-    tensors, header = read_tensors(path, KIND, VERSION)
-    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
-    change(header)
-    write_tensors(path, tensors, KIND, VERSION, header)
+    file = read_tensors(path, KIND, VERSION)
+    tensors = {name: tensor.clone() for name, tensor in file.tensors.items()}
+    change(file.header)
+    write_tensors(path, tensors, KIND, VERSION, file.header)
 
 
 ENTRY = {
