@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.corpus.clip_cache import CACHE_FOLDER, ClipCache, cache_folders, check_space, load_clips, to_int16
 from speech_lstm.errors import CorpusError, SpeechLSTMError
-from speech_lstm.files import OutputError
+from speech_lstm.files import OutputError, atomic_path
 from support.corpus_files import clip, speakers, write_clips
 
 ROOT = Path(__file__).parent.parent
@@ -164,12 +163,10 @@ def test_what_a_killed_run_left_is_removed_and_a_running_one_left_alone(tmp_path
     names = write_clips(tmp_path, NAMES)
     folder = tmp_path / CACHE_FOLDER
     folder.mkdir()
-    for name in (".abandoned.int16", ".running.int16"):
-        (folder / name).write_bytes(b"half")
-    two_days_ago = time.time() - 2 * 86_400
-    os.utime(folder / ".abandoned.int16", (two_days_ago, two_days_ago))
-    load(tmp_path, names)
-    assert [name for name in sorted(copies(folder)) if name.startswith(".")] == [".running.int16"]
+    (folder / ".abandoned.int16").write_bytes(b"half")
+    with atomic_path(folder / "running.int16") as running:
+        load(tmp_path, names)
+        assert [name for name in sorted(copies(folder)) if name.startswith(".")] == [running.name]
 
 
 def test_two_folders_have_two_copies(tmp_path: Path) -> None:

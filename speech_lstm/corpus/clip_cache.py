@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import struct
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,7 +21,7 @@ from speech_lstm.audio.clips import fit_clip
 from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
 from speech_lstm.errors import CorpusError, RecordingError
-from speech_lstm.files import OutputError, atomic_path, write_json
+from speech_lstm.files import OutputError, atomic_path, remove_abandoned, write_json
 
 CACHE_FOLDER = ".speech_lstm"
 FORMAT = 3  # of the cache; a new number has every cache built again
@@ -31,7 +30,6 @@ THREADS = 8  # they wait for the disk more than they compute
 CHUNK = 64  # files that a thread reads at a time
 CHUNKS_AT_ONCE = 64  # 4,096 clips, 128 MiB: held before they are written, and what Ctrl-C waits for
 NAMED = 5  # damaged recordings that the notes name; the rest is counted
-ABANDONED_SECONDS = 86_400.0  # a temporary file of this age was left by a run that was killed
 WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 
@@ -173,9 +171,9 @@ def remove_stale(folder: Path, stem: str) -> None:
     """Remove the caches of earlier states of the recordings, and files that a killed run left half written."""
     with suppress(OSError):
         for path in folder.iterdir():
-            half_written = path.name.startswith(".")  # perhaps by another process that is still running
-            age = time.time() - path.stat().st_mtime
-            if path.stem != stem and (not half_written or age > ABANDONED_SECONDS):
+            if path.name.startswith("."):  # half written, perhaps by a process that is still running
+                remove_abandoned(path)
+            elif path.stem != stem:
                 path.unlink(missing_ok=True)
 
 
