@@ -10,12 +10,11 @@ Nothing heavy is imported until it is used.
 
 from __future__ import annotations
 
-from speech_lstm.errors import SpeechLSTMError
-
 TYPE_CHECKING = False  # as in typing, without its import
 if TYPE_CHECKING:
     from typing import Any
 
+    from speech_lstm.errors import SpeechLSTMError
     from speech_lstm.recognition.prediction import Prediction
     from speech_lstm.recognition.recognizer import Recognizer, load
 
@@ -24,6 +23,10 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
+    if name == "SpeechLSTMError":
+        from speech_lstm.errors import SpeechLSTMError
+
+        return SpeechLSTMError
     if name in ("Prediction", "Recognizer", "load"):
         from speech_lstm.recognition import recognizer
 

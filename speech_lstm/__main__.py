@@ -21,11 +21,11 @@ def start() -> NoReturn:
 
 def run() -> NoReturn:
     """Run the command line with its signals."""
+    sys.unraisablehook = repeat_interruption
     import signal
 
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # as after nohup
-    sys.unraisablehook = repeat_interruption
     for number in numbers:
         signal.signal(number, terminate)
     try:

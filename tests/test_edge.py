@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import pytest
 
+import speech_lstm
 from speech_lstm.cli import main
 from speech_lstm.commands import devices
 from speech_lstm.commands import parser as command_parser
@@ -246,6 +247,18 @@ start()
 def test_a_signal_outside_the_command(moment: str, name: str, status: int) -> None:
     run = subprocess.run([sys.executable, "-c", moment.format(name)], capture_output=True, text=True, timeout=SLOW)
     assert (run.returncode, run.stderr) == (status, "")
+
+
+EARLY = "import os, sys; before = set(sys.modules); import {}; print(*sorted(set(sys.modules) - before))"
+
+
+@pytest.mark.parametrize("module", ["speech_lstm.__main__", "speech_lstm.cli"])
+def test_next_to_nothing_is_imported_before_signals_are_handled(module: str) -> None:
+    command = [sys.executable, "-S", "-c", EARLY.format(module)]
+    run = subprocess.run(
+        command, capture_output=True, text=True, timeout=SLOW, cwd=Path(speech_lstm.__file__).parents[1]
+    )
+    assert run.stdout.split() == ["__future__", "speech_lstm", module]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
