@@ -13,7 +13,7 @@ from pathlib import Path
 from speech_lstm.corpus.tar_members import UnusableArchive
 from speech_lstm.corpus.transfer import Transfer, bar, check_room
 from speech_lstm.corpus.unpack import unpack
-from speech_lstm.errors import ArchiveError, masked, print_line, printable
+from speech_lstm.errors import ArchiveError, SpeechLSTMError, masked, print_line, printable
 from speech_lstm.files import locked, reason, write_json
 
 BASE = "https://storage.googleapis.com/download.tensorflow.org/data/"
@@ -113,16 +113,18 @@ def _fetch_and_unpack(release: Release, url: str, digest: str, part: Path, folde
         _say(f"{unfinished} is of an interrupted unpacking, which is repeated", progress)
     try:
         unpack(part, unfinished, progress)
-    except UnusableArchive:
-        transfer.remove()
+        files, size = _census(unfinished)
+        if (unfinished / MARKER).is_dir():  # of the archive
+            shutil.rmtree(unfinished / MARKER)
+        write_json(unfinished / MARKER, {"url": masked(url), "sha256": digest, "files": files, "bytes": size})
+        if folder.exists():  # empty, else `_complete` raises
+            folder.rmdir()
+        unfinished.rename(folder)
+    except (OSError, SpeechLSTMError) as error:  # such as a disk that is full
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if isinstance(error, UnusableArchive):
+            transfer.remove()
         raise
-    files, size = _census(unfinished)
-    if (unfinished / MARKER).is_dir():  # of the archive
-        shutil.rmtree(unfinished / MARKER)
-    write_json(unfinished / MARKER, {"url": masked(url), "sha256": digest, "files": files, "bytes": size})
-    if folder.exists():  # empty, else `_complete` raises
-        folder.rmdir()
-    unfinished.rename(folder)
     transfer.remove()
 
 

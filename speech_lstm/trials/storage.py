@@ -128,6 +128,7 @@ def storage_fault(error: BaseException) -> BaseException | None:
     return fault
 
 
+@connected()
 def join_study(
     storage: optuna.storages.RDBStorage, definition: Definition, recordings: TrialRecordings
 ) -> optuna.Study:
@@ -178,6 +179,7 @@ def check_same(definition: Definition, stored: dict[str, Any]) -> None:
                 )
 
 
+@connected()
 def find_stored(kind: type[Definition], name: str, url: str | None = None) -> optuna.Study:
     """The study or search of this name in its storage, to read; raises StorageError."""
     url = url or kind.default_url(name)
