@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
@@ -10,7 +11,7 @@ from typing import BinaryIO
 from unittest.mock import patch
 
 from fuzzing.kind import Fault
-from speech_lstm.cli import main
+from speech_lstm.cli import DEBUG, main
 from speech_lstm.errors import SpeechLSTMError
 
 
@@ -20,6 +21,7 @@ def command(words: list[str], standard_input: BinaryIO | None = None) -> str:
     with ExitStack() as stack:
         stack.enter_context(redirect_stdout(output))
         stack.enter_context(redirect_stderr(errors))
+        stack.enter_context(patch.dict(os.environ, {DEBUG: "1"}))  # shows tracebacks
         if standard_input is not None:
             stack.enter_context(patch.object(sys, "stdin", io.TextIOWrapper(standard_input)))
         try:
@@ -38,7 +40,8 @@ def checked(status: int, output: str, errors: str) -> str:
         if not line.isprintable():
             raise Fault("message", "not one printable line", errors)
         if fault := re.search(r"Traceback|\w+Warning", line):
-            raise Fault("traceback", fault[0], errors)
+            places = re.findall(r'speech_lstm/(\S+)", line \d+, in (\S+)', errors)
+            raise Fault("traceback", ":".join([fault[0], *places[-1:][0]] if places else [fault[0]]), errors)
     if status == 0:
         return output
     if status != 2 or not lines or not lines[-1].startswith("speech-lstm"):

@@ -107,7 +107,7 @@ def write(descriptor: int, sound: bytes, blocks: int, ended: threading.Event) ->
 
 def real(words: list[str], sound: bytes, blocks: int) -> str:
     """The output of the command in a process of its own, which may crash while it ends."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "SPEECH_LSTM_DEBUG": "1"}
     with subprocess.Popen(
         [sys.executable, "-m", "speech_lstm", *words],
         stdin=subprocess.PIPE,
