@@ -186,7 +186,7 @@ def check_kind(path: Path, text: str, kind: str) -> None:
         raise ModelError(f"{path}: runs frame by frame, with a state; name the export for whole recordings")
     if text == KIND:
         raise ModelError(f"{path}: runs on whole recordings; name the export that runs frame by frame")
-    raise ModelError(f"{path}: an ONNX file, but not a {kind}; make one with `speech-lstm export`")
+    raise ModelError(f"{path}: not a {kind}, or damaged; make one with `speech-lstm export`")
 
 
 def open_session(path: Path, content: bytes, threads: int = 1) -> InferenceSession:
