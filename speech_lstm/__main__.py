@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
+class Terminated(KeyboardInterrupt):
+    """A signal that ends the program as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_status = 128 + number
+
+
 def start() -> NoReturn:
     """Run the command line as this process: a signal ends it in at most one line, whenever it comes."""
     try:
@@ -41,8 +49,6 @@ def run() -> NoReturn:
 
 def terminate(number: int, frame: FrameType | None) -> NoReturn:
     """End the command as Ctrl-C does, so that it removes its temporary files."""
-    from speech_lstm.errors import Terminated
-
     raise Terminated(number)
 
 

@@ -114,7 +114,9 @@ def unexpected(error: Exception) -> str:
         print(trace, file=sys.stderr)
         return f"{message}; please report it"
     try:
-        descriptor, path = tempfile.mkstemp(prefix="speech-lstm-", suffix=".txt")  # which only the user can read
+        descriptor, path = tempfile.mkstemp(
+            prefix="speech-lstm-error-", suffix=".txt"
+        )  # which only the user can read
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(trace)
     except OSError:

@@ -86,14 +86,6 @@ class OutOfMemoryError(SpeechLSTMError):
     """Too little memory for the work."""
 
 
-class Terminated(KeyboardInterrupt):
-    """A signal that ends the program as Ctrl-C does."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.exit_status = 128 + number
-
-
 def lacks_memory(error: BaseException) -> bool:
     """Whether an error says that there is too little memory; each library says it in its own way."""
     if isinstance(error, OSError):
