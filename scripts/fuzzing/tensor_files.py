@@ -34,6 +34,7 @@ def changed(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
     if random.random() < 0.3:
         return mutate(content, others, random)
     header, weights = parts_of(content)
+    header["__metadata__"].pop("sha256", None)  # as in older files: else every change would end at the digest
     for _ in range(random.choice((1, 1, 1, 2, 4))):
         match random.randrange(4):
             case 0:
