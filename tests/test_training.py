@@ -22,6 +22,7 @@ import soundfile
 import tomli_w
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from speech_lstm.config import (
     COMMANDS_8,
@@ -359,16 +360,16 @@ def test_the_sound_of_extra_recordings_and_of_noise_counts(demo: Path, demo_copy
 
 def test_a_state_without_a_digest_of_the_sound_still_resumes(straight: Path, tmp_path: Path, demo_copy: Path) -> None:
     shutil.copytree(straight, tmp_path / "run")
-    with_header(tmp_path / "run" / "state.safetensors", lambda header: header.pop("sound"))
+    change_state(tmp_path / "run" / "state.safetensors", lambda header, tensors: header.pop("sound"))
     train(STEADY, demo_copy, tmp_path / "run", resume=True, progress=False)
     assert history(tmp_path / "run") == history(straight)
 
 
-def with_header(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    """Change the header of a training state, as a program would that can write one."""
+def change_state(path: Path, change: Callable[[dict[str, Any], dict[str, Tensor]], Any]) -> None:
+    """Change the header and the tensors of a training state, as a program would that can write one."""
     file = read_tensors(path, KIND, VERSION)
     tensors = {name: tensor.clone() for name, tensor in file.tensors.items()}
-    change(file.header)
+    change(file.header, tensors)
     write_tensors(path, tensors, KIND, VERSION, file.header)
 
 
@@ -405,12 +406,25 @@ def test_a_damaged_state_is_one_line(
     straight: Path, tmp_path: Path, fault: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(straight, tmp_path / "run")
-    with_header(tmp_path / "run" / "state.safetensors", lambda header: header["progress"].update(fault))
+    change_state(tmp_path / "run" / "state.safetensors", lambda header, tensors: header["progress"].update(fault))
     status, text = command_line(capsys, "--out", tmp_path / "run", "--resume")
     line = text.splitlines()[-1]
     assert status == 2
     assert "Traceback" not in text
     assert re.match(rf"speech-lstm: {tmp_path}/run/state\.safetensors: the training state is damaged .*", line)
+
+
+@pytest.mark.parametrize("fault", [("optimizer/0/step", -1.0), ("optimizer/1/exp_avg_sq", -1e-9)])
+def test_an_impossible_state_of_the_optimiser_is_one_line(
+    straight: Path, tmp_path: Path, fault: tuple[str, float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """AdamW would divide by zero, or take the root of a negative number."""
+    shutil.copytree(straight, tmp_path / "run")
+    name, value = fault
+    change_state(tmp_path / "run" / "state.safetensors", lambda header, tensors: tensors[name].fill_(value))
+    status, text = command_line(capsys, "--out", tmp_path / "run", "--resume")
+    assert status == 2
+    assert f"state.safetensors: the training state is damaged ({name} " in text.splitlines()[-1]
 
 
 def test_nothing_to_resume(tmp_path: Path, demo: Path) -> None:

@@ -87,6 +87,11 @@ class State:
         except (KeyError, TypeError, ValueError) as error:
             raise damaged(path, str(error)) from None
         file.check(self.expected())
+        for name, values in tensors.items():
+            part = name.rpartition("/")[2] if name.startswith("optimizer/") else ""
+            # AdamW divides by what follows from its count of steps, and by the root of the mean square.
+            if (part == "step" and values != progress.step) or (part == "exp_avg_sq" and (values < 0).any()):
+                raise damaged(path, f"{name} is impossible after {progress.step} steps")
         self.progress = progress
         self.network.load_state_dict(group_of("network", tensors))
         self.average.load_state_dict(group_of("average", tensors))
