@@ -238,7 +238,7 @@ def test_a_full_disk_ends_it_and_earlier_takes_are_intact(
     write_take(first, np.ones(SAMPLE_RATE, np.float32))
     content, takes = first.read_bytes(), missing_takes(tmp_path, ["yes", "no"], "Jana", 1)
     with pytest.raises(OutputError, match="cannot be written: file too large; "), files_of_at_most(10_000):
-        record.Session(Prompt(), io.StringIO("\n\n"), tmp_path, "Jana", takes).run()  # type: ignore[arg-type]
+        record.RecordingSession(Prompt(), io.StringIO("\n\n"), tmp_path, "Jana", takes).run()  # type: ignore[arg-type]
     assert capsys.readouterr().out.endswith('say "no" … not written\n')
     assert list(tmp_path.rglob("*.wav")) == [first]
     assert first.read_bytes() == content

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     with keyboard(arguments.input) as keys, WordRecorder(source) as recorder:
         print(f"listening to {printable(source.device.name)}; {KEYS}")
-        session = Session(recorder, keys, arguments.out, arguments.speaker, takes)
+        session = RecordingSession(recorder, keys, arguments.out, arguments.speaker, takes)
         try:
             session.run()
         finally:
@@ -67,7 +67,7 @@ def keyboard(recording: str | None) -> TextIO:
         raise RecordingError("no terminal for the keys; give --device or --input FILE") from error
 
 
-class Session:
+class RecordingSession:
     """Asks for one word after the other until all are recorded."""
 
     def __init__(

@@ -27,7 +27,7 @@ class UnusableArchive(ArchiveError):
     """A fault in the archive itself: unpacking it again cannot help."""
 
 
-class Stream(Protocol):
+class ByteStream(Protocol):
     """What an unpacked archive is read from."""
 
     def read(self, size: int, /) -> bytes: ...
@@ -43,7 +43,7 @@ class Member:
     pieces: Iterator[bytes]
 
 
-def tar_members(stream: Stream) -> Iterator[Member]:
+def tar_members(stream: ByteStream) -> Iterator[Member]:
     """The members, whose pieces are skipped where they are not read; raises UnusableArchive for all faults."""
     while (member := next_member(stream)) is not None:
         yield member
@@ -51,7 +51,7 @@ def tar_members(stream: Stream) -> Iterator[Member]:
             pass
 
 
-def next_member(stream: Stream) -> Member | None:
+def next_member(stream: ByteStream) -> Member | None:
     """The member whose headers are next in the stream; None at the end of the archive."""
     name, size = None, None
     for _ in range(MOST_HEADERS):
@@ -81,7 +81,7 @@ def parse_header(block: bytes) -> tarfile.TarInfo:
         raise UnusableArchive(f"it is damaged ({error})") from error
 
 
-def member_of(header: tarfile.TarInfo, name: str, size: int | None, stream: Stream) -> Member:
+def member_of(header: tarfile.TarInfo, name: str, size: int | None, stream: ByteStream) -> Member:
     """The member of a header; raises UnusableArchive unless it is a plain file or folder inside the folder."""
     shown = printable(repr(name), 100)
     if len(name.encode("utf-8", "surrogateescape")) > LONGEST_NAME:
@@ -104,7 +104,7 @@ def check_inside(name: str) -> None:
         raise UnusableArchive(f"{printable(repr(name), 100)} in it would be written outside the folder")
 
 
-def pieces_of(stream: Stream, size: int) -> Iterator[bytes]:
+def pieces_of(stream: ByteStream, size: int) -> Iterator[bytes]:
     """The next `size` bytes of the stream, of which the rest of their last block is skipped."""
     left = size
     while left > 0:

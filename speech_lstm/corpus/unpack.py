@@ -9,7 +9,7 @@ import shutil
 import zlib
 from pathlib import Path
 
-from speech_lstm.corpus.tar_members import Member, Stream, UnusableArchive, tar_members
+from speech_lstm.corpus.tar_members import ByteStream, Member, UnusableArchive, tar_members
 from speech_lstm.corpus.transfer import bar
 from speech_lstm.errors import ArchiveError, foreign
 from speech_lstm.files import byte_size, reason
@@ -65,7 +65,7 @@ def _remove(folder: Path) -> None:
 class _Bounded:
     """The unpacked stream, which raises an error after `limit` bytes, whatever its members claim."""
 
-    def __init__(self, stream: Stream, limit: int) -> None:
+    def __init__(self, stream: ByteStream, limit: int) -> None:
         self._stream, self._left, self._limit = stream, limit, limit
 
     def read(self, size: int, /) -> bytes:

@@ -22,7 +22,7 @@ from speech_lstm.export.parity import (
 )
 from speech_lstm.files import atomic_path, byte_size
 from speech_lstm.model.checkpoint import Model
-from speech_lstm.model.onnx_file import STREAM_KIND, STREAM_SUFFIX, Session, open_model
+from speech_lstm.model.onnx_file import STREAM_KIND, STREAM_SUFFIX, OnnxSession, open_model
 
 
 def export(model: Model, out: Path, int8: bool = False, streaming: bool = False, data: Path | None = None) -> str:
@@ -76,7 +76,7 @@ def stream_report(model: Model, path: Path, content: bytes, int8: bool) -> list[
     return [*lines, f"  one more frame on one thread: {time:.2f} ms"]
 
 
-def answer_with(session: Session) -> Answer:
+def answer_with(session: OnnxSession) -> Answer:
     """The logits that ONNX Runtime computes."""
 
     def answer(waveforms: Floats) -> Floats:
@@ -86,7 +86,7 @@ def answer_with(session: Session) -> Answer:
     return answer
 
 
-def stream_with(session: Session) -> Answer:
+def stream_with(session: OnnxSession) -> Answer:
     """The logits [1, labels] after samples [1, n] that follow those of the call before."""
     state: dict[str, Any] = session.initial_state()
     names = ["logits", *(f"next.{name}" for name in state)]

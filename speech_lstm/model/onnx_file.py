@@ -58,7 +58,7 @@ def intact(content: bytes) -> bool:
     return content[-SEAL_SIZE:] == seal(content[:-SEAL_SIZE])[-SEAL_SIZE:]
 
 
-class Session:
+class OnnxSession:
     """An exported model in ONNX Runtime, which gets only inputs whose work is bounded."""
 
     def __init__(self, path: Path, content: bytes, kind: str, header: Header, facts: dict[str, str]) -> None:
@@ -139,7 +139,7 @@ def check_interface(graph: Graph, kind: str, labels: int) -> dict[str, tuple[typ
     return shapes
 
 
-def read_session(path: Path, kind: str = KIND) -> tuple[Session, Header]:
+def read_session(path: Path, kind: str = KIND) -> tuple[OnnxSession, Header]:
     """Open the ONNX file of a model of this kind; raises ModelError for any other."""
     try:
         content = path.read_bytes()
@@ -150,7 +150,7 @@ def read_session(path: Path, kind: str = KIND) -> tuple[Session, Header]:
     return open_model(path, content, kind)
 
 
-def open_model(path: Path, content: bytes, kind: str = KIND) -> tuple[Session, Header]:
+def open_model(path: Path, content: bytes, kind: str = KIND) -> tuple[OnnxSession, Header]:
     """Open the content of the ONNX file of a model of this kind; raises ModelError for any other."""
     sound = intact(content)
     if content[-SEAL_SIZE:].startswith(SEAL) and not sound:
@@ -171,7 +171,7 @@ def open_model(path: Path, content: bytes, kind: str = KIND) -> tuple[Session, H
     except (KeyError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: the header of the model is damaged ({foreign(error)}); export it again") from None
     header = Header.from_dict(path, values)
-    return Session(path, content, kind, header, facts), header
+    return OnnxSession(path, content, kind, header, facts), header
 
 
 def damaged(path: Path) -> ModelError:

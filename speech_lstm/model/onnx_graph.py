@@ -34,7 +34,7 @@ class Value(NamedTuple):
 
 
 @dataclass
-class Node:
+class OnnxNode:
     """A use of an operator; an input of "" is omitted. The attribute `body` is a Graph."""
 
     operator: str
@@ -49,7 +49,7 @@ class Graph:
 
     inputs: dict[str, Value | None]  # by name, in order; None for those of a body
     outputs: dict[str, Value | None]
-    nodes: list[Node]
+    nodes: list[OnnxNode]
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)  # views of the file
 
 
@@ -167,7 +167,7 @@ def tensor_of(message: Message) -> NDArray[Any]:
     return np.frombuffer(data, dtype).reshape(shape)
 
 
-def node_of(message: Message) -> Node:
+def node_of(message: Message) -> OnnxNode:
     name, domain = message.get("operator", ""), message.get("domain", "")
     attributes = {}
     for part in message["attributes"]:
@@ -178,4 +178,4 @@ def node_of(message: Message) -> Node:
             raise ValueError(f"an attribute of {name!r} that no export has")
         attributes[part.get("name", "")] = graph_of(value, True) if kind == "graph" else value
     operator = f"{domain}.{name}" if domain else name
-    return Node(operator, message["inputs"], message["outputs"], attributes)
+    return OnnxNode(operator, message["inputs"], message["outputs"], attributes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from speech_lstm.model.onnx_graph import MOST_DIMENSIONS, Graph, Node
+from speech_lstm.model.onnx_graph import MOST_DIMENSIONS, Graph, OnnxNode
 from speech_lstm.model.onnx_operators import NODE, OPERATORS, Known, WorkError, constant
 
 # Numbers in all the values of a graph together, and operations such as a multiplication. A larger file may take more:
@@ -57,7 +57,7 @@ class Work:
             values |= zip(node.outputs, results, strict=False)
         return [values[name] if name in values else missing(name) for name in graph.outputs]
 
-    def results(self, node: Node, values: dict[str, Known]) -> list[Known]:
+    def results(self, node: OnnxNode, values: dict[str, Known]) -> list[Known]:
         """The outputs of a node."""
         operator = OPERATORS.get(node.operator)
         if operator is None:
