@@ -22,7 +22,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 ROOT = Path(__file__).parents[1]
 
 # What takes longest comes first, so that two workers that are given file by file end together.
-LONGEST = "training trials_run lecture terminal gates_cli export cells_train install page gradients microphone record"
+LONGEST = """faults fuzz training trials_run lecture terminal gates_cli export cells_train install page gradients
+microphone record"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,6 +17,7 @@ sys.path.append(str(ROOT / "scripts"))
 
 from fuzzing import worker
 from fuzzing.kind import Verdict
+from fuzzing.kinds import CLASSES, kind_of
 from fuzzing.session import Session, kept_case, shorter
 from fuzzing.worker import Worker
 
@@ -72,6 +73,18 @@ def test_finds_are_kept_and_read_again(tmp_path: Path) -> None:
     assert kept_case(FaultyKind(), path) == session.case(5)
 
 
+@pytest.mark.parametrize(
+    ("name", "cases"),
+    [("audio", 300), ("model", 300), ("onnx", 100), ("archive", 100), ("state", 15), ("stream", 40)],
+)
+def test_no_input_is_a_fault(name: str, cases: int) -> None:
+    """The first inputs of a seed: seconds of each kind."""
+    session = Session(name, kind_of(name), seed=0)
+    session.run(minutes=None, cases=cases, keep=None)
+    assert session.counts.total() == cases
+    assert not session.finds, "\n".join(f"{find.number}: {find.verdict}" for find in session.finds)
+
+
 def test_the_command_prints_a_table_and_writes_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fuzz = importlib.import_module("fuzz")
     words = ["audio", "--cases", "3", "--seed", "1", "--json", str(tmp_path / "a.json"), "--keep", str(tmp_path)]
@@ -82,8 +95,6 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path: Path, capsys: pyte
 
 
 def test_the_same_seed_draws_the_same_cases() -> None:
-    from fuzzing.kinds import CLASSES, kind_of
-
     for name in sorted(CLASSES.keys() - {"state"}):
         one, other = Session(name, kind_of(name), 4), Session(name, kind_of(name), 4)
         assert [one.case(i) for i in range(8)] == [other.case(i) for i in range(8)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import resource
 import shutil
 import tempfile
@@ -20,6 +21,7 @@ from speech_lstm.errors import SpeechLSTMError
 LIMIT = 10.0  # seconds for a case
 MOST_MEMORY = 2_000  # MB
 START = 300.0  # seconds for the process to begin: a loaded machine takes long to import torch
+END = 1.0  # seconds for the process to end by itself
 POLL = 0.02  # seconds
 
 
@@ -53,6 +55,7 @@ class Worker:
         self.slowest = max(self.slowest, time.monotonic() - start)
         if isinstance(verdict, Verdict):
             return verdict
+        self.process.kill()
         self.end()
         return Verdict(*verdict)
 
@@ -66,9 +69,10 @@ class Worker:
 
     def end(self) -> None:
         if self.process is not None:
+            self.connection.close()  # which a process that waits for a case takes as the end
+            self.process.join(END)
             self.process.kill()
             self.process.join()
-            self.connection.close()
             self.process = None
 
     def wait(self, limit: float) -> Verdict | tuple[str, str]:
@@ -127,7 +131,7 @@ def judged(kind: Kind, content: bytes, folder: Path, printed: Path) -> Verdict:
         shutil.rmtree(folder, ignore_errors=True)
     # What libraries print in one printable line is no fault, such as the MP3 decoder's notes.
     for line in printed.read_text(errors="backslashreplace").strip("\0").split("\n"):
-        if not line.isprintable() or "Warning: " in line or "Traceback" in line or "Exception" in line:
+        if not line.isprintable() or re.search(r"\w+Warning: |Traceback|Exception ignored", line):
             return verdict if verdict.is_fault else Verdict("message", f"printed: {line[-60:]}", line)
     return verdict
 
