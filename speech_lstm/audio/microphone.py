@@ -196,6 +196,7 @@ class Microphone:
     def _end(self) -> None:
         """Close the device for good."""
         self._ended.set()
+        self._resampler = None  # a thread that hangs keeps this object alive, and soxr reports what is left of its own
         if self._opener is not None:
             self._opener.join(CLOSE_SECONDS)
         if self._opener is not None and self._opener.is_alive():
@@ -206,7 +207,7 @@ class Microphone:
     def _close(self) -> None:
         if self._stream is not None:
             _close(self._stream)
-        self._stream = self._resampler = None  # where closing hangs, the stream keeps this object alive
+        self._stream = self._resampler = None
 
 
 def _close(stream: Any) -> None:
