@@ -47,10 +47,10 @@ def test_words_come_out_as_commands_and_ctrl_c_ends_it(virtual: VirtualMicrophon
     try:
         assert errors.get(timeout=SLOW) == "listening to default; Ctrl-C ends"
         virtual.play(tmp_path / "words.wav")
-        for _ in range(150):  # the last word is certain when its window is through
-            if output.qsize() >= len(expected):
-                break
+        count, quiet = 0, 0  # the last word is certain when its window is through
+        while count < len(expected) and quiet < 40:
             time.sleep(0.1)
+            count, quiet = output.qsize(), 0 if output.qsize() > count else quiet + 1
         lines = [output.get() for _ in range(output.qsize())]  # they came while it listened, not when it ended
         process.send_signal(signal.SIGINT)
         assert process.wait(SLOW) == 0
