@@ -196,7 +196,7 @@ class Microphone:
     def _end(self) -> None:
         """Close the device for good."""
         self._ended.set()
-        self._resampler = None  # a thread that hangs keeps this object alive, and soxr reports what is left of its own
+        self._resampler = None  # a thread that hangs keeps this object alive, and soxr reports leaks
         if self._opener is not None:
             self._opener.join(CLOSE_SECONDS)
         if self._opener is not None and self._opener.is_alive():
