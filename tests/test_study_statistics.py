@@ -125,15 +125,15 @@ def test_kendall_with_ties_by_hand() -> None:
 
 
 def test_noise_is_rarely_significant() -> None:
-    """Eight cells equal to the baseline, 60 times: a family with a significant one is as rare as the level says,
-    within the noise of 60 draws."""
+    """Eight cells equal to the baseline, 30 times: a family with a significant one is as rare as the level says,
+    within the noise of 30 draws."""
     random = np.random.default_rng(1)
     wrong = 0
-    for _ in range(60):
+    for _ in range(30):
         baseline = random.normal(0.9, 0.02, 4)
         tests = adjust({str(i): welch(random.normal(0.9, 0.02, 4), baseline) for i in range(8)})
         wrong += any(test.verdict in ("better", "worse") for test in tests.values())
-    assert wrong / 60 <= LEVEL + 2 * math.sqrt(LEVEL * (1 - LEVEL) / 60)
+    assert wrong / 30 <= LEVEL + 2 * math.sqrt(LEVEL * (1 - LEVEL) / 30)
 
 
 def test_a_large_difference_is_significant_and_has_a_side() -> None:
