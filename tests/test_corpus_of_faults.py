@@ -16,12 +16,15 @@ from fuzzing.kinds import CLASSES, kind_of
 from fuzzing.session import CORPUS, kept_case
 from fuzzing.worker import Worker
 
+from support.warm_processes import start_server
+
 FILES = sorted(path for path in CORPUS.iterdir() if path.name.partition("-")[0] in CLASSES)
 
 
 @pytest.fixture(scope="module")
 def workers() -> Iterator[dict[str, Worker]]:
     """A process for each kind of input."""
+    start_server()
     started: dict[str, Worker] = {}
     yield started
     for worker in started.values():

@@ -22,6 +22,12 @@ from fuzzing.session import Session, kept_case, shorter
 from fuzzing.worker import Worker
 
 from support.faulty_kind import FaultyKind
+from support.warm_processes import start_server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> None:
+    start_server()
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +58,7 @@ def test_a_case_that_does_not_end_or_grows_is_ended(monkeypatch: pytest.MonkeyPa
     with Worker(FaultyKind(), limit=0.3) as short:
         assert short.judge(b"hang").outcome == "hang"
         assert short.judge(b"").outcome == "answered"
-    monkeypatch.setattr(worker, "MOST_MEMORY", 250)
+    monkeypatch.setattr(worker, "MOST_MEMORY", 1200)
     with Worker(FaultyKind(), limit=30.0) as small:
         assert small.judge(b"large").outcome == "memory"
 

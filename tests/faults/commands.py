@@ -25,6 +25,7 @@ from speech_lstm.model.onnx_file import intact
 
 DEMO = Path(__file__).parents[2] / "data" / "demo"
 SPEAKERS = 12  # of each word; two of them are scored, two are tested
+CALLS = ("write", "sync", "rename", "open", "allocate")
 STUDY = """
 [study]
 trials = 1
@@ -46,6 +47,7 @@ class Command:
     again: str = ""  # further words where the run folder holds a state
     keys: str = ""
     points: int = 1  # how many calls of each kind fail in the suite
+    calls: tuple[str, ...] = CALLS
     old: Callable[[Path], None] = field(default=lambda work: None)  # writes what is there before
     extra: tuple[str, ...] = ()  # ends of names that may stay after a fault: the next run needs them
 
@@ -104,6 +106,7 @@ COMMANDS = (
     Command(
         "study",
         "study run {given}/tiny_study.toml --data {work}/data --storage sqlite:///{work}/s.db",
+        calls=("write", "sync", "open", "allocate"),  # what it renames, `train` renames too
         extra=("-journal", "-wal", "-shm"),
     ),
 )

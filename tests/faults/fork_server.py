@@ -46,8 +46,11 @@ def hurry() -> None:
     from speech_lstm.commands import record
     from speech_lstm.commands.parser import build_parser
     from speech_lstm.corpus import noise, transfer
+    from speech_lstm.export import parity
 
     build_parser()  # imports all commands
+    parity.demo_recordings = cache(parity.demo_recordings)
+    parity.demo_recordings()
     noise.generated_noise = cache(noise.generated_noise)
     for seed in (noise.SEED, noise.SEED + 1):
         noise.generated_noise(seed)

@@ -22,7 +22,7 @@ import pytest
 from conftest import ROOT
 
 sys.path.append(str(ROOT / "scripts"))
-from faults.commands import COMMANDS, Command, Given, files_of, is_whole
+from faults.commands import CALLS, COMMANDS, Command, Given, files_of, is_whole
 from faults.injection import NONE, Fault, ForkServer, Run
 
 pytestmark = pytest.mark.skipif(
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(
     reason="a C compiler (the package gcc) and Linux are needed",
 )
 POINTS = os.environ.get("SPEECH_LSTM_FAULTS")  # of each kind of call: a number, or all
-CALLS = ("write", "sync", "rename", "open", "allocate")
+CASES = [(command, call) for command in COMMANDS for call in command.calls]
 
 
 class Bench:
@@ -123,8 +123,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield Bench(server, given, folder / "work")
 
 
-@pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@pytest.mark.parametrize(("command", "call"), CASES, ids=[f"{command.name}-{call}" for command, call in CASES])
 def test_a_command_survives_a_call_that_fails(bench: Bench, command: Command, call: str) -> None:
     run, _ = bench.good(command)
     assert run.counts[call] > 0

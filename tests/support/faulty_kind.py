@@ -27,7 +27,7 @@ class FaultyKind(Kind):
         if b"hang" in content:
             time.sleep(60)
         if b"large" in content:
-            self.ballast = b"x" * 300_000_000
+            self.ballast = b"x" * 1_300_000_000
             time.sleep(60)
         if b"wrong" in content:
             raise Fault("wrong", "NaN")

@@ -25,6 +25,7 @@ from speech_lstm.trials.definition import Definition
 from speech_lstm.trials.slots import Slot, slot_of
 from speech_lstm.trials.storage import open_storage
 from support.command_line import SLOW
+from support.warm_processes import start_server
 
 NAME = "tiny"
 TRAINING = "speech_lstm.training.trainer.Trainer.run"
@@ -119,12 +120,12 @@ TINY_SEARCH = TinyTrials(SearchDefinition, SEARCH + COMMON.replace("hidden = { l
 class WorkerProcess:
     """A worker in another process, which can be held at its `hold_at`-th call of a function: by default a training.
 
-    The process is forked from a server that has imported the package once, as importing torch takes seconds.
+    The process is forked from a server that has imported the package once.
     """
 
     def __init__(self, command: list[str], folder: Path, function: str = TRAINING, hold_at: int = 0) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["speech_lstm.study.worker", "speech_lstm.search.worker"])
+        start_server()
         self.reached, self.release = context.Event(), context.Event()
         self.out, self.err = folder / "worker.out", folder / "worker.err"
         arguments = command, self.out, self.err, function, hold_at, self.reached, self.release
