@@ -73,8 +73,9 @@ def check_version(path: Path, text: str, version: int) -> None:
 
 
 def check_posteriors(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Posteriors as a model answers them; raises ModelError unless all are between 0 and 1, as NaN is not."""
-    if not (rows.min(initial=0) >= 0 and rows.max(initial=0) <= 1.001):  # rounded sums of many labels
+    """Posteriors as a model answers them, [n, labels]; raises ModelError unless no value is below 0 and each row adds
+    up to 1, which NaN does not."""
+    if not (rows.min(initial=0) >= 0 and np.abs(rows.sum(1) - 1).max(initial=0) <= 0.001):  # rounded sums
         raise ModelError(NO_ANSWER)
     return rows
 
