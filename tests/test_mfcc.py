@@ -99,7 +99,7 @@ def test_librosa_with_the_same_settings(config: FeatureConfig) -> None:
         assert np.allclose(expected, again, atol=1e-4)
     found = features(waveform[None], config)[0].T
     assert found.shape == expected.shape
-    assert np.abs(found - expected).max() < 1e-3
+    assert np.abs(found - expected).max() < 3e-3  # float32 transforms differ most in bands with little energy
 
 
 @pytest.mark.parametrize(("low", "high", "bands", "fft"), [(20, 7600, 80, 512), (100, 7000, 16, 1024)])

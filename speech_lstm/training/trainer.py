@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
@@ -22,7 +24,7 @@ from speech_lstm.audio.augment import Augment
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig, split_names
 from speech_lstm.corpus.recordings import Recordings
-from speech_lstm.errors import ConfigError
+from speech_lstm.errors import ConfigError, ModelError
 from speech_lstm.model.checkpoint import Model, save_model
 from speech_lstm.model.network import Network
 from speech_lstm.training import replay
@@ -168,7 +170,7 @@ class Trainer:
     def end_epoch(self, epoch: int) -> None:
         """Score the averaged weights on the validation split, report the epoch, save the last and best model."""
         progress, batches, validation = self.progress, self.batches, self.validation
-        answers = logits(self.model, validation.waveforms, self.device) if self.processes.first else None
+        answers = self.answers(epoch) if self.processes.first else None
         measured = (0.0, 0.0) if answers is None else loss_and_accuracy(answers, validation.truth)
         same = self.processes.same(torch.tensor(measured, dtype=torch.float64, device=self.device))
         loss, accuracy = same.tolist()
@@ -190,6 +192,13 @@ class Trainer:
             model = calibrate(self.described_model(), answers, validation.truth)  # a copy: training does not use it
             for name in ("last", "best") if better else ("last",):
                 save_model(self.folder.path(f"{name}.safetensors"), model)
+
+    def answers(self, epoch: int) -> NDArray[np.float32]:
+        """The logits of the validation recordings, float32 [recordings, labels]."""
+        try:
+            return logits(self.model, self.validation.waveforms, self.device)
+        except ModelError:  # they are not finite: the last step was one too many
+            return diverged(math.nan, epoch)
 
     def described_model(self) -> Model:
         """The model with the facts of its training."""
@@ -220,12 +229,14 @@ class Trainer:
 
 def finite(loss: float, epoch: int) -> float:
     """The loss; raises Diverged if it is no longer a number."""
-    if not math.isfinite(loss):
-        raise Diverged(
-            f"the loss became {loss} in epoch {epoch}: the weights have grown without bound; "
-            "start again with a lower learning_rate or weight_decay, or with clip"
-        )
-    return loss
+    return loss if math.isfinite(loss) else diverged(loss, epoch)
+
+
+def diverged(loss: float, epoch: int) -> NoReturn:
+    raise Diverged(
+        f"the loss became {loss} in epoch {epoch}: the weights have grown without bound; "
+        "start again with a lower learning_rate or weight_decay, or with clip"
+    )
 
 
 def parameter_groups(network: torch.nn.Module, settings: TrainingConfig) -> list[dict[str, Any]]:
