@@ -20,6 +20,10 @@ import numpy as np
 import soundfile as sf
 import soxr
 
+from speech_lstm.audio.sources import AUDIO_SUFFIXES
+from speech_lstm.streams.truth import Event, write_truth
+from speech_lstm.streams.writing import truth_path
+
 RATE = 16_000
 CLIP = RATE  # samples of one second, the length of a clip of the archive
 
@@ -162,9 +166,16 @@ def colour(clip: np.ndarray, speaker: Speaker, rng: np.random.Generator, rooms: 
 
 
 def write_clip(path: Path, clip: np.ndarray) -> None:
-    """Write `clip` as 16-bit WAV at 16 kHz; makes the folder."""
+    """Write `clip` with 16 bits at 16 kHz, as WAV or FLAC by the name; makes the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sf.write(path, clip, RATE, subtype="PCM_16")
+
+
+def write_recording(path: Path, samples: np.ndarray, events: list[Event]) -> None:
+    """Write a long recording as `write_clip` does, and its truth next to it."""
+    write_clip(path, samples)
+    with truth_path(path).open("w", encoding="utf-8", errors="backslashreplace", newline="") as table:
+        write_truth(table, events)
 
 
 def pronunciations(words: Sequence[str]) -> list[tuple[str, str]]:
@@ -252,7 +263,7 @@ def fail(message: object) -> int:
 def new_folder(text: str) -> Path:
     """`text` as a folder to fill, which must not contain recordings."""
     folder = Path(text)
-    if next(folder.glob("*/*.wav"), None):
+    if any(path.suffix in AUDIO_SUFFIXES for path in folder.rglob("*")):
         raise argparse.ArgumentTypeError(f"{folder} already contains recordings; remove it or name another folder")
     return folder
 
