@@ -232,6 +232,11 @@ class CorpusConfig(Settings):
     hold_out: str = setting(
         "", "words excluded from training, separated by commas; `evaluate` reports how often they are rejected"
     )
+    leave_out: str = setting(
+        "",
+        "a file that names recordings that are not trained on: one in a line, as in testing_list.txt, or CSV whose "
+        "first column is `recording`; those of an extra folder with its path",
+    )
     extra_commands: float = setting(
         100.0, "commands per epoch from the extra folders, at most this percentage of the corpus's own", 0, 1000
     )

@@ -183,6 +183,83 @@ def test_extra_folders_must_not_hold_what_is_scored(root: Path, tmp_path: Path) 
         examples_of(root, extra=str(tmp_path))
 
 
+# --- recordings that are left out
+
+
+def training_names(root: Path, **config: object) -> set[str]:
+    """The corpus's own recordings that are trained on."""
+    recordings, _ = recordings_of(root, **config)
+    examples = recordings.examples
+    return {recordings.clips.names[row] for row in examples.row[examples.source == 0]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}\n{}\n",
+        "\ufeff# wrong labels\r\n\r\n  {}  \r\n# another\r\n./{}\r\n{}",
+        "recording,label,answer\n{},yes,no\n#kept: yes/00000002_nohash_0.wav,yes,no\n{},bed,no\n",
+        '# reviewed\n"recording","label"\n"{}",yes\n"{}",bed\n',
+    ],
+)
+def test_recordings_that_a_file_names_are_left_out(root: Path, tmp_path: Path, text: str) -> None:
+    names = ["yes/00000001_nohash_0.wav", "bed/00000003_nohash_0.wav"]
+    file = tmp_path / "wrong"
+    file.write_bytes(text.format(*names, names[0]).encode())
+    assert training_names(root, leave_out=str(file)) == training_names(root) - set(names)
+    assert examples_of(root, leave_out=str(file)).notes == (f"left out by {file}: 2 of 75 training recordings",)
+    assert recordings_of(root, leave_out=str(file))[0].digest != recordings_of(root)[0].digest
+
+
+def test_recordings_that_are_not_trained_on_may_be_named_too(root: Path, tmp_path: Path) -> None:
+    file = tmp_path / "wrong"
+    file.write_text("yes/00000001_nohash_0.wav\nyes/00000012_nohash_0.wav\nbed/00000000_nohash_0.wav\n")
+    (note,) = examples_of(root, leave_out=str(file), hold_out="bed").notes
+    assert note == f"left out by {file}: 1 of 60 training recordings; not trained on anyway: 2 more"
+
+
+def test_recordings_of_an_extra_folder_are_named_with_it(root: Path, extra: Path, tmp_path: Path) -> None:
+    file, same = tmp_path / "wrong", "yes/00000001_nohash_0.wav"  # which the corpus has too
+    (extra / same).write_bytes((extra / "yes" / "a.wav").read_bytes())
+    (extra / "e.wav").write_bytes(b"text")
+    file.write_text(f"{extra}/deep/no/b.wav\n{extra}/{same}\n{extra}/e.wav\n")
+    examples = examples_of(root, extra=str(extra), leave_out=str(file))
+    assert (examples.source == 0).sum() == 75
+    assert examples.row[examples.source == 1].tolist() == [0, 2, 4]  # bed/c.wav, marvin/d.wav, yes/a.wav
+    assert examples.notes[-1].endswith("2 of 80 training recordings; not trained on anyway: 1 more")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"bed/x.wav", r"line 1, names 'bed/x.wav', which is no recording of the corpus .*; correct or remove it"),
+        (b"#\n\nyes/00000001_nohash_0.wav\na\nb\n", r"line 4, names 'a', .*; 2 of its 3 lines do; correct"),
+        (b"recording\na,b\n", "line 2, names 'a'"),
+        (b'recording\n"' + b"a" * 140_000, "line 2, is not CSV"),
+        (b"caf\xe9\n", r"line 1, names 'caf\\udce9'"),
+        (b"\x1b[2J\n", r"line 1, names '\\x1b\[2J'"),
+        (None, "wrong: cannot be read"),
+    ],
+)
+def test_files_of_recordings_to_leave_out_that_are_wrong(
+    root: Path, tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    file = tmp_path / "wrong"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=message) as caught:
+        examples_of(root, leave_out=str(file))
+    assert str(caught.value).startswith(f"leave_out: {file}")
+    assert "\n" not in str(caught.value)
+
+
+def test_something_must_remain(root: Path, tmp_path: Path) -> None:
+    file = tmp_path / "wrong"
+    file.write_text("\n".join(training_names(root)))
+    with pytest.raises(ConfigError, match="wrong names every recording to train on"):
+        examples_of(root, leave_out=str(file))
+
+
 # --- an epoch
 
 

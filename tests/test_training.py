@@ -358,9 +358,28 @@ def test_the_sound_of_extra_recordings_and_of_noise_counts(demo: Path, demo_copy
     assert read_recordings(config, demo_copy, False).sound == sounds[-1]
 
 
-def test_a_state_without_a_digest_of_the_sound_still_resumes(straight: Path, tmp_path: Path, demo_copy: Path) -> None:
+def test_what_is_left_out_counts(demo: Path, tmp_path: Path) -> None:
+    names, file, out = [f"yes/{path.name}" for path in (demo / "yes").iterdir()], tmp_path / "list", tmp_path / "run"
+    file.write_text("\n".join(names))
+    config = replace(with_training(epochs=1), corpus=replace(TINY.corpus, leave_out=str(file)))
+    train(config, demo, out, progress=False)
+    assert read_config(out / "config.toml") == config
+    file.write_text("# none")
+    with pytest.raises(ModelError, match="the recordings have changed"):
+        train(config, demo, out, resume=True, progress=False)
+    file.unlink()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        train(config, demo, out, resume=True, progress=False)
+
+
+def test_the_state_of_an_earlier_version_still_resumes(straight: Path, tmp_path: Path, demo_copy: Path) -> None:
+    """It has neither a digest of the sound nor the newest settings."""
+
+    def age(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        del header["sound"], header["config"]["corpus"]["leave_out"]
+
     shutil.copytree(straight, tmp_path / "run")
-    change_state(tmp_path / "run" / "state.safetensors", lambda header, tensors: header.pop("sound"))
+    change_state(tmp_path / "run" / "state.safetensors", age)
     train(STEADY, demo_copy, tmp_path / "run", resume=True, progress=False)
     assert history(tmp_path / "run") == history(straight)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +13,20 @@ from numpy.typing import NDArray
 from speech_lstm.audio.sources import find_recordings
 from speech_lstm.config import UNKNOWN, CorpusConfig, split_names
 from speech_lstm.corpus.clip_cache import ClipCache, load_clips
+from speech_lstm.corpus.left_out import left_out_names
 from speech_lstm.corpus.speech_commands import NOISE_FOLDER, Corpus
 from speech_lstm.corpus.task import Task
 from speech_lstm.errors import ConfigError, CorpusError
+
+
+class Row(NamedTuple):
+    """A training recording before its label and word are numbers."""
+
+    source: int
+    row: int
+    label: str
+    word: str
+    name: str  # the path in the corpus; of an extra folder, with the folder
 
 
 @dataclass(frozen=True)
@@ -26,7 +39,7 @@ class Examples:
     label: NDArray[np.int64]  # [examples]
     word: NDArray[np.int64]  # [examples] equal if the same word is spoken
     digests: tuple[str, ...]  # of the samples of each array
-    notes: tuple[str, ...] = ()  # further recordings that are skipped, for people
+    notes: tuple[str, ...] = ()  # recordings that are skipped or left out, for people
 
     def __len__(self) -> int:
         return len(self.row)
@@ -37,38 +50,68 @@ def training_examples(
 ) -> Examples:
     """The training split of the corpus, and the further folders of the settings.
 
-    Raises ConfigError for words to hold out that are labels or not there, and CorpusError without a recording.
+    Raises ConfigError for words to hold out that are labels or not there, for recordings to leave out that are not
+    there, and if nothing remains; CorpusError without a recording.
     """
     held_out = set(split_names(config.hold_out))
     if both := sorted(held_out & set(task.labels)):
         raise ConfigError(f"hold_out names {both[0]!r}, which is one of the labels; leave it out of one of them")
+    rows = corpus_rows(corpus, clips, task)
+    caches = [clips]
+    notes: list[str] = []
+    known = {clip.name for clip in corpus.clips}  # including other splits and damaged recordings
+    for folder in map(Path, split_names(config.extra)):
+        extra, words = extra_recordings(folder, corpus.root, progress, config.strict)
+        rows += extra_rows(len(caches), folder, extra, words, task)
+        known.update((folder / name).as_posix() for name in (*extra.names, *extra.damaged))
+        caches.append(extra)
+        notes.extend(extra.notes)
+    if absent := sorted(held_out - {row.word for row in rows} - {clip.word for clip in corpus.clips}):
+        raise ConfigError(f"hold_out names {absent[0]!r}, but there are no recordings of it; correct or remove it")
+    rows = [row for row in rows if row.word not in held_out]
+    if not rows:
+        raise ConfigError("hold_out leaves no recording to train on; name fewer words")
+    if config.leave_out:
+        rows = without_left_out(rows, Path(config.leave_out), known, notes)
+    numbers = {word: i for i, word in enumerate(sorted({row.word for row in rows}))}
+    table = np.array([(r.source, r.row, task.labels.index(r.label), numbers[r.word]) for r in rows], np.int64)
+    source, row, label_numbers, word_numbers = np.ascontiguousarray(table.T)
+    sources, digests = tuple(cache.samples for cache in caches), tuple(cache.digest for cache in caches)
+    return Examples(sources, source, row, label_numbers, word_numbers, digests, tuple(notes))
+
+
+def corpus_rows(corpus: Corpus, clips: ClipCache, task: Task) -> list[Row]:
+    """The training split of the corpus; raises CorpusError if it is empty."""
     rows = [
-        (0, clips.rows[clip.name], label, clip.word)
+        Row(0, clips.rows[clip.name], label, clip.word, clip.name)
         for clip in corpus.clips
         if clip.split == "training" and clip.name in clips.rows and (label := task.label_of(clip))
     ]
     if not rows:
         raise CorpusError(f"{corpus.root}: the training split has no recording of {', '.join(task.labels)}")
-    caches = [clips]
-    notes: list[str] = []
-    for folder in split_names(config.extra):
-        extra, words = extra_recordings(Path(folder), corpus.root, progress, config.strict)
-        for i, word in enumerate(words):
-            label = word if word in task.labels else UNKNOWN
-            if label in task.labels:
-                rows.append((len(caches), i, label, word))
-        caches.append(extra)
-        notes.extend(extra.notes)
-    if absent := sorted(held_out - {word for *_, word in rows} - {clip.word for clip in corpus.clips}):
-        raise ConfigError(f"hold_out names {absent[0]!r}, but there are no recordings of it; correct or remove it")
-    rows = [example for example in rows if example[-1] not in held_out]
-    if not rows:
-        raise ConfigError("hold_out leaves no recording to train on; name fewer words")
-    numbers = {word: i for i, word in enumerate(sorted({word for *_, word in rows}))}
-    table = np.array([(s, r, task.labels.index(label), numbers[word]) for s, r, label, word in rows], np.int64)
-    source, row, label_numbers, word_numbers = np.ascontiguousarray(table.T)
-    sources, digests = tuple(cache.samples for cache in caches), tuple(cache.digest for cache in caches)
-    return Examples(sources, source, row, label_numbers, word_numbers, digests, tuple(notes))
+    return rows
+
+
+def extra_rows(source: int, folder: Path, clips: ClipCache, words: Sequence[str], task: Task) -> list[Row]:
+    """The recordings of an extra folder that have a label."""
+    labels = [word if word in task.labels else UNKNOWN for word in words]
+    return [
+        Row(source, i, label, word, (folder / name).as_posix())
+        for i, (name, word, label) in enumerate(zip(clips.names, words, labels, strict=True))
+        if label in task.labels
+    ]
+
+
+def without_left_out(rows: list[Row], path: Path, known: Collection[str], notes: list[str]) -> list[Row]:
+    """The rows that a file does not name, which may name all that are `known`; a note counts the others."""
+    left_out = left_out_names(path, known)
+    remaining = [row for row in rows if row.name not in left_out]
+    if not remaining:
+        raise ConfigError(f"leave_out: {path} names every recording to train on; remove some of its lines")
+    count = len(rows) - len(remaining)
+    more = f"; not trained on anyway: {len(left_out) - count:,} more" if len(left_out) > count else ""
+    notes.append(f"left out by {path}: {count:,} of {len(rows):,} training recordings{more}")
+    return remaining
 
 
 def extra_recordings(root: Path, corpus: Path, progress: bool, strict: bool) -> tuple[ClipCache, list[str]]:

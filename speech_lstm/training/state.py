@@ -101,10 +101,11 @@ class State:
     def check_same(self, path: Path, config: dict[str, Any], corpus: str, sound: str) -> None:
         """Raise ModelError unless the run was started with these settings and recordings."""
         for group, settings in self.config.items():
+            before = Config.GROUPS[group]().to_dict() | config[group]  # earlier versions had fewer settings
             for name, value in settings.items():
-                if config[group][name] != value:
+                if before[name] != value:
                     raise ModelError(
-                        f"{path}: the run was started with {name} = {config[group][name]!r}, not {value!r}; "
+                        f"{path}: the run was started with {name} = {before[name]!r}, not {value!r}; "
                         "resume with the same settings (--config takes its config.toml), or start in another folder"
                     )
         if corpus != self.corpus:
