@@ -195,6 +195,9 @@ class AugmentConfig(Settings):
         0,
         1000,
     )
+    anywhere: float = setting(
+        0.0, "fraction of the recordings, other than _unknown_, whose word is set anywhere in its second", 0, 1
+    )
     speed: float = setting(0.15, "change of speed and pitch, up to ± this fraction", 0, 0.5)
     level_db: float = setting(10.0, "change of level, up to ± this many dB", 0, 60)
     noise: float = setting(0.8, "fraction of the recordings mixed with background noise", 0, 1)
@@ -244,12 +247,34 @@ class CorpusConfig(Settings):
     silence: float = setting(10.0, "_silence_ recordings per epoch, percent of the commands", 0, 1000)
     splices: float = setting(0.0, "fraction of _unknown_ recordings that become halves of two words, spliced", 0, 1)
     reversals: float = setting(0.0, "fraction of _unknown_ recordings that become a word played backwards", 0, 1)
+    speech: str = setting(
+        "",
+        "folders with long recordings of running speech without commands, separated by commas: each epoch draws "
+        "other seconds of them as _unknown_",
+    )
+    speech_seconds: float = setting(40.0, "seconds of running speech per epoch, percent of the commands", 0, 1000)
+    in_speech: float = setting(
+        0.0, "commands in the midst of running speech, as _unknown_, per epoch: percent of the commands", 0, 1000
+    )
+    beside_speech: float = setting(
+        0.0, "fraction of the commands with running speech on one side, after a pause", 0, 1
+    )
+    cut_off: float = setting(
+        0.0,
+        "commands of which an end of the second cuts off half or more, as _unknown_: percent of the commands",
+        0,
+        1000,
+    )
     strict: bool = setting(False, "stop at the first damaged recording instead of skipping it")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.splices + self.reversals > 1:
             raise ConfigError("splices and reversals exceed 1 together: both are fractions of the same recordings")
+        if (self.in_speech or self.beside_speech) and not self.speech:
+            raise ConfigError(
+                "in_speech and beside_speech need running speech; name folders of it with speech, or set both to 0"
+            )
 
 
 @dataclass(frozen=True)

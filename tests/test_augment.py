@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from speech_lstm.audio.augment import Augment, Draws, decibels, level, mask_of, splice
+from speech_lstm.audio.augment import Augment, Draws, decibels, level, mask_of
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, AugmentConfig, FeatureConfig
 from speech_lstm.errors import ConfigError
 
@@ -137,6 +137,24 @@ def test_unknown_recordings_can_be_shifted_further() -> None:
         replace(OFF, unknown_shift_ms=100)
 
 
+def test_a_word_set_anywhere_stays_whole_and_gets_everywhere() -> None:
+    waveforms = torch.zeros(400, CLIP_SAMPLES)
+    waveforms[:, 9_000:13_000] = words(400)[:, :4000]
+    process = augment(replace(OFF, anywhere=0.5, speed=0.15))
+    unknown = torch.arange(400) % 4 == 0
+    draws = process.draw(400, 5)
+    after = process.waveforms(waveforms, none_silent(400), process.shift_anywhere(draws, waveforms, unknown))
+    sounds = after.abs() > 0.001
+    start, end = sounds.int().argmax(1), CLIP_SAMPLES - sounds.flip(1).int().argmax(1)
+    moved = draws.anywhere & ~unknown
+    assert 0.4 < draws.anywhere.float().mean() < 0.6
+    assert start[moved].min() < 1_500
+    assert end[moved].max() > CLIP_SAMPLES - 1_500
+    lengths = (end - start) * draws.rate
+    assert (lengths - 4_000).abs().max() < 200  # of quiet first samples, which the rates magnify
+    assert (start[~moved] - 9_000).abs().max() < 400
+
+
 def test_what_moves_in_from_outside_is_silence() -> None:
     waveforms = torch.full((4, CLIP_SAMPLES), 0.5)  # an edge that is not silent
     process = augment(replace(OFF, shift_ms=100, speed=0.2))
@@ -247,27 +265,6 @@ def test_masks_take_the_mean_and_no_more_than_they_may() -> None:
     assert numbers.max() > 7
     crossed = hidden.all(2)[:, :, None] | hidden.all(1)[:, None, :]
     assert torch.equal(hidden, crossed)
-
-
-def test_a_splice_has_a_half_of_each() -> None:
-    first = torch.zeros(2, CLIP_SAMPLES)
-    second = torch.zeros(2, CLIP_SAMPLES)
-    first[:, 4000:8000] = 0.3  # half of its energy has passed at 6000
-    second[:, 10000:12000] = -0.2  # at 11000
-    second[1] = second[1].roll(-8000)  # at 3000
-    spliced = splice(first, second)
-    for row in spliced:
-        assert torch.allclose(row[:5000], first[0, :5000], atol=1e-5)
-        assert torch.allclose(row[7500:], torch.tensor(0.0), atol=1e-5)
-        assert torch.allclose(row[6700:6900], torch.tensor(-0.2), atol=1e-4)
-        assert row.diff().abs().max() < 0.31  # the words' own edges, no click
-
-
-@pytest.mark.parametrize("row", [0, 1])
-def test_a_splice_with_silence_is_finite(row: int) -> None:
-    pair = [words(2), words(2)]
-    pair[row][:] = 0
-    assert torch.isfinite(splice(*pair)).all()
 
 
 def test_decibels() -> None:

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from numpy.typing import NDArray
 
-from speech_lstm.audio.augment import splice
+from speech_lstm.audio.context import splice
 from speech_lstm.config import CLIP_SAMPLES, SILENCE, UNKNOWN, Config, CorpusConfig, TrainingConfig
 from speech_lstm.corpus.examples import Examples
 from speech_lstm.corpus.recordings import Recordings, read_recordings
 from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.errors import ConfigError, CorpusError, RecordingError
-from speech_lstm.training.batches import BACKWARDS, NONE, Batch, Batches
+from speech_lstm.training.batches import NONE, Batch, Batches, Kind, Rows, rows_of
 from support.corpus_files import clip, speakers, write_clips
 
 CPU = torch.device("cpu")
@@ -52,8 +53,7 @@ def batches_of(root: Path, batch: int = 4, seed: int = 1, device: torch.device =
 def whole_epoch(batches: Batches, epoch: int = 0) -> Batch:
     """The batches of an epoch as one."""
     steps = batches.epoch(epoch)
-    first, second = (np.concatenate([getattr(batch, name) for batch in steps]) for name in ("first", "second"))
-    return Batch(batches, first, second)
+    return Batch(batches, Rows.join([batch.content for batch in steps]))
 
 
 def label_counts(batch: Batch) -> Counter[int]:
@@ -142,7 +142,7 @@ def test_a_share_of_the_extra_commands_comes_in_each_epoch(root: Path, tmp_path:
     batches = batches_of(root, batch=1, extra=str(tmp_path / "extra"), extra_commands=20, unknown=0, silence=0)
     source, seen = batches.examples.source, set()
     for epoch in range(60):
-        first = whole_epoch(batches, epoch).first
+        first = whole_epoch(batches, epoch).content.first
         assert Counter(source[first].tolist()) == {0: 30, 1: 6}
         assert len(set(first.tolist())) == 36
         seen |= set(first.tolist())
@@ -152,9 +152,9 @@ def test_a_share_of_the_extra_commands_comes_in_each_epoch(root: Path, tmp_path:
 def test_splices_are_of_the_corpus_s_own_voices(root: Path, extra: Path) -> None:
     batches = batches_of(root, batch=1, extra=str(extra), unknown=1000, splices=1.0)
     for epoch in range(5):
-        batch = whole_epoch(batches, epoch)
-        spliced = batch.second != NONE
-        halves = np.concatenate([batch.first[spliced], batch.second[spliced]])
+        rows = whole_epoch(batches, epoch).content
+        spliced = rows.kind == Kind.SPLICED
+        halves = np.concatenate([rows.first[spliced], rows.second[spliced]])
         assert not batches.examples.source[halves].any()
 
 
@@ -268,9 +268,9 @@ def test_every_command_comes_once_and_the_others_in_their_share(root: Path) -> N
     assert batches.steps == 30 + 15 + 6
     for epoch in range(3):
         batch = whole_epoch(batches, epoch)
-        assert (batch.second == NONE).all()
+        assert np.isin(batch.content.kind, (Kind.WHOLE, Kind.SILENCE)).all()
         assert batch.silent.sum() == 6
-        seen = Counter(batch.first[batch.first != NONE].tolist())
+        seen = Counter(batch.content.first[batch.content.first != NONE].tolist())
         assert set(seen.values()) == {1}
         assert set(batches.commands.tolist()) <= set(seen)
         assert label_counts(batch) == {0: 15, 1: 15, 2: 15, 3: 6}
@@ -287,14 +287,14 @@ def test_the_shares_are_percent_of_the_commands(
 
 def test_the_unknown_change_from_epoch_to_epoch(root: Path) -> None:
     batches = batches_of(root, unknown=20)
-    seen = {int(i) for epoch in range(40) for i in whole_epoch(batches, epoch).first}
+    seen = {int(i) for epoch in range(40) for i in whole_epoch(batches, epoch).content.first}
     assert seen == {NONE, *range(len(batches.examples))}
 
 
 def test_the_seed_decides_everything(root: Path) -> None:
     def order(seed: int, epoch: int) -> NDArray[np.int64]:
-        batch = whole_epoch(batches_of(root, seed=seed, splices=0.5, unknown=100), epoch)
-        return np.stack([batch.first, batch.second])
+        rows = whole_epoch(batches_of(root, seed=seed, splices=0.5, unknown=100), epoch).content
+        return np.stack([rows.first, rows.second])
 
     assert np.array_equal(order(1, 0), order(1, 0))
     assert not np.array_equal(order(1, 0), order(2, 0))
@@ -321,6 +321,86 @@ def test_a_task_without_unknown_and_silence(root: Path) -> None:
     assert not any(batch.silent.any() or batch.unknown.any() for batch in batches.epoch(0))
 
 
+# --- running speech
+
+
+@pytest.fixture
+def speech(tmp_path: Path) -> Path:
+    """Two long recordings of 4.5 and 3.2 seconds, the second of which is quiet in its last two seconds."""
+    folder = tmp_path / "speech"
+    folder.mkdir()
+    random = np.random.default_rng(1)
+    for name, seconds in [("a", 4.5), ("b", 3.2)]:
+        samples = 0.1 * random.standard_normal(round(seconds * CLIP_SAMPLES))
+        if name == "b":
+            samples[CLIP_SAMPLES:] *= 0.01
+        soundfile.write(folder / f"{name}.flac", samples, CLIP_SAMPLES)
+    return folder
+
+
+def test_seconds_of_running_speech_are_unknown_and_others_in_each_epoch(root: Path, speech: Path) -> None:
+    batches = batches_of(root, batch=1, speech=str(speech), speech_seconds=50, silence=0, unknown=0)
+    assert len(batches.speech) == 7 * CLIP_SAMPLES  # whole seconds
+    assert set(batches.examples.loud.tolist()) == {i * CLIP_SAMPLES for i in range(5)}
+    starts = []
+    for epoch in range(3):
+        batch = whole_epoch(batches, epoch)
+        assert Counter(batch.content.kind.tolist()) == {Kind.WHOLE: 30, Kind.SPEECH: 15}
+        spoken = np.flatnonzero(batch.content.kind == Kind.SPEECH)
+        assert batch.unknown[torch.from_numpy(spoken)].all()
+        starts += batch.content.second[spoken].tolist()
+        waveform = batch.waveforms[spoken[0]]
+        start = batch.content.second[spoken[0]]
+        assert torch.equal(waveform * 32768, batches.speech[start : start + CLIP_SAMPLES].float())
+    assert len(set(starts)) > 30
+    assert max(starts) <= 5.5 * CLIP_SAMPLES
+
+
+def test_words_cut_off_and_in_speech_are_unknown_those_beside_it_are_not(root: Path, speech: Path) -> None:
+    kinds = {"cut_off": 20, "in_speech": 30, "beside_speech": 0.5}
+    batches = batches_of(root, batch=1, speech=str(speech), speech_seconds=0, silence=0, unknown=0, **kinds)
+    batch = whole_epoch(batches)
+    counts = Counter(batch.content.kind.tolist())
+    assert (counts[Kind.CUT_OFF], counts[Kind.IN_SPEECH]) == (6, 9)
+    assert counts[Kind.WHOLE] + counts[Kind.BESIDE_SPEECH] == 30
+    assert 5 < counts[Kind.BESIDE_SPEECH] < 25
+    assert label_counts(batch) == {0: 15, 1: 15, 2: 15}
+    assert set(batch.content.first.tolist()) == set(batches.commands.tolist())
+    plain = Batch(batches, rows_of(Kind.WHOLE, batch.content.first)).waveforms
+    differs = (plain != batch.waveforms).any(1).numpy()
+    assert np.array_equal(differs, batch.content.kind != Kind.WHOLE)
+    assert torch.isfinite(batch.waveforms).all()
+
+
+def test_the_rest_of_an_epoch_is_as_without_running_speech(root: Path, speech: Path) -> None:
+    """What is drawn besides has random numbers of its own."""
+
+    def firsts(**config: object) -> list[int]:
+        rows = whole_epoch(batches_of(root, batch=1, unknown=40, splices=0.5, **config)).content
+        return sorted(rows.first[np.isin(rows.kind, (Kind.WHOLE, Kind.SPLICED, Kind.SILENCE))].tolist())
+
+    assert firsts() == firsts(speech=str(speech), cut_off=50)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"in_speech": 10}, "in_speech and beside_speech need running speech"),
+        ({"speech": "nowhere"}, "nowhere: no such folder; speech names folders"),
+    ],
+)
+def test_running_speech_that_is_not_there(root: Path, config: dict[str, object], message: str) -> None:
+    with pytest.raises((ConfigError, CorpusError), match=message) as caught:
+        examples_of(root, **config)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_long_recording_shorter_than_a_second_is_noted(root: Path, speech: Path) -> None:
+    soundfile.write(speech / "c.wav", np.zeros(8_000), CLIP_SAMPLES)
+    (note,) = examples_of(root, speech=str(speech)).notes
+    assert "c.wav: is shorter than a second" in note
+
+
 # --- splices and waveforms
 
 
@@ -329,12 +409,13 @@ def test_the_drawn_share_of_unknown_is_spliced_of_different_words(root: Path) ->
     shares, words = [], batches.examples.word
     for epoch in range(20):
         batch = whole_epoch(batches, epoch)
-        spliced = batch.second != NONE
+        first, second = batch.content.first, batch.content.second
+        spliced = batch.content.kind == Kind.SPLICED
         shares.append(spliced.sum() / batches.unknown_count)
-        assert (words[batch.first[spliced]] != words[batch.second[spliced]]).all()
+        assert (words[first[spliced]] != words[second[spliced]]).all()
         assert batch.unknown[torch.from_numpy(spliced)].all()
         assert label_counts(batch) == {0: 15, 1: 15, 2: 45, 3: 3}
-        assert set(batches.commands.tolist()) <= set(batch.first[~spliced].tolist())
+        assert set(batches.commands.tolist()) <= set(first[~spliced].tolist())
     # Of two halves drawn from five words, a fifth is of the same word: those stay as they were.
     assert np.mean(shares) == pytest.approx(0.5 * 0.8, abs=0.05)
 
@@ -344,13 +425,13 @@ def test_the_drawn_share_of_unknown_is_the_corpus_s_own_words_backwards(root: Pa
     shares = []
     for epoch in range(20):
         batch = whole_epoch(batches, epoch)
-        backwards = batch.second == BACKWARDS
-        first = batch.first[backwards]
+        backwards = batch.content.kind == Kind.BACKWARDS
+        first = batch.content.first[backwards]
         shares.append(len(first) / batches.unknown_count)
         assert not batches.examples.source[first].any()
         assert batch.unknown[torch.from_numpy(backwards)].all()
-        forwards = Batch(batches, first, np.full(len(first), NONE)).waveforms
-        assert torch.equal(Batch(batches, first, batch.second[backwards]).waveforms, forwards.flip(1))
+        forwards = Batch(batches, rows_of(Kind.WHOLE, first)).waveforms
+        assert torch.equal(Batch(batches, batch.content[backwards]).waveforms, forwards.flip(1))
     assert np.mean(shares) == pytest.approx(0.5, abs=0.05)
 
 
@@ -362,7 +443,9 @@ def test_splices_and_reversals_are_shares_of_the_same_recordings() -> None:
 def test_waveforms_are_the_recordings_the_splices_and_zeros(root: Path) -> None:
     batches = batches_of(root)
     rows = batches.examples.row
-    batch = Batch(batches, np.array([3, NONE, 70, 3, 20]), np.array([NONE, NONE, NONE, 40, 41]))
+    content = rows_of(Kind.WHOLE, np.array([3, NONE, 70, 3, 20]))
+    content.kind[:], content.second[3:] = [0, Kind.SILENCE, 0, Kind.SPLICED, Kind.SPLICED], (40, 41)
+    batch = Batch(batches, content)
     waveforms = batch.waveforms
     assert waveforms.shape == (5, CLIP_SAMPLES)
     assert waveforms.dtype == torch.float32
@@ -380,7 +463,9 @@ def test_waveforms_are_the_recordings_the_splices_and_zeros(root: Path) -> None:
 def test_labels_of_recordings_silence_and_splices(root: Path) -> None:
     batches = batches_of(root)
     names = recordings_of(root)[0].task.labels
-    batch = Batch(batches, np.array([*batches.commands[[0, -1]], NONE, 0]), np.array([NONE, NONE, NONE, 20]))
+    content = rows_of(Kind.WHOLE, np.array([*batches.commands[[0, -1]], NONE, 0]))
+    content.kind[2:], content.second[3] = (Kind.SILENCE, Kind.SPLICED), 20
+    batch = Batch(batches, content)
     labels = [names[i] for i in batch.labels]
     assert labels[2:] == [SILENCE, UNKNOWN]
     assert set(labels[:2]) == {"yes", "no"}

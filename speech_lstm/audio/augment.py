@@ -11,12 +11,13 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from speech_lstm.audio.context import word_edges
 from speech_lstm.audio.mfcc import row_slices
 from speech_lstm.audio.timbre import CURVES, Timbre
 from speech_lstm.config import SAMPLE_RATE, AugmentConfig, FeatureConfig
 
 QUIETEST_NOISE = 1e-6  # level; quieter noise is digital silence, which is not raised further
-SPLICE_FADE = 80.0  # samples (5 ms): the time constant of the logistic fade from one half to the other
+EDGE = SAMPLE_RATE // 40  # samples between a word that is set anywhere and the ends of its second, if it is short
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Draws:
     frequency_masks: Tensor  # [batch, masks, 2] start as a share, width in coefficients
     stretch: Tensor  # [batch] factor on every frequency
     response: Tensor  # [batch, CURVES] dB
+    anywhere: Tensor  # [batch] whether the word is set anywhere in the second, bool
+    place: Tensor  # [batch] where then, as a share of the room that the word leaves
 
     def rows(self, start: int, stop: int) -> Draws:
         """The draws of the recordings start … stop−1 of the batch."""
@@ -84,6 +87,8 @@ class Augment:
             frequency_masks=masks(config.frequency_masks, config.frequency_mask),
             stretch=uniform(1 - config.tract, 1 + config.tract),
             response=uniform(-config.response_db, config.response_db, CURVES),
+            anywhere=uniform(0, 1) < config.anywhere,
+            place=uniform(0, 1),
         )
         device = self.time.device
         return Draws(**{item.name: getattr(draws, item.name).to(device) for item in fields(draws)})
@@ -95,6 +100,18 @@ class Augment:
             return draws
         shift = (draws.shift * (config.unknown_shift_ms / config.shift_ms)).round()
         return replace(draws, shift=torch.where(unknown, shift, draws.shift))
+
+    def shift_anywhere(self, draws: Draws, waveforms: Tensor, unknown: Tensor) -> Draws:
+        """The same draws, except that some rows of waveforms [batch, samples] are shifted so that their word, which
+        stays whole, is anywhere in the second; not those that are `unknown`, bool [batch]."""
+        if not self.config.anywhere:
+            return draws
+        middle = self.samples / 2
+        start, end = (((edge - middle) / draws.rate + middle) for edge in word_edges(waveforms))
+        low, high = EDGE - start, self.samples - EDGE - end
+        room = (high - low).clamp(min=0)
+        shift = torch.where(room > 0, low + draws.place * room, (low + high) / 2).round()
+        return replace(draws, shift=torch.where(draws.anywhere & ~unknown, shift, draws.shift))
 
     def waveforms(self, waveforms: Tensor, silent: Tensor, draws: Draws) -> Tensor:
         """Changed copies of waveforms float32 [batch, samples]; rows that are `silent` [batch] are noise."""
@@ -146,24 +163,6 @@ def mask_of(length: int, masks: Tensor) -> Tensor:
     start = (start * (length - width + 1)).floor()
     place = torch.arange(length, device=masks.device)
     return ((place >= start[..., None]) & (place < (start + width)[..., None])).any(1)
-
-
-def splice(first: Tensor, second: Tensor) -> Tensor:
-    """The first half of one recording and the second half of another, each cut at half of its energy: both float32
-    [batch, samples] → [batch, samples]. The result is neither word."""
-    cut, other_cut = energy_middle(first), energy_middle(second)
-    samples = first.shape[1]
-    time = torch.arange(samples, device=first.device)
-    index = time - cut + other_cut
-    tail = second.gather(1, index.clamp(0, samples - 1)) * ((index >= 0) & (index < samples))
-    fade = torch.sigmoid((time - cut) / SPLICE_FADE)  # a hard cut would click, and the click would reveal the splice
-    return torch.lerp(first, tail, fade)
-
-
-def energy_middle(waveforms: Tensor) -> Tensor:
-    """The sample before which half of the energy of waveforms [batch, samples] lies: int64 [batch, 1]."""
-    energy = waveforms.square().cumsum(1)
-    return torch.searchsorted(energy, 0.5 * energy[:, -1:])
 
 
 def decibels(gain: Tensor) -> Tensor:

@@ -1,4 +1,7 @@
-"""All recordings of a folder as one int16 array of clips of a second, cached on disk as a memory map."""
+"""All recordings of a folder as one int16 array of clips of a second, cached on disk as a memory map.
+
+A recording of a word is one clip; a long recording is as many clips as it has seconds.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import json
 import os
 import shutil
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +29,9 @@ from speech_lstm.files import OutputError, atomic_path, remove_abandoned, write_
 CACHE_FOLDER = ".speech_lstm"
 FORMAT = 3  # of the cache; a new number has every cache built again
 LONGEST_SECONDS = 60.0  # a longer file among one-word recordings is a mistake
+LONGEST_SPEECH_SECONDS = (
+    3600.0  # of one file of running speech: eight of them, in the memory of the threads, are 2 GB
+)
 THREADS = 8  # they wait for the disk more than they compute
 CHUNK = 64  # files that a thread reads at a time
 CHUNKS_AT_ONCE = 64  # 4,096 clips, 128 MiB: held before they are written, and what Ctrl-C waits for
@@ -35,7 +41,7 @@ WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 @dataclass(frozen=True)
 class ClipCache:
-    """Recordings of a folder: row i of `samples`, int16 [clips, CLIP_SAMPLES], is the recording `names[i]`.
+    """Recordings of a folder: row i of `samples`, int16 [clips, CLIP_SAMPLES], is of the recording `names[i]`.
 
     `damaged` gives the reason for each recording that cannot be read; it has no row. `digest` changes with the
     samples.
@@ -48,7 +54,7 @@ class ClipCache:
 
     @cached_property
     def rows(self) -> dict[str, int]:
-        """The row of each recording by its name."""
+        """The row of each recording of a word by its name."""
         return {name: row for row, name in enumerate(self.names)}
 
     @property
@@ -59,19 +65,33 @@ class ClipCache:
         return [*reasons, f"skipped: {more:,} more damaged recordings"] if more else reasons
 
 
-def load_clips(root: Path, names: Sequence[str], progress: bool = True, strict: bool = False) -> ClipCache:
+@dataclass(frozen=True)
+class Reader:
+    """How recordings become clips, and how many of them are in memory at a time."""
+
+    name: str  # tells the caches of one folder apart
+    read: Callable[[Path], NDArray[np.int16]]  # → [clips, CLIP_SAMPLES]; raises RecordingError
+    chunk: int  # files that a thread reads at a time
+    chunks_at_once: int  # held before they are written, and what Ctrl-C waits for
+
+
+def load_clips(
+    root: Path, names: Sequence[str], progress: bool = True, strict: bool = False, long: bool = False
+) -> ClipCache:
     """Read recordings (paths below `root`) in parallel, or map the cache that an earlier call wrote.
 
-    The cache is in `root/.speech_lstm`, or in the user's cache folder where `root` cannot be written. It is valid
-    while names, sizes and times of the files stay the same. Raises CorpusError if `strict` and a recording is
-    damaged, or if none can be read, and OutputError if there is no space for the cache.
+    Each is one clip, its loudest second if it is longer; with `long`, its consecutive seconds. The cache is in
+    `root/.speech_lstm`, or in the user's cache folder where `root` cannot be written. It is valid while names, sizes
+    and times of the files stay the same. Raises CorpusError if `strict` and a recording is damaged, or if none can be
+    read, and OutputError if there is no space for the cache.
     """
-    fingerprint = fingerprint_of(root, names)
+    reader = SECONDS if long else WORDS
+    fingerprint = fingerprint_of(root, names, reader)
     folders = cache_folders(root)
     clips = next((cache for folder in folders if (cache := read_cache(folder, fingerprint))), None)
     if clips is None:
         folder = next((folder for folder in folders if writable(folder)), folders[-1])
-        clips = write_cache(root, names, folder, fingerprint, progress)
+        clips = write_cache(root, names, reader, folder, fingerprint, progress)
     if strict and clips.damaged:
         raise unreadable(root, names, clips.damaged)
     return clips
@@ -83,9 +103,9 @@ def unreadable(root: Path, names: Sequence[str], damaged: dict[str, str]) -> Cor
     return CorpusError(f"{reason} ({len(damaged)} of {len(names)} recordings in {root} cannot be read)")
 
 
-def fingerprint_of(root: Path, names: Sequence[str]) -> str:
-    """A digest of the names, sizes and times of the files."""
-    digest = hashlib.sha256(f"{FORMAT} {CLIP_SAMPLES}".encode())
+def fingerprint_of(root: Path, names: Sequence[str], reader: Reader) -> str:
+    """A digest of the names, sizes and times of the files, and of how they are read."""
+    digest = hashlib.sha256(f"{FORMAT} {CLIP_SAMPLES}{reader.name}".encode())
     for name in names:
         try:
             facts = (root / name).stat()
@@ -129,7 +149,9 @@ def read_cache(folder: Path, fingerprint: str) -> ClipCache | None:
     return ClipCache(names, samples, damaged, digest) if complete else None
 
 
-def write_cache(root: Path, names: Sequence[str], folder: Path, fingerprint: str, progress: bool) -> ClipCache:
+def write_cache(
+    root: Path, names: Sequence[str], reader: Reader, folder: Path, fingerprint: str, progress: bool
+) -> ClipCache:
     """Read every recording into a cache on disk; damaged ones are named and have no row."""
     from tqdm import tqdm
 
@@ -141,20 +163,20 @@ def write_cache(root: Path, names: Sequence[str], folder: Path, fingerprint: str
     digest = hashlib.sha256()
     with atomic_path(samples_path) as temporary, temporary.open("wb") as file:
         clips = tqdm(
-            read_clips(root, names),
+            read_clips(root, names, reader),
             desc=f"reading {root.name}",
             total=len(names),
             unit="clip",
             disable=not progress,
             delay=2,
         )
-        for name, clip in zip(names, clips, strict=True):
-            if isinstance(clip, RecordingError):
-                damaged[name] = str(clip)
+        for name, rows in zip(names, clips, strict=True):
+            if isinstance(rows, RecordingError):
+                damaged[name] = str(rows)
             else:
-                file.write(clip)
-                digest.update(clip)
-                read.append(name)
+                file.write(rows)
+                digest.update(rows)
+                read += [name] * len(rows)
         if not read:
             raise unreadable(root, names, damaged)
     facts = {"fingerprint": fingerprint, "names": read, "damaged": damaged, "digest": digest.hexdigest()}
@@ -189,32 +211,46 @@ def check_space(folder: Path, size: int) -> None:
         )
 
 
-def read_clips(root: Path, names: Sequence[str]) -> Iterator[NDArray[np.int16] | RecordingError]:
-    """Each recording as int16 [CLIP_SAMPLES], in the order of the names, or what is wrong with it."""
-    chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
+def read_clips(root: Path, names: Sequence[str], reader: Reader) -> Iterator[NDArray[np.int16] | RecordingError]:
+    """The clips of each recording, in the order of the names, or what is wrong with it."""
+    chunks = [names[start : start + reader.chunk] for start in range(0, len(names), reader.chunk)]
     with ThreadPoolExecutor(THREADS) as pool:
-        for start in range(0, len(chunks), CHUNKS_AT_ONCE):
-            for clips in pool.map(partial(read_chunk, root), chunks[start : start + CHUNKS_AT_ONCE]):
+        for start in range(0, len(chunks), reader.chunks_at_once):
+            part = chunks[start : start + reader.chunks_at_once]
+            for clips in pool.map(partial(read_chunk, root, reader.read), part):
                 yield from clips
 
 
-def read_chunk(root: Path, names: Sequence[str]) -> list[NDArray[np.int16] | RecordingError]:
+def read_chunk(
+    root: Path, read: Callable[[Path], NDArray[np.int16]], names: Sequence[str]
+) -> list[NDArray[np.int16] | RecordingError]:
     """The clips or errors of some recordings, for one thread."""
     clips: list[NDArray[np.int16] | RecordingError] = []
     for name in names:
         try:
-            clips.append(read_clip(root / name))
+            clips.append(read(root / name))
         except RecordingError as error:
             clips.append(error)
     return clips
 
 
-def read_clip(path: Path) -> NDArray[np.int16]:
-    """One recording of any kind as int16 [CLIP_SAMPLES]; raises RecordingError."""
+def read_word(path: Path) -> NDArray[np.int16]:
+    """A recording of any kind as one clip, int16 [1, CLIP_SAMPLES]; raises RecordingError."""
     samples = plain_wav(path)
     if samples is None:
-        return to_int16(fit_clip(read_recording(path, max_seconds=LONGEST_SECONDS)))
-    return samples if len(samples) == CLIP_SAMPLES else to_int16(fit_clip(samples / np.float32(32768)))
+        samples = to_int16(fit_clip(read_recording(path, max_seconds=LONGEST_SECONDS)))
+    elif len(samples) != CLIP_SAMPLES:
+        samples = to_int16(fit_clip(samples / np.float32(32768)))
+    return samples[None]
+
+
+def read_seconds(path: Path) -> NDArray[np.int16]:
+    """The whole seconds of a long recording, int16 [seconds, CLIP_SAMPLES]; raises RecordingError."""
+    samples = to_int16(read_recording(path, max_seconds=LONGEST_SPEECH_SECONDS))
+    whole = len(samples) // CLIP_SAMPLES
+    if not whole:
+        raise RecordingError(f"{path}: is shorter than a second; a recording of running speech has many")
+    return samples[: whole * CLIP_SAMPLES].reshape(whole, CLIP_SAMPLES)
 
 
 def plain_wav(path: Path) -> NDArray[np.int16] | None:
@@ -238,3 +274,7 @@ def plain_wav(path: Path) -> NDArray[np.int16] | None:
 def to_int16(waveform: NDArray[np.float32]) -> NDArray[np.int16]:
     """float32 in ±1 → int16, rounded and clipped."""
     return np.clip(np.rint(waveform * 32768.0), -32768, 32767).astype(np.int16)
+
+
+WORDS = Reader("", read_word, CHUNK, CHUNKS_AT_ONCE)
+SECONDS = Reader(" seconds", read_seconds, 1, THREADS)

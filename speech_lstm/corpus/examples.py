@@ -10,13 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_lstm.audio.energy import rms
 from speech_lstm.audio.sources import find_recordings
-from speech_lstm.config import UNKNOWN, CorpusConfig, split_names
+from speech_lstm.config import CLIP_SAMPLES, UNKNOWN, CorpusConfig, split_names
 from speech_lstm.corpus.clip_cache import ClipCache, load_clips
 from speech_lstm.corpus.left_out import left_out_names
 from speech_lstm.corpus.speech_commands import NOISE_FOLDER, Corpus
 from speech_lstm.corpus.task import Task
 from speech_lstm.errors import ConfigError, CorpusError
+
+PAUSE = 0.2  # of the median second's level, below which nobody speaks in a second of running speech
 
 
 class Row(NamedTuple):
@@ -39,6 +42,8 @@ class Examples:
     label: NDArray[np.int64]  # [examples]
     word: NDArray[np.int64]  # [examples] equal if the same word is spoken
     digests: tuple[str, ...]  # of the samples of each array
+    speech: NDArray[np.int16]  # [samples] running speech, one recording after the other
+    loud: NDArray[np.int64]  # [seconds] the samples at which its seconds in which somebody speaks begin
     notes: tuple[str, ...] = ()  # recordings that are skipped or left out, for people
 
     def __len__(self) -> int:
@@ -77,7 +82,10 @@ def training_examples(
     table = np.array([(r.source, r.row, task.labels.index(r.label), numbers[r.word]) for r in rows], np.int64)
     source, row, label_numbers, word_numbers = np.ascontiguousarray(table.T)
     sources, digests = tuple(cache.samples for cache in caches), tuple(cache.digest for cache in caches)
-    return Examples(sources, source, row, label_numbers, word_numbers, digests, tuple(notes))
+    speech = running_speech(config, corpus.root, progress)
+    digests = (*digests, *(cache.digest for cache in speech))
+    notes.extend(note for cache in speech for note in cache.notes)
+    return Examples(sources, source, row, label_numbers, word_numbers, digests, *joined(speech), tuple(notes))
 
 
 def corpus_rows(corpus: Corpus, clips: ClipCache, task: Task) -> list[Row]:
@@ -116,12 +124,37 @@ def without_left_out(rows: list[Row], path: Path, known: Collection[str], notes:
 
 def extra_recordings(root: Path, corpus: Path, progress: bool, strict: bool) -> tuple[ClipCache, list[str]]:
     """All recordings below a folder, and the word of each: the name of its folder."""
-    if not root.is_dir():
-        raise CorpusError(f"{root}: no such folder; extra names folders of further recordings")
-    inner, outer = sorted([root.resolve(), corpus.resolve()], key=lambda path: -len(path.parts))
-    if inner.is_relative_to(outer):
-        raise ConfigError(f"extra folder {root} and the corpus {corpus} overlap: training would use what is scored")
-    names = [str(Path(path).relative_to(root)) for path in find_recordings([root])]
-    names = [name for name in names if NOISE_FOLDER not in Path(name).parts]
+    names = [name for name in further_names("extra", root, corpus) if NOISE_FOLDER not in Path(name).parts]
     clips = load_clips(root, names, progress, strict)
     return clips, [Path(name).parent.name for name in clips.names]
+
+
+def running_speech(config: CorpusConfig, corpus: Path, progress: bool) -> list[ClipCache]:
+    """The seconds of the long recordings in each folder of running speech."""
+    folders = [Path(folder) for folder in split_names(config.speech)]
+    return [
+        load_clips(root, further_names("speech", root, corpus), progress, config.strict, long=True)
+        for root in folders
+    ]
+
+
+def joined(speech: Sequence[ClipCache]) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
+    """Running speech as one array [samples], and where its seconds begin in which somebody speaks."""
+    if not speech:
+        return np.zeros(0, np.int16), np.zeros(0, np.int64)
+    seconds = speech[0].samples if len(speech) == 1 else np.concatenate([cache.samples for cache in speech])
+    levels = np.array([rms(second / np.float32(32768)) for second in seconds])
+    loud = np.flatnonzero(levels >= PAUSE * np.median(levels))
+    return seconds.reshape(-1), loud * CLIP_SAMPLES
+
+
+def further_names(setting: str, root: Path, corpus: Path) -> list[str]:
+    """The recordings below a folder that a setting names besides the corpus, as paths below it."""
+    if not root.is_dir():
+        raise CorpusError(f"{root}: no such folder; {setting} names folders of further recordings")
+    inner, outer = sorted([root.resolve(), corpus.resolve()], key=lambda path: -len(path.parts))
+    if inner.is_relative_to(outer):
+        raise ConfigError(
+            f"{setting} folder {root} and the corpus {corpus} overlap: training would use what is scored"
+        )
+    return [str(Path(path).relative_to(root)) for path in find_recordings([root])]

@@ -156,8 +156,10 @@ class Trainer:
         [rows, frames, size] and the labels int64 [rows]."""
         draws = self.augment.draw(len(batch), self.step_seed).rows(self.rows.start, self.rows.stop)
         batch = batch.rows(self.rows)
-        draws = self.augment.shift_more(draws, batch.unknown)
-        waveforms = self.augment.waveforms(batch.waveforms, batch.silent, draws)
+        waveforms, unknown = batch.waveforms, batch.unknown
+        draws = self.augment.shift_more(draws, unknown)
+        draws = self.augment.shift_anywhere(draws, waveforms, unknown | batch.silent)
+        waveforms = self.augment.waveforms(waveforms, batch.silent, draws)
         return waveforms, self.augment.features(self.front_end(waveforms), draws), batch.labels
 
     @torch.no_grad()
