@@ -291,9 +291,17 @@ class TrainingConfig(Settings):
         "", "start from the weights of this model, of the same features and network; other labels get a new head"
     )
     teachers: str = setting(
-        "", "models with the same labels, separated by commas, whose mean answer is learnt besides the labels"
+        "", "models (.safetensors or .onnx), separated by commas, whose mean answer is learnt besides the labels"
     )
     teaching: float = setting(0.7, "weight of the teachers' answers in the target; the labels have the rest", 0, 1)
+    teacher_labels: str = setting(
+        "",
+        "labels of the ONNX teachers whose files name none, in the order of their outputs, separated by commas",
+    )
+    distrust: str = setting(
+        SILENCE,
+        "labels, separated by commas, whose recordings the ONNX teachers do not answer: the label alone is learnt",
+    )
     clip: float = setting(1.0, "highest norm of the gradient; 0: no clipping", 0, 1e6)
     average: float = setting(
         0.999, "decay of the moving average of the weights, which is evaluated and saved; 0: no average", 0, 0.99999

@@ -418,6 +418,18 @@ def test_a_state_of_other_settings_or_recordings(tmp_path: Path) -> None:
     other = new_state()
     other.sound = "another"
     assert "the sound of recordings has changed" in state_refused(other, path)
+    other.sound, other.teachers = "", "another"
+    assert "the files of the teachers have changed" in state_refused(other, path)
+
+
+def test_a_state_of_before_a_setting_has_its_default(tmp_path: Path) -> None:
+    state, path = new_state(), tmp_path / "state.safetensors"
+    value = state.config["training"].pop("teaching")
+    state.save(path)
+    state.config["training"]["teaching"] = value
+    state.load(path)
+    state.config["training"]["teaching"] = 0.1
+    assert f"started with teaching = {value}, not 0.1" in state_refused(state, path)
 
 
 def test_a_flipped_bit_of_a_state_is_noticed(tmp_path: Path) -> None:

@@ -87,11 +87,10 @@ def load_clips(
     """
     reader = SECONDS if long else WORDS
     fingerprint = fingerprint_of(root, names, reader)
-    folders = cache_folders(root)
-    clips = next((cache for folder in folders if (cache := read_cache(folder, fingerprint))), None)
+    caches = (read_cache(folder, fingerprint) for folder in cache_folders(root))
+    clips = next((cache for cache in caches if cache), None)
     if clips is None:
-        folder = next((folder for folder in folders if writable(folder)), folders[-1])
-        clips = write_cache(root, names, reader, folder, fingerprint, progress)
+        clips = write_cache(root, names, reader, cache_folder(root), fingerprint, progress)
     if strict and clips.damaged:
         raise unreadable(root, names, clips.damaged)
     return clips
@@ -120,6 +119,12 @@ def cache_folders(root: Path) -> tuple[Path, Path]:
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     whole_path = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()
     return root / CACHE_FOLDER, base / "speech_lstm" / whole_path[:16]
+
+
+def cache_folder(root: Path) -> Path:
+    """Where the cache of a folder is written."""
+    folders = cache_folders(root)
+    return next((folder for folder in folders if writable(folder)), folders[-1])
 
 
 def writable(folder: Path) -> bool:

@@ -58,6 +58,12 @@ def intact(content: bytes) -> bool:
     return content[-SEAL_SIZE:] == seal(content[:-SEAL_SIZE])[-SEAL_SIZE:]
 
 
+def check_seal(path: Path, content: bytes) -> None:
+    """Raise ModelError if a file has a seal that is not that of its content."""
+    if content[-SEAL_SIZE:].startswith(SEAL) and not intact(content):
+        raise damaged(path)
+
+
 class OnnxSession:
     """An exported model in ONNX Runtime, which gets only inputs whose work is bounded."""
 
@@ -141,27 +147,29 @@ def check_interface(graph: Graph, kind: str, labels: int) -> dict[str, tuple[typ
 
 def read_session(path: Path, kind: str = KIND) -> tuple[OnnxSession, Header]:
     """Open the ONNX file of a model of this kind; raises ModelError for any other."""
+    return open_model(path, read_content(path), kind)
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a file; raises ModelError."""
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({reason(error)})") from None
-    return open_model(path, content, kind)
 
 
 def open_model(path: Path, content: bytes, kind: str = KIND) -> tuple[OnnxSession, Header]:
     """Open the content of the ONNX file of a model of this kind; raises ModelError for any other."""
-    sound = intact(content)
-    if content[-SEAL_SIZE:].startswith(SEAL) and not sound:
-        raise damaged(path)
+    check_seal(path, content)
     try:
         entries = read_metadata(content)
     except ValueError as error:
         raise ModelError(f"{path}: not an ONNX file, or damaged ({foreign(error)})") from None
     check_kind(path, entries.get("kind", ""), kind)
     check_version(path, entries.get("version", ""), FORMAT_VERSION)
-    if not sound:
+    if not intact(content):
         raise damaged(path)
     try:
         values: dict[str, Any] = {name: json.loads(entries[name]) for name in HEADER}

@@ -84,6 +84,11 @@ class Batch:
         return torch.from_numpy(labels).to(batches.device)
 
     @property
+    def unchanged(self) -> NDArray[np.int64]:
+        """The numbers of the examples that are whole recordings as they are, int64 [recordings]; NONE for others."""
+        return np.where(self.content.kind == Kind.WHOLE, self.content.first, NONE)
+
+    @property
     def silent(self) -> Tensor:
         """Which recordings are silence, bool [recordings]."""
         return torch.from_numpy(self.content.kind == Kind.SILENCE).to(self.batches.device)

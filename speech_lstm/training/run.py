@@ -69,6 +69,8 @@ def describe(trainer: Trainer, recordings: Recordings) -> None:
         f"each epoch: {len(batches.commands) + batches.extra_count:,} commands, {batches.unknown_count:,} unknown, "
         f"{batches.silence_count:,} silence"
     )
+    for note in trainer.teachers.notes:
+        say(note)
     say(f"validation: {label_counts(labels, recordings.validation.truth)}")
     say(
         f"{config.network.cell} layers of {', '.join(map(str, config.network.layer_sizes))} units: "

@@ -16,6 +16,11 @@ from speech_lstm.model.checkpoint import load_model, read_tensors, write_tensors
 from speech_lstm.model.network import Network
 
 KIND, VERSION = "speech-lstm training state", 2
+CONTENT = {  # the digests of what a run reads, and the beginning of what is said of another one
+    "corpus": "the recordings have",
+    "sound": "the sound of recordings has",
+    "teachers": "the files of the teachers have",
+}
 ENTRY = {  # the facts of an epoch
     *("epoch", "train_loss", "validation_loss", "validation_accuracy", "learning_rate", "clips_per_second")
 }
@@ -66,14 +71,15 @@ class State:
     config: dict[str, Any]
     corpus: str  # digest of what is trained on and scored
     sound: str = ""  # digest of the samples
+    teachers: str = ""  # digest of the files of the teachers
 
     def save(self, path: Path) -> None:
         """Write the state atomically; raises OutputError."""
         tensors = with_group("network", self.network.state_dict()) | with_group("average", self.average.state_dict())
         for index, values in self.optimizer.state_dict()["state"].items():
             tensors |= with_group(f"optimizer/{index}", values)
-        header = {"progress": asdict(self.progress), "config": self.config, "corpus": self.corpus}
-        header["sound"] = self.sound
+        header = {"progress": asdict(self.progress), "config": self.config}
+        header |= {name: getattr(self, name) for name in CONTENT}
         write_tensors(path, tensors, KIND, VERSION, header)
 
     def load(self, path: Path) -> None:
@@ -81,8 +87,7 @@ class State:
         file = read_tensors(path, KIND, VERSION)
         tensors, header = file.tensors, file.header
         try:
-            # States of earlier versions do not have the digest of the samples.
-            self.check_same(path, header["config"], header["corpus"], header.get("sound", self.sound))
+            self.check_same(path, header)
             progress = RunProgress.from_dict(header["progress"])
         except (KeyError, TypeError, ValueError) as error:
             raise damaged(path, str(error)) from None
@@ -98,26 +103,25 @@ class State:
         state = {i: group_of(f"optimizer/{i}", tensors) for i in range(len(self.parameters()))}
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
 
-    def check_same(self, path: Path, config: dict[str, Any], corpus: str, sound: str) -> None:
-        """Raise ModelError unless the run was started with these settings and recordings."""
+    def check_same(self, path: Path, header: dict[str, Any]) -> None:
+        """Raise ModelError unless the run was started with these settings, recordings and teachers.
+
+        What a state of an earlier version does not have is taken as the same, a setting as its default.
+        """
         for group, settings in self.config.items():
-            before = Config.GROUPS[group]().to_dict() | config[group]  # earlier versions had fewer settings
+            before = Config.GROUPS[group]().to_dict() | header["config"][group]
             for name, value in settings.items():
                 if before[name] != value:
                     raise ModelError(
                         f"{path}: the run was started with {name} = {before[name]!r}, not {value!r}; "
                         "resume with the same settings (--config takes its config.toml), or start in another folder"
                     )
-        if corpus != self.corpus:
-            raise ModelError(
-                f"{path}: the recordings have changed since the run was started; "
-                "restore them, or start a new run in another folder"
-            )
-        if sound != self.sound:
-            raise ModelError(
-                f"{path}: the sound of recordings has changed since the run was started; "
-                "restore them, or start a new run in another folder"
-            )
+        for name, changed in CONTENT.items():
+            if header.get(name, getattr(self, name)) != getattr(self, name):
+                raise ModelError(
+                    f"{path}: {changed} changed since the run was started; "
+                    "restore them, or start a new run in another folder"
+                )
 
     def parameters(self) -> list[Tensor]:
         """The optimised parameters, in the optimiser's order."""

@@ -22,7 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from speech_lstm.audio.augment import Augment
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig, split_names
+from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig
 from speech_lstm.corpus.recordings import Recordings
 from speech_lstm.errors import ConfigError, ModelError
 from speech_lstm.model.checkpoint import Model, save_model
@@ -78,8 +78,9 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(parameter_groups(self.network, settings), lr=settings.learning_rate)
         noise = torch.from_numpy(recordings.noise).to(self.device)
         self.augment = Augment(config.augment, noise, CLIP_SAMPLES, config.features)
-        self.teachers = Teachers(split_names(settings.teachers), labels, self.device)
-        digests = recordings.digest, recordings.sound
+        with processes.in_turn():  # the first one writes the answers down for the others
+            self.teachers = Teachers(settings, recordings, self.batches, not console.quiet)
+        digests = recordings.digest, recordings.sound, self.teachers.digest
         self.state = State(self.network, averaged, self.optimizer, RunProgress(), config.to_dict(), *digests)
 
     def load_state(self) -> None:
@@ -136,10 +137,11 @@ class Trainer:
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
             logits = self.parallel(features).float()
-        loss = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
-        if self.teachers.models:
-            teaching = torch.nn.functional.cross_entropy(logits, self.teachers(waveforms, self.precision))
-            loss = torch.lerp(loss, teaching, settings.teaching)
+        if len(self.teachers):
+            targets = self.teachers.targets(batch.rows(self.rows), waveforms, self.precision)
+            loss = torch.nn.functional.cross_entropy(logits, targets)
+        else:
+            loss = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if settings.clip:
