@@ -1,12 +1,10 @@
 """Average the weights of models that were trained from one start: the bundled model is such an average.
 
-    python scripts/average_models.py --out FILE --data DIR A.safetensors B.safetensors=2 … [--unknown-bias -0.5]
+    python scripts/average_models.py --out FILE --data DIR A.safetensors B.safetensors=2 …
 
 Runs from the same model make different errors, and their mean makes fewer than each (Wortsman et al. 2022,
-"Model soups"). `=2` counts a model twice. Training draws more `_unknown_` recordings than occur in use:
---unknown-bias is added to its bias in the last layer, as for any shift of the labels' proportions (Saerens, Latinne
-& Decaestecker 2002). The temperature is then fitted again on the validation split in DIR. The training facts are
-those of the first model, with the names and weights of all.
+"Model soups"). `=2` counts a model twice. The temperature and the prior of `_unknown_` are then fitted again on the
+validation split in DIR. The training facts are those of the first model, with the names and weights of all.
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ from pathlib import Path
 
 import torch
 
-from speech_lstm.config import UNKNOWN
 from speech_lstm.corpus.scored_set import read_scored_set
 from speech_lstm.errors import ConfigError, SpeechLSTMError
 from speech_lstm.model.checkpoint import Model, load_model, save_model
@@ -31,12 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("models", nargs="+", type=weighted_path, metavar="MODEL[=WEIGHT]")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the corpus they were trained on")
-    parser.add_argument("--unknown-bias", type=float, default=0.0, metavar="NATS", help="added to that of _unknown_")
     options = parser.parse_args(arguments)
     try:
         model = average([(load_model(path), weight) for path, weight in options.models])
         shares = {path.as_posix(): weight for path, weight in options.models}
-        save_model(options.out, finish(model, shares, options.data, options.unknown_bias))
+        save_model(options.out, finish(model, shares, options.data))
     except SpeechLSTMError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -66,19 +62,14 @@ def average(models: list[tuple[Model, float]]) -> Model:
     return first
 
 
-def finish(model: Model, shares: dict[str, float], data: Path, unknown_bias: float) -> Model:
-    """The model with `_unknown_` shifted, the facts of its making and the temperature of the validation split."""
-    if unknown_bias:
-        if UNKNOWN not in model.labels:
-            raise ConfigError(f"the models have no label {UNKNOWN}; leave out --unknown-bias")
-        with torch.no_grad():
-            model.network.head.bias[model.labels.index(UNKNOWN)] += unknown_bias
+def finish(model: Model, shares: dict[str, float], data: Path) -> Model:
+    """The model with the facts of its making and the calibration of the validation split."""
     validation = read_scored_set(data, model.labels, "validation")
     answers = logits(model, validation.waveforms, torch.device("cpu"))
     loss, accuracy = loss_and_accuracy(answers, validation.truth)
     facts = {"validation_loss": loss, "validation_accuracy": accuracy}
     training = {key: value for key, value in model.training.items() if key != "temperature"}
-    training |= {"validation": facts, "average": shares, "unknown_bias": unknown_bias}
+    training |= {"validation": facts, "average": shares}
     print(f"validation accuracy {100 * accuracy:.2f} %")
     return calibrate(replace(model, training=training), answers, validation.truth)
 
