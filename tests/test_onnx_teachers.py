@@ -61,7 +61,7 @@ class Run:
         return Batch(self.batches, rows)
 
     def answers(self, teachers: Teachers, batch: Batch) -> Rows:
-        """The answers, where the batch sounds like noise to all that hear it augmented."""
+        """The answers, where the augmented batch is noise."""
         noise = torch.rand(len(batch), CLIP_SAMPLES, generator=torch.Generator().manual_seed(0)) - 0.5
         return teachers.answers(batch, noise, torch.float32).numpy()
 
@@ -100,12 +100,13 @@ def test_it_answers_recordings_as_they_are_and_only_labels_that_it_knows(run: Ru
     others = [Kind.SILENCE, Kind.SPLICED, Kind.BACKWARDS, Kind.CUT_OFF]
     batch = run.batch([yes, no, other, down, NONE, no, no, no], [Kind.WHOLE] * 4 + others)
     answers = run.answers(teachers, batch)
-    heard = softmax(run.batch([yes, no, other]).waveforms.numpy() @ projection(4))
-    np.testing.assert_allclose(answers[:3], as_labels(heard), atol=1e-5)
+    want = softmax(run.batch([yes, no, other]).waveforms.numpy() @ projection(4))
+    np.testing.assert_allclose(answers[:3], as_labels(want), atol=1e-5)
     assert not answers[3:].any()
     known = int(np.isin(run.recordings.examples.label, [LABELS.index(name) for name in ("yes", "no", UNKNOWN)]).sum())
     total = len(run.recordings.examples)
     assert f"logits of 4 labels in the file, for {known} of {total} training" in teachers.notes[0]
+    assert teachers.notes[0].endswith("not for up, down, left, right, stop, go, _silence_")
 
 
 def test_the_target_is_the_label_but_for_the_share_of_an_answer(run: Run, tmp_path: Path) -> None:
@@ -198,7 +199,7 @@ def test_answers_are_computed_once(corpus: Path, tmp_path: Path, monkeypatch: py
     want = run.answers(run.teachers(path), batch)
     (file,) = set((corpus / ".speech_lstm").iterdir()) - before
     with monkeypatch.context() as patch:
-        patch.setattr(OnnxTeacher, "hear", None)
+        patch.setattr(OnnxTeacher, "answers", None)
         np.testing.assert_array_equal(run.answers(run.teachers(path), batch), want)
     file.write_bytes(file.read_bytes()[:-8] + bytes(8))  # damaged: they are computed again
     np.testing.assert_array_equal(run.answers(run.teachers(path), batch), want)

@@ -40,8 +40,8 @@ class OnnxTeacher:
         self.path, self.digest = path, hashlib.sha256(content).hexdigest()
         self.session = open_session(path, content)
         facts = self.session.get_modelmeta().custom_metadata_map
-        self.labels = names_in(facts.get("labels", "")) or names_in(labels)
-        self.source = "in the file" if facts.get("labels") else "of teacher_labels"
+        own = names_in(facts.get("labels", ""))
+        self.labels, self.source = (own, "in the file") if own else (names_in(labels), "of teacher_labels")
         self.check_facts(facts)
         self.input, self.output = self.interface()
         self.answer(np.zeros(WAVEFORM, np.float32))
@@ -89,7 +89,7 @@ class OnnxTeacher:
             )
         return np.asarray(answer[0], np.float32)
 
-    def hear(self, waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
+    def answers(self, waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
         """Its answers to recordings float32 [n, CLIP_SAMPLES], one by one: float32 [n, labels].
 
         As many threads as torch has share them. Raises ModelError for answers that are not numbers.

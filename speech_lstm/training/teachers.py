@@ -135,17 +135,19 @@ class RecordedTeacher:
         """Raises ModelError for answers that are none, ConfigError if no recording is left to answer."""
         truth = torch.from_numpy(recordings.examples.label)
         trusted = torch.tensor([label not in distrusted for label in recordings.task.labels])
-        heard = (labels.known & trusted)[truth].nonzero().flatten()
-        if not len(heard):
+        answerable = labels.known & trusted
+        asked = answerable[truth].nonzero().flatten()  # numbers of examples
+        if not len(asked):
             raise ConfigError(f"distrust leaves the teacher {network.path} no recording to answer; name fewer labels")
-        raw = cached_answers(network, heard.numpy(), recordings, batches, progress)
+        raw = cached_answers(network, asked.numpy(), recordings, batches, progress)
         posteriors, kind = network.posteriors(raw)
         table = torch.zeros(len(truth) + 1, len(recordings.task.labels))  # the last row is that of NONE
-        table[heard] = labels(torch.from_numpy(posteriors), truth[heard])
+        table[asked] = labels(torch.from_numpy(posteriors), truth[asked])
         self.table = table.to(batches.device)
+        others = [label for label, known in zip(recordings.task.labels, answerable, strict=True) if not known]
         self.note = (
-            f"teacher {network.path}: {kind} of {len(network.labels)} labels {network.source}, for {len(heard):,} of "
-            f"{len(truth):,} training recordings"
+            f"teacher {network.path}: {kind} of {len(network.labels)} labels {network.source}, for {len(asked):,} of "
+            f"{len(truth):,} training recordings{f', not for {listing(others, 40)}' if others else ''}"
         )
 
     def __call__(self, batch: Batch, waveforms: Tensor, precision: torch.dtype) -> Tensor:
@@ -154,38 +156,38 @@ class RecordedTeacher:
 
 
 def cached_answers(
-    network: OnnxTeacher, heard: NDArray[np.int64], recordings: Recordings, batches: Batches, progress: bool
+    network: OnnxTeacher, asked: NDArray[np.int64], recordings: Recordings, batches: Batches, progress: bool
 ) -> NDArray[np.float32]:
     """The network's answers float32 [n, its labels] to the examples of these numbers [n].
 
     They are kept beside the cache of the recordings, so that a further run with the same recordings has them at once.
-    Raises ModelError as `OnnxTeacher.hear`.
+    Raises ModelError as `OnnxTeacher.answers`.
     """
     examples = recordings.examples
     key = hashlib.sha256("".join([network.digest, *examples.digests[: len(examples.sources)]]).encode())
-    key.update(examples.source[heard].tobytes() + examples.row[heard].tobytes())
+    key.update(examples.source[asked].tobytes() + examples.row[asked].tobytes())
     path = cache_folder(recordings.corpus.root) / f"answers-{key.hexdigest()[:16]}.safetensors"
     with suppress(ModelError):
         file = read_tensors(path, KIND, VERSION)
-        file.check({"answers": torch.zeros(len(heard), len(network.labels))})
+        file.check({"answers": torch.zeros(len(asked), len(network.labels))})
         return file.tensors["answers"].clone().numpy()
-    answers = np.concatenate(list(each_answer(network, heard, batches, progress)))
+    answers = np.concatenate(list(each_answer(network, asked, batches, progress)))
     with suppress(OutputError):  # the next run can do without
         write_tensors(path, {"answers": torch.from_numpy(answers)}, KIND, VERSION, {"teacher": network.digest})
     return answers
 
 
 def each_answer(
-    network: OnnxTeacher, heard: NDArray[np.int64], batches: Batches, progress: bool
+    network: OnnxTeacher, asked: NDArray[np.int64], batches: Batches, progress: bool
 ) -> Iterator[NDArray[np.float32]]:
     """The answers to the examples of these numbers, some at a time, under a progress bar."""
     from tqdm import tqdm
 
     name = f"{network.path.name} answers"
-    with tqdm(desc=name, total=len(heard), unit="clip", disable=not progress, delay=2) as bar:
-        for start in range(0, len(heard), CHUNK):
-            numbers = heard[start : start + CHUNK]
-            yield network.hear(batches.gather(numbers).cpu().numpy())
+    with tqdm(desc=name, total=len(asked), unit="clip", disable=not progress, delay=2) as bar:
+        for start in range(0, len(asked), CHUNK):
+            numbers = asked[start : start + CHUNK]
+            yield network.answers(batches.gather(numbers).cpu().numpy())
             bar.update(len(numbers))
 
 
