@@ -2,8 +2,9 @@
 
     python scripts/fuzz.py audio --minutes 10 --seed 1 --json audio.json
 
-Each input is run in a process of its own, which may take 10 s of its own time and 2 GB. The same seed draws the same inputs. A fault
-is made as short as it gets and written to tests/corpus_of_faults/, which tests/test_corpus_of_faults.py replays.
+Each input is run in a process of its own, which may take 10 s of its own time and 2 GB. The same seed draws the same
+inputs. A fault is made as short as it gets and written to tests/corpus_of_faults/, which
+tests/test_corpus_of_faults.py replays.
 The exit status is 1 if there was one. docs/reliability.md explains the table.
 """
 
