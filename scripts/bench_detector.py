@@ -30,12 +30,13 @@ from speech_lstm.config import (
     commands_of,
 )
 from speech_lstm.corpus.speech_commands import scan
+from speech_lstm.model.bundled import bundled_model
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.model.network import Network
 from speech_lstm.recognition.activity import FLOOR_SECONDS
 from speech_lstm.recognition.detector import Detector
 from speech_lstm.recognition.posteriors import Rows, Stream, WaveformScorer
-from speech_lstm.recognition.recognizer import Recognizer, bundled_model, load
+from speech_lstm.recognition.recognizer import Recognizer, load
 from speech_lstm.streams.replay import StreamPosteriors
 from speech_lstm.streams.scenes import Plan, SyntheticStream
 from speech_lstm.streams.score import StreamScore

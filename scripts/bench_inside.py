@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 
 from speech_lstm.insight import influence
-from speech_lstm.recognition.recognizer import bundled_model, load
+from speech_lstm.model.bundled import bundled_model
+from speech_lstm.recognition.recognizer import load
 
 RECORDING = Path(__file__).parents[1] / "data" / "demo" / "stop" / "7a254b5f_nohash_0.wav"
 

@@ -288,7 +288,9 @@ class TrainingConfig(Settings):
     weight_decay: float = setting(0.01, "decoupled weight decay of AdamW", 0, 10)
     label_smoothing: float = setting(0.1, "label smoothing", 0, 0.99)
     start: str = setting(
-        "", "start from the weights of this model, of the same features and network; other labels get a new head"
+        "",
+        "start from the weights of this model, a file or a bundled one, of the same features and network; other "
+        "labels get a new head",
     )
     teachers: str = setting(
         "", "models (.safetensors or .onnx), separated by commas, whose mean answer is learnt besides the labels"

@@ -15,9 +15,10 @@ import speech_lstm
 from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.errors import ModelError
+from speech_lstm.model.bundled import bundled_model
 from speech_lstm.model.checkpoint import load_model
 from speech_lstm.recognition.onnx_model import OnnxModel
-from speech_lstm.recognition.recognizer import Recognizer, bundled_model, load
+from speech_lstm.recognition.recognizer import Recognizer, load
 
 DEMO = Path(__file__).parents[1] / "data" / "demo"
 MOST_BYTES = {".safetensors": 2_500_000, ".onnx": 800_000}

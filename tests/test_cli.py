@@ -18,7 +18,8 @@ import soundfile
 from speech_lstm import commands
 from speech_lstm.commands.parser import summary
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, Config, read_config
-from speech_lstm.recognition.recognizer import bundled_model, load
+from speech_lstm.model.bundled import bundled_model
+from speech_lstm.recognition.recognizer import load
 from speech_lstm.training.run import train
 from support.command_line import SLOW, call, refusal
 

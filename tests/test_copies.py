@@ -18,8 +18,8 @@ import torch
 from speech_lstm import Prediction, Recognizer, load
 from speech_lstm.audio.recording import read_recording
 from speech_lstm.errors import ModelError
+from speech_lstm.model.bundled import bundled_model
 from speech_lstm.recognition.onnx_model import OnnxModel
-from speech_lstm.recognition.recognizer import bundled_model
 
 FORMS = (".onnx", ".safetensors")
 COPIES: tuple[Callable[[Any], Any], ...] = (copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one)))

@@ -20,7 +20,7 @@ from speech_lstm.cli import main
 from speech_lstm.commands import devices
 from speech_lstm.commands import parser as command_parser
 from speech_lstm.errors import LONGEST, masked, printable
-from speech_lstm.recognition.recognizer import bundled_model
+from speech_lstm.model.bundled import bundled_model
 from support.command_line import SLOW, call, refusal
 
 ESCAPE, BELL = "\x1b", "\x07"

@@ -12,7 +12,7 @@ import pytest
 
 import speech_lstm
 from speech_lstm.errors import EXTRAS, MissingPackageError, require
-from speech_lstm.recognition.recognizer import bundled_model
+from speech_lstm.model.bundled import bundled_model
 from support.command_line import call, refusal
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]

@@ -19,8 +19,9 @@ from speech_lstm.errors import ConfigError, RecordingError
 from speech_lstm.insight import influence
 from speech_lstm.insight.inside import Inside, LayerTrace, look_inside
 from speech_lstm.insight.summary import summarise
+from speech_lstm.model.bundled import bundled_model
 from speech_lstm.model.torch_model import TorchModel
-from speech_lstm.recognition.recognizer import bundled_model, load
+from speech_lstm.recognition.recognizer import load
 from speech_lstm.recurrent.cell import CELLS
 from support.insight_models import CLIP, LABELS, example, random_model
 

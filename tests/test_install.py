@@ -20,7 +20,7 @@ from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.model.onnx_file import SEAL_SIZE, seal
 
 ROOT = Path(__file__).parents[1]
-MODELS = [ROOT / "checkpoints" / f"commands8{suffix}" for suffix in (".safetensors", ".onnx")]
+MODELS = [ROOT / "checkpoints" / f"commands8{suffix}" for suffix in (".safetensors", ".onnx", ".md")]
 DEMO, SPEAKER = ROOT / "data" / "demo", "7a254b5f_nohash_0.wav"
 MOST_BYTES = 230e6  # of everything that is installed, without bytecode
 SLOW = 300  # seconds
@@ -82,7 +82,7 @@ def refusal(environment: Path, *words: object) -> str:
 # --- what is built -----------------------------------------------------------------------------------------------
 
 
-def test_both_archives_hold_both_models(built: Path) -> None:
+def test_both_archives_hold_the_models_and_their_card(built: Path) -> None:
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel, tarfile.open(next(built.glob("*.tar.gz"))) as source:
         name = source.getnames()[0].partition("/")[0]
         for model in MODELS:
@@ -114,6 +114,16 @@ def test_it_classifies(environment: Path) -> None:
     done = run(environment, "classify", DEMO / "stop" / SPEAKER, "--top", 2)
     assert (done.returncode, done.stderr) == (0, "")
     assert "  stop " in done.stdout
+
+
+def test_it_lists_the_bundled_models(environment: Path) -> None:
+    done = run(environment, "models", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    (model,) = (item for item in json.loads(done.stdout) if item["default"])
+    assert model["files"] == {path.name: path.stat().st_size for path in MODELS[1::-1]}
+    assert model["card"]["metrics"]["accuracy"] > 95
+    words = ("classify", DEMO / "stop" / SPEAKER, "--model", model["name"], "--words", "go,stop")
+    assert "  stop " in run(environment, *words).stdout
 
 
 def test_it_finds_the_commands_of_a_long_recording(environment: Path, long: Path) -> None:

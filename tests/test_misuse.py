@@ -15,8 +15,9 @@ import torch
 from speech_lstm import SpeechLSTMError, load
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.errors import ConfigError, ModelError, RecordingError
+from speech_lstm.model.bundled import bundled_model
 from speech_lstm.recognition.detector import Detector
-from speech_lstm.recognition.recognizer import Recognizer, bundled_model
+from speech_lstm.recognition.recognizer import Recognizer
 
 SECOND = np.zeros(SAMPLE_RATE, np.float32)
 

@@ -18,7 +18,8 @@ from onnx import TensorProto
 from speech_lstm.config import CLIP_SAMPLES, COMMANDS_8, SILENCE, UNKNOWN
 from speech_lstm.corpus.recordings import Recordings, read_recordings
 from speech_lstm.errors import ConfigError
-from speech_lstm.recognition.recognizer import Recognizer, bundled_model, load
+from speech_lstm.model.bundled import bundled_model
+from speech_lstm.recognition.recognizer import Recognizer, load
 from speech_lstm.training.batches import NONE, Batch, Batches, Kind, rows_of
 from speech_lstm.training.onnx_teacher import OnnxTeacher, names_in
 from speech_lstm.training.run import train

@@ -18,8 +18,9 @@ import speech_lstm
 from speech_lstm.audio.recording import LOUDEST, read_recording
 from speech_lstm.config import CLIP_SAMPLES, COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.errors import ModelError, RecordingError
+from speech_lstm.model.bundled import bundled_model
 from speech_lstm.recognition.prediction import Prediction
-from speech_lstm.recognition.recognizer import Recognizer, bundled_model, load
+from speech_lstm.recognition.recognizer import Recognizer, load
 
 Samples = NDArray[np.float32]
 LABELS = (*COMMANDS_8, UNKNOWN, SILENCE)

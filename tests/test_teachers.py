@@ -13,9 +13,10 @@ from torch import Tensor
 from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import CLIP_SAMPLES, UNKNOWN, FeatureConfig, NetworkConfig
 from speech_lstm.corpus.recordings import read_recordings
+from speech_lstm.model.bundled import bundled_model
 from speech_lstm.model.checkpoint import Model, load_model, save_model
 from speech_lstm.model.network import Network
-from speech_lstm.recognition.recognizer import Recognizer, bundled_model
+from speech_lstm.recognition.recognizer import Recognizer
 from speech_lstm.training.batches import Batch, Batches, Kind, rows_of
 from speech_lstm.training.run import train
 from speech_lstm.training.teachers import Teachers

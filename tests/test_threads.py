@@ -14,7 +14,7 @@ import soundfile
 
 from speech_lstm import Prediction, Recognizer, load
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE
-from speech_lstm.recognition.recognizer import bundled_model
+from speech_lstm.model.bundled import bundled_model
 
 THREADS, PROCESSES = 8, 4
 SPEAKER = "7a254b5f_nohash_0.wav"

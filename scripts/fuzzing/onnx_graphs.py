@@ -14,8 +14,8 @@ from fuzzing.kind import Kind, check_answers
 from fuzzing.mutation import FLOATS, INTEGERS, NOT_NUMBERS, TEXTS, mutate
 from fuzzing.networks import CELLS, exported_bytes
 from fuzzing.recordings import speech
+from speech_lstm.model.bundled import bundled_model
 from speech_lstm.model.onnx_file import SEAL_SIZE, STREAM_SUFFIX, intact, seal
-from speech_lstm.recognition.recognizer import bundled_model
 
 OPERATORS = ("Loop", "If", "Scan", "ConstantOfShape", "Identity", "Exp", "Concat", "Expand", "Range", "Reciprocal")
 DEEP = 4  # graphs inside each other that are looked into

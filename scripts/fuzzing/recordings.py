@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from fuzzing.kind import ROOT, Kind, check_answers
 from fuzzing.mutation import FLOATS, HEADER, INTEGERS, NOT_NUMBERS, mutate
-from speech_lstm.recognition.recognizer import Recognizer, bundled_model, load
+from speech_lstm.model.bundled import bundled_model
+from speech_lstm.recognition.recognizer import Recognizer, load
 
 SPEAKER = "7a254b5f"
 WORDS = ("yes", "stop", "left")

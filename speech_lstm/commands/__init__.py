@@ -10,6 +10,7 @@ NAMES = (
     "cells",
     "evaluate",
     "export",
+    "models",
     "classify",
     "gates",
     "gradients",

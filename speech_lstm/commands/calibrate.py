@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from speech_lstm.commands.flags import add_plugin_flag, load_plugins, positive
+from speech_lstm.commands.flags import add_model_argument, add_plugin_flag, load_plugins, positive
 from speech_lstm.commands.make_stream import add_stream_flags, plan_of
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL")
+    add_model_argument(parser)
     parser.add_argument("--data", type=Path, required=True, help="the corpus that the stream is made from")
     parser.add_argument(
         "--false-accepts-per-hour",
@@ -33,8 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     from speech_lstm.config import commands_of
     from speech_lstm.corpus.speech_commands import scan
-    from speech_lstm.errors import print_note, printable
+    from speech_lstm.errors import ConfigError, print_note, printable
     from speech_lstm.files import atomic_path
+    from speech_lstm.model.bundled import find_model
     from speech_lstm.model.checkpoint import load_model, save_model
     from speech_lstm.recognition.recognizer import Recognizer, one_thread
     from speech_lstm.streams.replay import plan_posteriors
@@ -42,7 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.streams.thresholds import choose_thresholds
 
     one_thread()
-    model, out = load_model(arguments.model), arguments.out or arguments.model
+    file = find_model(arguments.model, ".safetensors")
+    out = arguments.out or Path(arguments.model)
+    if not arguments.out and out != file:
+        raise ConfigError(f"{arguments.model} is a bundled model, which is not changed; pass --out FILE")
+    model = load_model(file)
     plan = plan_of(arguments, commands_of(model.labels), 3600 * arguments.hours)
     corpus = scan(arguments.data)
     with atomic_path(out) as temporary:  # an unwritable place fails before hours of work

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.recognition.recognizer import load, one_thread
 
     one_thread()
-    model = load(arguments.model)
+    model = load(arguments.model, words=arguments.words)
     damaged = 0
     for path in paths:
         name, is_silent = str(path), not arguments.jsonl

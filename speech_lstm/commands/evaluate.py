@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speech_lstm.commands.flags import add_plugin_flag, load_plugins
+from speech_lstm.commands.flags import add_model_argument, add_plugin_flag, load_plugins
 
 if TYPE_CHECKING:
     from speech_lstm.training.scoring import Assessment
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL")
+    add_model_argument(parser)
     parser.add_argument("--data", type=Path, required=True, help="the corpus")
     parser.add_argument("--split", default="testing", choices=("training", "validation", "testing"), help="(testing)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
@@ -27,13 +27,14 @@ def run(arguments: argparse.Namespace) -> int:
     load_plugins(arguments)
     from speech_lstm.errors import print_note, printable
     from speech_lstm.files import write_json
+    from speech_lstm.model.bundled import find_model
     from speech_lstm.model.checkpoint import load_model
     from speech_lstm.training.hardware import choose_device
     from speech_lstm.training.report import assessment_table
     from speech_lstm.training.scoring import assess_model
 
     device = choose_device(arguments.device)
-    model = load_model(arguments.model, device)
+    model = load_model(find_model(arguments.model, ".safetensors"), device)
     assessment = assess_model(model, arguments.data, arguments.split, device, arguments.strict)
     for note in assessment.notes:
         print_note(note)

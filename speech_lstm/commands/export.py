@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from speech_lstm.commands.flags import add_plugin_flag, load_plugins
+from speech_lstm.commands.flags import add_model_argument, add_plugin_flag, load_plugins
 from speech_lstm.errors import require
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL")
+    add_model_argument(parser)
     parser.add_argument("--format", default="onnx", choices=("onnx",), help="(%(default)s)")
     parser.add_argument("--int8", action="store_true", help="store each weight in 8 bits: a quarter of the size")
     parser.add_argument("--out", type=Path, metavar="FILE", help="(MODEL.onnx or MODEL.int8.onnx)")
@@ -29,11 +29,12 @@ def run(arguments: argparse.Namespace) -> int:
     require("onnx")  # first, as its extra includes torch
     load_plugins(arguments)
     from speech_lstm.export.files import export
+    from speech_lstm.model.bundled import find_model
     from speech_lstm.model.checkpoint import load_model
     from speech_lstm.recognition.recognizer import one_thread
 
     one_thread()
-    model = load_model(arguments.model)
-    out = arguments.out or arguments.model.with_suffix(".int8.onnx" if arguments.int8 else ".onnx")
+    model = load_model(find_model(arguments.model, ".safetensors"))
+    out = arguments.out or Path(arguments.model).with_suffix(".int8.onnx" if arguments.int8 else ".onnx")
     print(export(model, out, arguments.int8, arguments.streaming, arguments.data))
     return 0

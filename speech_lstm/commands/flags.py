@@ -13,7 +13,9 @@ from typing import Any, Literal
 
 from speech_lstm.config import KINDS, Config, Settings, split_names
 from speech_lstm.errors import ConfigError
+from speech_lstm.model.bundled import DEFAULT
 
+MODEL = "a model file, or the name of a bundled model; `speech-lstm models` lists them"
 LONGEST = 60  # seconds of a sequence in the gradient study: 1,500 steps
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -57,13 +59,29 @@ def settings_of(kind: type[Settings]) -> list[tuple[str, Any, Any, str]]:
 def add_recognition_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the commands that recognise."""
     add_model_flag(parser)
+    add_words_flag(parser)
     add_threshold_flag(parser)
     add_plugin_flag(parser)
 
 
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument of the commands that are about a model."""
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
+
+
 def add_model_flag(parser: argparse.ArgumentParser) -> None:
     """Add the flag of the commands that use the bundled model by default."""
-    parser.add_argument("--model", type=Path, metavar="FILE", help="the model (the bundled one)")
+    parser.add_argument("--model", default=DEFAULT, metavar="MODEL", help=f"{MODEL} (%(default)s)")
+
+
+def add_words_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of the commands that can do with some of a model's commands."""
+    parser.add_argument(
+        "--words",
+        type=names,
+        metavar="A,B,…",
+        help="recognise only these commands of the model; the others count as _unknown_ (all)",
+    )
 
 
 def add_threshold_flag(parser: argparse.ArgumentParser) -> None:

@@ -72,10 +72,11 @@ def run(arguments: argparse.Namespace) -> int:
     if not only_equations:
         check_recordings(arguments.recordings)
     load_plugins(arguments)
-    from speech_lstm.recognition.recognizer import bundled_model, load, one_thread
+    from speech_lstm.model.bundled import find_model
+    from speech_lstm.recognition.recognizer import load, one_thread
 
     one_thread()
-    model = load(arguments.model or bundled_model(".safetensors")).torch_model
+    model = load(find_model(arguments.model, ".safetensors")).torch_model
     if arguments.cell_equation:
         from speech_lstm.model.catalogue import legend
 

@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.recognition.recognizer import load, one_thread
 
     one_thread()
-    model = load(arguments.model)
+    model = load(arguments.model, words=arguments.words)
     check_words([word for word, _ in arguments.on], model.labels)
     detector = Detector(model, arguments.threshold)
     for name in ("SIGTERM", "SIGHUP"):  # they end it as Ctrl-C does, and with it the programs that it started

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speech_lstm.commands.flags import add_plugin_flag, decibels, load_plugins, names, positive, whole
+from speech_lstm.commands.flags import MODEL, add_plugin_flag, decibels, load_plugins, names, positive, whole
 from speech_lstm.config import COMMANDS_8, SILENCE, UNKNOWN, commands_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="A,B,…",
         help=f"the commands; every other word of the split is an unknown word ({','.join(COMMANDS_8)})",
     )
-    commands.add_argument("--model", type=Path, metavar="FILE", help="use the commands of this model")
+    commands.add_argument("--model", metavar="MODEL", help=f"use the commands of this model: {MODEL}")
     add_plugin_flag(parser)
 
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from speech_lstm.commands.flags import add_plugin_flag, add_threshold_flag, load_plugins
+from speech_lstm.commands.flags import (
+    add_model_argument,
+    add_plugin_flag,
+    add_threshold_flag,
+    add_words_flag,
+    load_plugins,
+)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL")
+    add_model_argument(parser)
     parser.add_argument("recording", type=Path, metavar="RECORDING")
     parser.add_argument(
         "--truth",
@@ -21,6 +27,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plots", type=Path, metavar="DIR", help="write tradeoff.png and tradeoff_words.png to this folder"
     )
+    add_words_flag(parser)
     add_threshold_flag(parser)
     add_plugin_flag(parser)
 
@@ -39,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.streams.writing import truth_path
 
     one_thread()
-    recognizer = load(arguments.model)
+    recognizer = load(arguments.model, words=arguments.words)
     truth = arguments.truth or truth_path(arguments.recording)
     posteriors = recording_posteriors(recognizer, arguments.recording, truth)
     detection = recognizer.detection

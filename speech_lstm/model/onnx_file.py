@@ -34,6 +34,8 @@ FACTS = ("precision", "source")  # entries that are texts, besides the header
 COUNT = "frames"  # the part of a stream's state that is an integer
 HEADER = tuple(part.name for part in fields(Header))  # each is an entry of the metadata
 
+Shapes = tuple[tuple[int, ...], ...]
+
 # The last entry of the file's metadata, as protobuf writes it: field 14 of a model, 74 bytes long, of two texts, the
 # second of which, the SHA-256 of all bytes before the entry, is 64 characters long.
 SEAL = b"\x72\x4a\x0a\x06sha256\x12\x40"
@@ -71,7 +73,7 @@ class OnnxSession:
         """Raises ModelError for a file that no exporter of this package writes."""
         self.path, self.size, self.facts, self.labels = path, len(content), facts, header.labels
         self.seal = content[-SEAL_SIZE:]
-        self.checked: set[tuple[tuple[int, ...], ...]] = set()  # shapes of the inputs
+        self.checked: set[Shapes] = set()  # of the inputs
         try:
             self.graph = read_graph(content)
             self.state = check_interface(self.graph, kind, len(self.labels))
@@ -84,14 +86,19 @@ class OnnxSession:
         """The state at the start of a stream, by the names of the inputs: zeros."""
         return {name: np.zeros(shape, dtype) for name, (dtype, shape) in self.state.items()}
 
-    def check(self, shapes: tuple[tuple[int, ...], ...]) -> None:
-        """Raise ValueError if inputs of these shapes take too much, or give answers of another shape."""
+    def check(self, shapes: Shapes) -> tuple[int, Shapes]:
+        """The multiplications for inputs of these shapes, and the shapes of a stream's next state.
+
+        Raises ValueError if they take too much, or give answers of another shape.
+        """
         whole = [value is not None and value.dtype == np.int64 for value in self.graph.inputs.values()]
         known = [Known(shape, None, is_whole) for shape, is_whole in zip(shapes, whole, strict=True)]
-        answers = Work(self.size).outputs(self.graph, known)[:2]
-        if any(answer.shape != (shapes[0][0], len(self.labels)) for answer in answers):
+        work = Work(self.size)
+        sizes = [output.shape for output in work.outputs(self.graph, known)]
+        if any(size != (shapes[0][0], len(self.labels)) for size in sizes[:2]):
             raise ValueError("answers of another size than its labels")
         self.checked.add(shapes)
+        return work.multiplications, tuple(sizes[2:])
 
     def allows(self, batch: int) -> bool:
         """Whether as many whole windows at a time are within the limits of work."""

@@ -18,6 +18,7 @@ MOST_NUMBERS = 1 << 26
 NUMBERS_PER_BYTE = 8
 MOST_OPERATIONS = 1 << 35
 OPERATIONS_PER_BYTE = 1 << 11
+RECURRENT = ("LSTM", "com.microsoft.DynamicQuantizeLSTM", "GRU", "RNN")
 
 
 class Work:
@@ -25,6 +26,7 @@ class Work:
 
     def __init__(self, size: int) -> None:
         self.size, self.numbers, self.operations = size, 0, 0
+        self.multiplications = 0  # of matrix products and recurrent layers; few are anywhere else
 
     def spend(self, numbers: int, operations: int) -> None:
         """Count; raises WorkError above the limits."""
@@ -76,6 +78,7 @@ class Work:
         if any(len(result.shape) > MOST_DIMENSIONS or min(result.shape, default=0) < 0 for result in results):
             raise WorkError(f"a node {node.operator} with a shape that no export has")
         self.spend(0, operations)
+        self.multiplications += multiplications(node.operator, [item for item in inputs if item], results)
         return results
 
     def scan(self, attributes: dict[str, Any], inputs: list[Known | None], values: dict[str, Known]) -> list[Known]:
@@ -86,14 +89,25 @@ class Work:
         if len(present) < len(inputs) or scanned < 1 or carried < 0:
             raise WorkError("a loop over no frames")
         states, sequences = present[:carried], present[carried:]
-        frames, before = sequences[0].shape[0], self.operations
+        frames, before = sequences[0].shape[0], (self.operations, self.multiplications)
         if any(item.shape[0] != frames for item in sequences):
             raise WorkError("a loop over sequences of several lengths")
         after = self.outputs(body, states + [item.of(*item.shape[1:]) for item in sequences], values)
-        self.spend(0, max(frames - 1, 0) * (self.operations - before))
+        self.spend(0, max(frames - 1, 0) * (self.operations - before[0]))
+        self.multiplications += (frames - 1) * (self.multiplications - before[1])
         if [(item.shape, item.whole) for item in after[:carried]] != [(item.shape, item.whole) for item in states]:
             raise WorkError("a loop whose state changes its shape")
         return states + [item.of(frames, *item.shape) for item in after[carried:]]
+
+
+def multiplications(operator: str, inputs: list[Known], results: list[Known]) -> int:
+    """The multiplications of a node that is a matrix product or a recurrent layer; 0 for any other."""
+    if operator == "MatMul":
+        return prod(results[0].shape) * inputs[0].shape[-1]
+    if operator in RECURRENT:
+        (frames, batch, _), weights, recurrent = (item.shape for item in inputs[:3])
+        return frames * batch * (prod(weights) + prod(recurrent))
+    return 0
 
 
 def missing(name: str) -> Known:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -19,11 +18,13 @@ from speech_lstm.audio.recording import check_level, float_samples, read_recordi
 from speech_lstm.audio.sources import Source, is_source
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, is_number
 from speech_lstm.errors import ConfigError, ModelError, RecordingError, brief, require
+from speech_lstm.model.bundled import DEFAULT, find_model
 from speech_lstm.recognition.detector import Detector
 from speech_lstm.recognition.onnx_model import OnnxModel
 from speech_lstm.recognition.posteriors import Stream
 from speech_lstm.recognition.prediction import Prediction
 from speech_lstm.recognition.trigger import HOP_SECONDS, check_threshold
+from speech_lstm.recognition.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from speech_lstm.model.checkpoint import Model
     from speech_lstm.model.torch_model import TorchModel
 
-MODEL_NAME = "commands8"
 ONE_WORD_SECONDS = 1.2  # a recording up to this long holds one word; a longer one is searched for commands
 
 
@@ -44,7 +44,10 @@ class Recognizer:
     an ONNX model is the path of its file, see `OnnxModel`; of a model in torch's form it is the model itself.
     """
 
-    def __init__(self, model: Model | OnnxModel, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self, model: Model | OnnxModel, device: str | torch.device = "cpu", words: Iterable[str] | None = None
+    ) -> None:
+        """Of the model's commands only `words` are recognised; None: all of them. See `Vocabulary`."""
         self.backend: OnnxModel | TorchModel
         if isinstance(model, OnnxModel):
             self.backend = model
@@ -53,7 +56,8 @@ class Recognizer:
             from speech_lstm.model.torch_model import TorchModel
 
             self.backend = TorchModel(model, device)
-        self.labels, self.detection = self.backend.labels, self.backend.detection
+        self.vocabulary = Vocabulary(self.backend.labels, words)
+        self.labels, self.detection = self.vocabulary.labels, self.backend.detection
 
     @cached_property
     def torch_model(self) -> TorchModel:
@@ -87,11 +91,11 @@ class Recognizer:
 
         Raises RecordingError for what are no such windows.
         """
-        return self.backend.posteriors(self.windows(windows))
+        return self.vocabulary.posteriors(self.backend.posteriors(self.windows(windows)))
 
     def logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The posteriors before the soft-max: windows float32 [n, CLIP_SAMPLES] → float32 [n, labels]."""
-        return self.backend.logits(self.windows(windows))
+        return self.vocabulary.logits(self.backend.logits(self.windows(windows)))
 
     def windows(self, windows: Any) -> NDArray[np.float32]:
         """The argument of `posteriors`; raises RecordingError unless it is one."""
@@ -159,7 +163,8 @@ class Recognizer:
     ) -> Inside:
         """Every gate, memory and output during one second of a recording: the loudest, or that at `start` seconds.
 
-        Only a part of a long recording is in memory. Raises RecordingError, and the errors of `torch_model`.
+        It shows the whole network, so its answer is one of all labels. Only a part of a long recording is in memory.
+        Raises RecordingError, and the errors of `torch_model`.
         """
         require("torch")
         from speech_lstm.insight.inside import look_inside
@@ -183,7 +188,7 @@ class Recognizer:
             raise ConfigError(f"hop_seconds is {brief(hop_seconds)}; it must be a number above 0, such as 0.1")
         grid = self.backend.features.hop
         hop = min(max(1, round(min(hop_seconds, 1) * SAMPLE_RATE / grid)), CLIP_SAMPLES // grid) * grid
-        return Stream(self.backend.scorer(hop), gated)
+        return Stream(self.vocabulary.scorer(self.backend.scorer(hop)), gated)
 
     def blocks(self, recording: Any, rate: int | None) -> Iterable[NDArray[np.float32]]:
         """The recording in blocks of mono float32 at 16 kHz."""
@@ -203,43 +208,26 @@ class Recognizer:
         return to_mono_16k(samples, rate)
 
 
-def load(path: str | os.PathLike[str] | None = None, device: str | torch.device = "cpu") -> Recognizer:
-    """Load a model file, or the bundled one; raises ModelError, and ConfigError for a device that is not there.
+def load(
+    path: str | os.PathLike[str] | None = None,
+    device: str | torch.device = "cpu",
+    words: Iterable[str] | None = None,
+) -> Recognizer:
+    """Load a model file, or a bundled model by its name, see `find_model`; None is the default one.
 
-    A file whose name ends in .onnx is an exported model, which runs on the CPU and needs no torch. So does the
-    bundled model, unless `device` is another one. Other files raise MissingPackageError without torch.
+    Of its commands only `words` are recognised, and the probabilities of the others count as `_unknown_`; None: all.
+    A file whose name ends in .onnx is an exported model, which runs on the CPU and needs no torch. So does a bundled
+    model, unless `device` is another one. Other files raise MissingPackageError without torch.
+    Raises ModelError, and ConfigError for a device that is not there or a word that is not a command of the model.
     """
-    file = (
-        model_path(path) if path is not None else bundled_model(".onnx" if str(device) == "cpu" else ".safetensors")
-    )
+    file = find_model(DEFAULT if path is None else path, ".onnx" if str(device) == "cpu" else ".safetensors")
     if file.suffix == ".onnx":
-        return Recognizer(OnnxModel(file))
+        return Recognizer(OnnxModel(file), words=words)
     require("torch")
     from speech_lstm.model.checkpoint import load_model
     from speech_lstm.model.torch_model import usable_device
 
-    return Recognizer(load_model(file, usable_device(device)), device)
-
-
-def model_path(path: Any) -> Path:
-    """The path of a model file as a Path; raises ModelError for what cannot be one."""
-    try:
-        name = os.fspath(path)
-    except TypeError:
-        name = None
-    if not isinstance(name, str) or not name or "\0" in name:
-        raise ModelError(f"{brief(path)} is not the path of a model; give a file that `train` or `export` wrote")
-    return Path(name)
-
-
-def bundled_model(suffix: str) -> Path:
-    """The file of the bundled model, ".safetensors" or ".onnx": in the installed package, or in checkpoints/ of the
-    repository."""
-    package, name = Path(__file__).parents[1], MODEL_NAME + suffix
-    for place in (package / "models" / name, package.parent / "checkpoints" / name):
-        if place.is_file():
-            return place
-    raise ModelError(f"the bundled model {name} is missing; reinstall speech-lstm or pass --model")
+    return Recognizer(load_model(file, usable_device(device)), device, words)
 
 
 def one_thread() -> None:

@@ -26,6 +26,7 @@ from speech_lstm.corpus.recordings import Recordings
 from speech_lstm.corpus.speech_commands import listing
 from speech_lstm.errors import ConfigError, ModelError
 from speech_lstm.files import OutputError
+from speech_lstm.model.bundled import find_model
 from speech_lstm.model.checkpoint import load_model, read_tensors, write_tensors
 from speech_lstm.training.batches import Batch, Batches
 from speech_lstm.training.onnx_teacher import OnnxTeacher
@@ -43,7 +44,7 @@ class Teachers:
         distrusted = split_names(config.distrust)
         if absent := sorted(set(distrusted) - {*self.labels, SILENCE, UNKNOWN}):
             raise ConfigError(f"distrust names {absent[0]!r}; name labels of the run: {listing(self.labels, 40)}")
-        paths = [Path(path) for path in split_names(config.teachers)]
+        paths = [find_model(path, ".safetensors") for path in split_names(config.teachers)]
         models = [ModelTeacher(path, self.labels, batches.device) for path in paths if path.suffix != ".onnx"]
         # All are opened, which finds most faults, before the first answers every recording.
         networks = [OnnxTeacher(path, config.teacher_labels) for path in paths if path.suffix == ".onnx"]

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -25,6 +24,7 @@ from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig
 from speech_lstm.corpus.recordings import Recordings
 from speech_lstm.errors import ConfigError, ModelError
+from speech_lstm.model.bundled import find_model
 from speech_lstm.model.checkpoint import Model, save_model
 from speech_lstm.model.network import Network
 from speech_lstm.training import replay
@@ -62,7 +62,7 @@ class Trainer:
         labels = recordings.task.labels
         network = Network(config.features, config.network, len(labels))
         if settings.start:
-            start_from(Path(settings.start), network, config, labels)
+            start_from(find_model(settings.start, ".safetensors"), network, config, labels)
         averaged = copy.deepcopy(network).requires_grad_(False).to(self.device)
         self.network = network.to(self.device)
         self.model = Model(averaged, config.features, config.network, labels)  # what is scored and saved

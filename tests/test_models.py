@@ -1,0 +1,191 @@
+"""The bundled models by their names, and `speech-lstm models`."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conftest import ROOT
+from speech_lstm import load
+from speech_lstm.errors import ModelError
+from speech_lstm.export.files import export
+from speech_lstm.model import bundled
+from speech_lstm.model.bundled import DEFAULT, bundled_model, find_model, names
+from speech_lstm.model.checkpoint import load_model
+from speech_lstm.recognition.inventory import describe, multiplications, read_card, table
+from speech_lstm.recognition.onnx_model import OnnxModel
+from support.command_line import answer, call, refusal
+from support.exported_models import model_of
+
+CARDS = sorted((ROOT / "checkpoints").glob("*.md"))
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of bundled models with a copy of the default one by another name."""
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    for suffix in (".md", ".onnx", ".safetensors"):
+        shutil.copy(bundled_model(suffix), folder / f"words{suffix}")
+    monkeypatch.setattr(bundled, "folder", lambda: folder)
+    monkeypatch.setattr("speech_lstm.recognition.inventory.folder", lambda: folder)
+    return folder
+
+
+# --- names -------------------------------------------------------------------------------------------------------
+
+
+def test_every_bundled_model_has_both_forms_and_a_card() -> None:
+    assert DEFAULT in names()
+    for name in names():
+        model = load_model(find_model(name, ".safetensors"))
+        assert OnnxModel(find_model(name, ".onnx")).source == model.digest
+        assert read_card(bundled_model(".md", name)).metrics
+
+
+def test_a_name_is_the_bundled_model(elsewhere: Path) -> None:
+    """Also where a folder or a file has that name."""
+    (elsewhere / DEFAULT).mkdir()
+    assert load(DEFAULT).backend.path == load().backend.path == bundled_model(".onnx")  # type: ignore[union-attr]
+    (elsewhere / DEFAULT).rmdir()
+    (elsewhere / DEFAULT).write_text("no model")
+    assert find_model(DEFAULT, ".safetensors") == bundled_model(".safetensors")
+
+
+@pytest.mark.parametrize("path", [f"./{DEFAULT}", Path(DEFAULT), f"{DEFAULT}.onnx", f"{DEFAULT}/", "a/b", "b.onnx"])
+def test_a_path_is_a_file(elsewhere: Path, path: str | Path) -> None:
+    assert find_model(path, ".onnx") == Path(path)
+    with pytest.raises(ModelError, match="no such file"):
+        load(path)
+
+
+def test_a_file_without_a_suffix_is_found(elsewhere: Path, model_file: Path) -> None:
+    shutil.copy(model_file, "mine")
+    assert load("mine").labels == load(model_file).labels
+    shutil.copy(model_file, DEFAULT)
+    assert load(f"./{DEFAULT}").torch_model.model.digest == load(model_file).torch_model.model.digest
+
+
+@pytest.mark.parametrize("name", ["commands9", "x" * 300, "no such", "..."])
+def test_a_name_of_nothing_lists_the_models(elsewhere: Path, name: str) -> None:
+    with pytest.raises(ModelError, match=f"no such file, and no bundled model.*{DEFAULT}"):
+        load(name)
+
+
+def test_another_bundled_model_is_found(shelf: Path, demo: Path) -> None:
+    assert names() == ("words",)
+    assert load("words").backend.path == shelf / "words.onnx"  # type: ignore[union-attr]
+    (shelf / "words.onnx").unlink()
+    with pytest.raises(ModelError, match=r"words\.onnx is missing; reinstall"):
+        load("words")
+
+
+def test_commands_take_a_name(capsys: pytest.CaptureFixture[str], demo: Path, elsewhere: Path) -> None:
+    recording = demo / "stop" / "7a254b5f_nohash_0.wav"
+    assert answer(capsys, "classify", recording, "--model", DEFAULT) == answer(capsys, "classify", recording)
+    assert "i     input gate" in answer(capsys, "gates", recording, "--model", DEFAULT)
+    assert call(capsys, "evaluate", DEFAULT, "--data", demo)[0] == 0
+    assert call(capsys, "export", DEFAULT, "--int8")[0] == 0
+    assert [path.name for path in elsewhere.iterdir()] == [f"{DEFAULT}.int8.onnx"]
+    stream = ("make-stream", "--data", demo, "--minutes", 0.5, "--model", DEFAULT, "--out", "stream.wav")
+    assert call(capsys, *stream)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("classify {} --model commands9", "commands9: no such file, and no bundled model"),
+        ("classify {} --model=", "'' is not the path of a model"),
+        ("listen --input {} --model commands9", "the bundled models are"),
+        ("evaluate commands9 --data {}", "the bundled models are"),
+        ("stream-test commands9 {}", "the bundled models are"),
+        ("export commands9", "the bundled models are"),
+        ("gates {} --model commands9", "the bundled models are"),
+        ("calibrate commands9 --data {}", "the bundled models are"),
+        ("calibrate commands8 --data {}", "is a bundled model, which is not changed; pass --out FILE"),
+        ("make-stream --data {} --out a.wav --model commands9", "the bundled models are"),
+        ("train --data {demo} --out run --config scripts/demo.toml --start commands9", "the bundled models are"),
+    ],
+)
+def test_commands_refuse_a_name_of_nothing(
+    capsys: pytest.CaptureFixture[str], demo: Path, words: str, says: str
+) -> None:
+    recording = demo / "stop" / "7a254b5f_nohash_0.wav"
+    assert says in refusal(capsys, *words.format(recording, demo=demo).split())
+
+
+# --- the list ----------------------------------------------------------------------------------------------------
+
+
+def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    text = answer(capsys, "models")
+    assert f"\n{DEFAULT} (the default)\n  labels    yes, no, up, " in text
+    (first, *_) = json.loads(answer(capsys, "models", "--json"))
+    model = load_model(bundled_model(".safetensors"))
+    assert (first["name"], tuple(first["labels"]), first["default"]) == (DEFAULT, model.labels, True)
+    assert first["files"] == {
+        path.name: path.stat().st_size for path in map(bundled_model, (".onnx", ".safetensors"))
+    }
+    assert (first["card"]["license"], first["card"]["metrics"]["accuracy"]) == ("cc-by-4.0", 96.6)
+
+
+def test_the_list_is_broken_into_lines_for_a_terminal() -> None:
+    assert max(map(len, table([describe(DEFAULT)], 60).splitlines())) <= 60
+
+
+def test_the_multiplications_are_those_of_the_layers() -> None:
+    """Each weight of the layers is used once in a frame; the front end and the pooling take a quarter more."""
+    model = load_model(bundled_model(".safetensors"))
+    weights = sum(w.numel() for name, w in model.network.stack.named_parameters() if w.dim() == 3)
+    frames = 49
+    classify, listen = multiplications(OnnxModel(bundled_model(".onnx")))
+    assert frames * weights < classify < 1.34 * frames * weights
+    assert listen == 10 * classify
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "peephole"])
+def test_a_stream_frame_by_frame_costs_less(cell: str, tmp_path: Path) -> None:
+    export(model_of(cell, bidirectional=False), tmp_path / "a.onnx", streaming=True)
+    classify, listen = multiplications(OnnxModel(tmp_path / "a.onnx"))
+    assert 0.9 * classify < listen < 2 * classify
+    (tmp_path / "a.stream.onnx").unlink()
+    assert multiplications(OnnxModel(tmp_path / "a.onnx")) == (classify, 10 * classify)
+
+
+# --- cards -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", CARDS, ids=lambda path: path.stem)
+def test_the_front_matter_has_the_figures_of_the_card(path: Path) -> None:
+    _, front, body = path.read_text(encoding="utf-8").split("---\n", 2)
+    facts = yaml.safe_load(front)
+    assert facts["model-index"][0]["name"] == path.stem
+    assert {"license", "language", "tags", "datasets", "pipeline_tag"} <= facts.keys()
+    for name, value in read_card(path).metrics.items():
+        assert re.search(rf"^\| {name} \| {value:.1f} % \|", body, re.MULTILINE), name
+
+
+@pytest.mark.parametrize(
+    "front", ["", "- [\n", "license: x\n", "model-index: 3\n", "model-index: [results: []]\n", "\0"]
+)
+def test_a_damaged_card_is_one_line(capsys: pytest.CaptureFixture[str], shelf: Path, front: str) -> None:
+    (shelf / "words.md").write_text(f"---\n{front}---\n# a card")
+    line = refusal(capsys, "models")
+    assert "words.md: its front matter is damaged" in line
+    assert load("words").labels  # it is not read to recognise
+
+
+def test_a_missing_form_is_one_line(capsys: pytest.CaptureFixture[str], shelf: Path) -> None:
+    (shelf / "words.onnx").unlink()
+    assert "words.onnx is missing" in refusal(capsys, "models")
