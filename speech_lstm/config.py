@@ -293,7 +293,8 @@ class TrainingConfig(Settings):
         "labels get a new head",
     )
     teachers: str = setting(
-        "", "models (.safetensors or .onnx), separated by commas, whose mean answer is learnt besides the labels"
+        "",
+        "models (.safetensors, .onnx or bundled), separated by commas, whose mean answer is learnt besides labels",
     )
     teaching: float = setting(0.7, "weight of the teachers' answers in the target; the labels have the rest", 0, 1)
     teacher_labels: str = setting(
