@@ -158,8 +158,8 @@ def recording(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("flags", "fault"),
     [
-        (["--on", "lamp", "true"], "--on lamp: not a command of the model; its commands are yes, no, up, down, "),
-        (["--on", "_silence_", "true"], "--on _silence_: not a command of the model; "),
+        (["--on", "lamp", "true"], "--on lamp: not a command that is recognised; those are yes, no, up, down, "),
+        (["--on", "_silence_", "true"], "--on _silence_: not a command that is recognised; "),
         (["--on", "yes", "no-such-program -x"], "--on yes: the program 'no-such-program' does not exist; "),
         (["--shell"], "--shell applies to the commands of --on; "),
     ],
@@ -182,7 +182,7 @@ def test_without_a_broker_it_does_not_listen() -> None:
 
 
 def test_a_label_that_is_no_command_starts_no_program() -> None:
-    with pytest.raises(ActionError, match=r"^--on _silence_: .+; its commands are yes, no$"):
+    with pytest.raises(ActionError, match=r"^--on _silence_: .+; those are yes, no$"):
         check_words(["no", SILENCE], ("yes", "no", UNKNOWN, SILENCE))
 
 

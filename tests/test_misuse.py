@@ -133,6 +133,7 @@ MODELS = [
     "a" * 300 + ".onnx",
 ]
 MODELS += [1j, [], object(), BytesPath(), "/dev/null"]
+WORDS = [3, [], "", "yes,no", ["lights"], [None], [["yes"]], ("yes", "x" * 9000), {"_unknown_"}, "\0", b"no"]
 DEVICES = ["", "gpu", "cuda:99", "cpu:x", "meta", "cuda:-1", "xla", 3, -1, None, object(), [], 1.5, "\x1b"]
 
 
@@ -178,6 +179,8 @@ def calls(model: Recognizer, folder: Path) -> Iterator[tuple[str, type[SpeechLST
         yield f"stream {type(block)}", RecordingError, lambda b=block: model.stream()(b)
     for path in MODELS:
         yield f"load {str(path)[:20]!r}", ModelError, lambda p=path: load(p)
+    for words in WORDS:
+        yield f"words {type(words)}", ConfigError, lambda w=words: load(words=w)
     for device in DEVICES:
         yield f"device {device!r}", ConfigError, lambda d=device: load(device=d)
         yield f"device {device!r}", ConfigError, lambda d=device: load(bundled_model(".safetensors"), d)

@@ -26,7 +26,7 @@ from support.exported_models import model_of
 LABELS = ("yes", UNKNOWN, "no", SILENCE, "stop")
 LOGITS = np.random.default_rng(1).normal(0, 30, (50, 5)).astype(np.float32)
 VOICE = "7a254b5f_nohash_0.wav"
-KNOWN = f"commands are {', '.join(COMMANDS_8)}"
+EIGHT = ", ".join(COMMANDS_8)
 FORMS = (".onnx", ".safetensors")
 
 
@@ -148,10 +148,16 @@ def test_a_stream_test_counts_the_others_as_unknown_words(
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("classify {} --words yes,lights", f"'lights' is not a command of the model; its {KNOWN}"),
+        (
+            "classify {} --words yes,lights",
+            f"'lights' is not a command of the model; its commands are {EIGHT}",
+        ),
         ("listen --input {} --words lights", "'lights' is not a command"),
-        ("listen --input {} --on lights true", f"lights: not a command of the model; its {KNOWN}"),
-        ("listen --input {} --words yes,no --on stop true", "its commands are yes, no"),
+        (
+            "listen --input {} --on lights true",
+            f"lights: not a command that is recognised; those are {EIGHT}",
+        ),
+        ("listen --input {} --words yes,no --on stop true", "recognised; those are yes, no"),
         ("stream-test commands8 {} --words lights", "'lights' is not a command"),
     ],
 )

@@ -94,7 +94,7 @@ def check_words(words: list[str], labels: tuple[str, ...]) -> None:
     for word in words:
         if word not in commands:
             raise ActionError(
-                f"--on {printable(word)}: not a command of the model; its commands are {', '.join(commands)}"
+                f"--on {printable(word)}: not a command that is recognised; those are {', '.join(commands)}"
             )
 
 
