@@ -21,7 +21,7 @@ from fuzzing.mutation import INTEGERS, mutate
 from fuzzing.recordings import WORDS, encoded, extreme, speech
 
 REAL_SHARE = 0.03  # of the cases, which take a second each
-SECONDS = 40.0  # for a real process, on cores that others may use too
+SECONDS = 120.0  # for a real process, on cores that others may use too
 LONGEST = 1 << 18  # bytes: at 1 kHz minutes of sound, which are heard in seconds
 BLOCKS = (1, 2, 3, 7, 100, 1_600, 3_200, 4_096, 65_536, 1 << 20)  # bytes
 
