@@ -1,9 +1,9 @@
 """Where sound stands out of noise: the levels of short frames, the noise floor, and the stretches above it.
 
-Five finders are built on it: `recognition.activity` (is a hop worth scoring?), `audio.level` (how loud is speech?),
-`audio.word_recorder` (the next word of an input), `recognition.detector.find_word` (the last word of a window) and
-`streams.voices.word_bounds` (the word of a recording). Their thresholds differ because their questions do; each
-constant says why.
+Six finders are built on it: `recognition.activity` (is a hop worth scoring?), `audio.level` (how loud is speech?),
+`audio.word_recorder` (the next word of an input), `recognition.detector.find_word` (the last word of a window),
+`streams.voices.word_bounds` (the word of a recording) and `training.suspects.is_steady` (is there a word in it?).
+Their thresholds differ because their questions do; each constant says why.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from speech_lstm.config import SAMPLE_RATE
 
 FRAME = SAMPLE_RATE // 50  # samples: 20 ms, two periods of a deep voice and a small part of a syllable
+LOW_HZ, HIGH_HZ = 300, 3500  # the band of speech that rumble, hum and hiss fill least
 LEAST_POWER = 1e-12  # added before the logarithm: digital silence has −120 dBFS
 
 Floats = NDArray[np.float64]

@@ -7,6 +7,7 @@ The module's docstring is the help text. A module imports what it needs inside `
 NAMES = (
     "download",
     "train",
+    "suspects",
     "cells",
     "evaluate",
     "export",

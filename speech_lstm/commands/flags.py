@@ -221,7 +221,7 @@ def lengths(text: str) -> tuple[int, ...]:
 
 def config_of(arguments: argparse.Namespace, base: Config) -> Config:
     """The configuration `base`, overridden by the flags; raises ConfigError."""
-    if "network.hidden" in arguments and arguments.match_parameters is not None:
+    if "network.hidden" in arguments and getattr(arguments, "match_parameters", None) is not None:
         raise ConfigError("--match-parameters chooses the hidden size; give it or --hidden, not both")
     tables = base.to_dict()
     for dest, text in vars(arguments).items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +48,11 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    def subset(self, chosen: NDArray[np.bool_]) -> Examples:
+        """The examples that are chosen, bool [examples]."""
+        arrays = {name: getattr(self, name)[chosen] for name in ("source", "row", "label", "word")}
+        return replace(self, **arrays)
 
 
 def training_examples(

@@ -67,9 +67,12 @@ class Recordings:
         return digest.hexdigest()
 
 
-def read_recordings(config: CorpusConfig, data: Path, progress: bool = True) -> Recordings:
-    """Read the corpus in `data`, or map its cache on disk; raises ConfigError and CorpusError."""
+def read_recordings(config: CorpusConfig, data: Path, progress: bool = True, task: Task | None = None) -> Recordings:
+    """Read the corpus in `data`, or map its cache on disk, for a task or that of the settings.
+
+    Raises ConfigError and CorpusError.
+    """
     corpus = scan(data, config.strict)
-    task = task_of(config.labels, corpus)
+    task = task or task_of(config.labels, corpus)
     clips = load_clips(data, [clip.name for clip in corpus.clips], progress, config.strict)
     return Recordings(corpus, clips, task, training_examples(corpus, clips, task, config, progress))

@@ -172,10 +172,14 @@ def listed_names(path: Path) -> set[str]:
     return {line.strip().replace("\\", "/") for line in text.splitlines() if line.strip()}
 
 
+def speaker_of(name: str) -> str:
+    """The speaker of `folder/file`: what is before `_nohash_` in the file's name, or all of that."""
+    return re.sub(r"_nohash_.*$", "", name.rsplit("/", 1)[-1])
+
+
 def hashed_split(name: str) -> Split:
-    """The archive's rule: SHA-1 of the name before `_nohash_`, so a speaker stays in one split."""
-    speaker = re.sub(r"_nohash_.*$", "", name.rsplit("/", 1)[-1])
-    percent = int(hashlib.sha1(os.fsencode(speaker)).hexdigest(), 16) % (HASH_RANGE + 1) * (100 / HASH_RANGE)
+    """The archive's rule: SHA-1 of the speaker, who stays in one split."""
+    percent = int(hashlib.sha1(os.fsencode(speaker_of(name))).hexdigest(), 16) % (HASH_RANGE + 1) * (100 / HASH_RANGE)
     if percent < SPLIT_PERCENT:
         return "validation"
     return "testing" if percent < 2 * SPLIT_PERCENT else "training"

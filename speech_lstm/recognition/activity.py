@@ -7,10 +7,9 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_lstm.audio.energy import noise_floor
+from speech_lstm.audio.energy import HIGH_HZ, LOW_HZ, noise_floor
 from speech_lstm.config import SAMPLE_RATE
 
-LOW_HZ, HIGH_HZ = 300, 3500  # the band of speech that rumble, hum and hiss fill least
 FRAME_SECONDS = 0.05  # about; the 20 ms of `audio.energy` vary more in constant noise, and no word is located here
 FLOOR_SECONDS = 5.0  # speech pauses at least this often
 FLOOR_PERCENT = 0  # the quietest hop: the mean of a hop varies little, and speech may fill all others
