@@ -9,7 +9,7 @@ import numbers
 import tomllib
 import typing
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
@@ -21,6 +21,7 @@ CLIP_SAMPLES = SAMPLE_RATE  # one second, the length of a Speech Commands record
 SILENCE, UNKNOWN = "_silence_", "_unknown_"
 MOST_TOML = 1 << 20  # bytes of a file of settings, which has some 3 kB
 THRESHOLD = 0.7  # smoothed posterior at which a command in a stream is detected
+SMOOTHING = 0.3  # seconds of posteriors that are averaged
 
 COMMANDS_8 = ("yes", "no", "up", "down", "left", "right", "stop", "go")
 COMMANDS_10 = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")  # of the 12-class task
@@ -167,10 +168,15 @@ class NetworkConfig(Settings):
 
 @dataclass(frozen=True)
 class DetectionConfig(Settings):
-    """How commands are detected in a stream of posteriors. Stored in the model file."""
+    """How commands are detected in a stream of posteriors, and how well. Stored in the model file."""
 
     thresholds: dict[str, float] = field(default_factory=dict)  # posterior of a command; THRESHOLD if missing
-    false_accepts_per_hour: float = 0.0  # rate for which the thresholds were calibrated; 0: not calibrated
+    false_accepts_per_hour: float = 0.0  # rate for which the thresholds were chosen; 0: not chosen for a rate
+    smoothing: float = setting(SMOOTHING, "time over which the posteriors are averaged, s", 0.1, 2)
+    isolation: float = setting(0.0, "by how much the pauses around a command lie below it, dB; 0: no pauses", 0, 60)
+    sound: Literal["single words", "continuous speech"] = setting("single words", "what the rate is of")
+    false_accepts: int = setting(0, "false accepts in the sound that the thresholds were chosen on", 0, 10**9)
+    hours: float = setting(0.0, "hours of that sound; 0: not known", 0, 1e6)
 
     def __post_init__(self) -> None:
         if not isinstance(self.thresholds, dict):
@@ -178,10 +184,31 @@ class DetectionConfig(Settings):
         for word, value in self.thresholds.items():
             check(f"the threshold of {word!r}", value, float, {"low": 0, "high": 1})
         check("false_accepts_per_hour", self.false_accepts_per_hour, float, {"low": 0, "high": 3600})
+        hints = typing.get_type_hints(type(self))
+        for item in self.later_fields():
+            check(item.name, getattr(self, item.name), hints[item.name], item.metadata)
+
+    @classmethod
+    def later_fields(cls) -> list[Field[Any]]:
+        """The fields that files of older versions do not have."""
+        return [item for item in fields(cls) if item.metadata]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As of an older version where the later fields have their defaults: such a model keeps its digest."""
+        later = {item.name for item in self.later_fields() if getattr(self, item.name) == item.default}
+        return {name: value for name, value in super().to_dict().items() if name not in later}
 
     def threshold(self, word: str) -> float:
         """The posterior at which a command in a stream is detected."""
         return self.thresholds.get(word, THRESHOLD)
+
+    @property
+    def rate(self) -> str:
+        """The rate of false accepts that the thresholds were chosen for, of what, and its count; or empty."""
+        if not self.false_accepts_per_hour:
+            return ""
+        counted = f", {self.false_accepts} in {self.hours:.3g} h" if self.hours else ""
+        return f"{self.false_accepts_per_hour:g} an hour of {self.sound}{counted}"
 
 
 @dataclass(frozen=True)

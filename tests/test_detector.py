@@ -89,6 +89,34 @@ def test_the_block_size_changes_nothing(cuts: list[int]) -> None:
     assert detect(Detector(PITCH, 0.5), np.split(STREAM, sorted(cuts))) == want
 
 
+ALONE = Scripted(PITCH.labels, pitch)
+ALONE.detection = DetectionConfig(isolation=9.0)
+SENTENCE = np.concatenate(
+    [GAP, tone(400), 0.5 * tone(2000, 0.3), tone(400, 0.3), GAP, GAP, tone(2000), GAP, GAP, tone(400)]
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(cuts=st.lists(st.integers(0, len(SENTENCE)), max_size=30))
+def test_commands_that_stand_alone_depend_on_no_block_size(cuts: list[int]) -> None:
+    """The last one is decided by the end of the stream."""
+    want = detect(Detector(ALONE, 0.5), [SENTENCE])
+    assert [(command.label, round(command.end, 1)) for command in want] == [("high", 3.1), ("low", 4.6)]
+    assert detect(Detector(ALONE, 0.5), np.split(SENTENCE, sorted(cuts))) == want
+    assert len(detect(Detector(ALONE, 0.5, continuous=True), [SENTENCE])) > 2
+
+
+def test_the_end_of_a_stream_is_a_pause() -> None:
+    detector = Detector(ALONE, 0.5)
+    assert detector(np.concatenate([GAP, GAP, tone(400)])) == []
+    assert [command.label for command in detector.finish()] == ["low"]
+
+
+def test_a_recording_shorter_than_a_window_ends_too() -> None:
+    detector = Detector(ALONE, 0.5)
+    assert detector(tone(400, 0.3)) + detector.finish() == []
+
+
 @pytest.fixture(scope="session")
 def bundled() -> Recognizer:
     return load()

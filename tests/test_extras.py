@@ -55,7 +55,8 @@ def test_an_import_that_fails_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Wherever it fails: of a package that isn't looked for beforehand too."""
-    monkeypatch.delitem(sys.modules, "speech_lstm.streams.score", raising=False)
+    for name in ("score", "report"):
+        monkeypatch.delitem(sys.modules, f"speech_lstm.streams.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "scipy.special", None)
     message = refusal(capsys, "stream-test", bundled_model(".onnx"), "none.wav")
     assert message == "speech-lstm: the package scipy is missing: pip install 'speech-lstm[train]'\n"

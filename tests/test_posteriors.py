@@ -53,7 +53,7 @@ def recognizer(features: FeatureConfig | None = None, **network: object) -> Reco
 
 def rows_of(stream: Stream, samples: Samples, cuts: list[int] | None = None) -> Rows:
     parts = [stream(part) for part in np.split(samples, sorted(cuts or []))] + [stream.finish()]
-    return Rows(np.concatenate([part.times for part in parts]), np.concatenate([part.posteriors for part in parts]))
+    return Rows(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def windows(stream: Stream, samples: Samples) -> Samples:

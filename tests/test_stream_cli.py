@@ -21,9 +21,10 @@ from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, Detect
 from speech_lstm.model.checkpoint import load_model, save_model
 from speech_lstm.recognition.posteriors import Rows
 from speech_lstm.recognition.recognizer import load
-from speech_lstm.streams.replay import StreamPosteriors
-from speech_lstm.streams.report import precision_notes
+from speech_lstm.streams.replay import StreamPosteriors, join
+from speech_lstm.streams.report import precision_notes, thresholds_table
 from speech_lstm.streams.score import Rate, StreamScore
+from speech_lstm.streams.speech_thresholds import Material, choose_decision
 from speech_lstm.streams.thresholds import ChosenThresholds, ThresholdError, choose_thresholds, share_out
 from speech_lstm.streams.tradeoff import TradeOff, trade_off
 from speech_lstm.streams.truth import Event
@@ -45,7 +46,9 @@ def scripted(peaks: list[tuple[str, float, float]], events: list[Event], seconds
         posteriors[rows] = 0
         posteriors[rows, LABELS.index(label)] = height
         posteriors[rows, 2] = 1 - height
-    return StreamPosteriors(LABELS, 1.0, tuple(events), Rows(times, posteriors), 0.1)
+    return StreamPosteriors(
+        LABELS, 1.0, tuple(events), Rows(times, posteriors, np.full(len(times), 60, np.float32)), 0.1
+    )
 
 
 PEAKS = [
@@ -177,6 +180,72 @@ def test_only_a_short_stream_is_too_short() -> None:
     assert "--hours 10" in note
 
 
+def speech_of(*peaks: tuple[str, float, float], hours: float = 1.0) -> StreamPosteriors:
+    """Continuous speech: its posteriors rise to these peaks, and it has no pauses."""
+    speech = scripted(list(peaks), [])
+    return replace(
+        speech, hours=hours, rows=speech.rows._replace(isolations=np.zeros(len(speech.rows.times), np.float32))
+    )
+
+
+def test_joined_streams_are_decided_as_apart() -> None:
+    parts = [
+        scripted(PEAKS[:3], EVENTS[:3], 40.0),
+        scripted(PEAKS[1:9], EVENTS[1:9], 95.0),
+        speech_of(("no", 9.0, 0.9)),
+    ]
+    whole = join(parts)
+    for detection in (EASY, replace(EASY, smoothing=0.6, isolation=9.0)):
+        assert (whole.counts(detection) == sum(part.counts(detection) for part in parts)).all()
+    assert whole.hours == 3
+    assert (np.diff(whole.rows.times) > 0).all()
+    assert [event.word for event in whole.events] == ["yes"] * 11
+
+
+def test_the_curve_counts_the_false_accepts_in_speech_besides() -> None:
+    posteriors, speech = scripted(PEAKS, EVENTS), speech_of(("yes", 10.0, 0.7), ("no", 20.0, 0.9), hours=2.0)
+    curve = trade_off(posteriors, EASY, progress=False, speech=speech)
+    rates, missed = curve.curve(speech=True)
+    assert rates[0] == 1
+    assert rates[-1] == 0
+    assert (missed == curve.curve()[1]).all()
+    assert (curve.curve("yes", speech=True)[0] <= 0.5).all()
+    assert (curve.missed_at(0.4, speech=True) or 0) > (curve.missed_at(0.6, speech=True) or 0)
+    facts = json.loads(json.dumps(curve.to_dict()))
+    assert facts["speech_curves"]["all"]["not_matched"] == facts["curves"]["all"]["not_matched"]
+    assert "speech_curves" not in trade_off(posteriors, EASY, progress=False).to_dict()
+
+
+def test_speech_without_pauses_makes_the_decision_ask_for_pauses() -> None:
+    """At any threshold that matches a command the speech is falsely accepted, but it has no pauses."""
+    speech = speech_of(*(("yes", 10.0 * i, 1.0) for i in range(1, 9)))
+    material = Material(scripted(PEAKS, EVENTS), speech, 1.0)
+    chosen, comparison = choose_decision(material, DetectionConfig({"yes": 0.3}, 7.0), progress=False)
+    detection = chosen.detection
+    assert comparison.best == (0.3, 6.0)
+    assert all((share is None) == (isolation == 0) for (_, isolation), share in comparison.missed.items())
+    assert chosen.score.total.not_matched == comparison.missed[0.3, 6.0]
+    assert (detection.isolation, len(set(detection.thresholds.values()))) == (6.0, 1)
+    assert detection.rate == "1 an hour of continuous speech, 0 in 1 h"
+    assert "none" in thresholds_table(chosen, comparison)
+    assert "of continuous speech" in thresholds_table(chosen, comparison)
+    assert len(precision_notes(chosen)) == 1
+
+
+def test_a_second_rate_limits_the_stream() -> None:
+    posteriors, speech = scripted(PEAKS, EVENTS), speech_of(("yes", 10.0, 0.5))
+    free, _ = choose_decision(Material(posteriors, speech, 0.5), DetectionConfig(), progress=False)
+    strict, _ = choose_decision(Material(posteriors, speech, 0.5, 2.0), DetectionConfig(), progress=False)
+    assert free.score.false_accepts.count > 2 >= strict.score.false_accepts.count
+    assert free.score.total.matched >= strict.score.total.matched
+    sure = speech_of(("yes", 10.0, 1.0))
+    sure = replace(sure, rows=sure.rows._replace(isolations=posteriors.rows.isolations))
+    with pytest.raises(
+        ThresholdError, match=r"no threshold has at most 0\.5 false accepts an hour in the 1 h of speech"
+    ):
+        choose_decision(Material(posteriors, sure, 0.5), DetectionConfig(), progress=False)
+
+
 # --- the command line ---------------------------------------------------------------------------------------------
 
 
@@ -296,6 +365,70 @@ def test_calibrate_leaves_the_model_as_it_was_when_it_fails(
         assert "is not a number above 0" in err
     assert model.read_bytes() == model_file.read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "empty"}
+
+
+@pytest.fixture(scope="module")
+def speech(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two recordings of words without gaps, one of them with a truth that names its commands."""
+    folder = tmp_path_factory.mktemp("speech")
+    spoken = [np.resize(soundfile.read(path)[0], 6000) for path in sorted((demo / "yes").glob("*.wav"))[:6]] * 2
+    soundfile.write(folder / "a.wav", np.concatenate(spoken), SAMPLE_RATE)
+    soundfile.write(folder / "b.wav", np.concatenate(spoken), SAMPLE_RATE)
+    times = [len(spoken[0]) / SAMPLE_RATE * i for i in range(len(spoken))]
+    (folder / "b.csv").write_text("word,start,end\n" + "".join(f"yes,{time},{time + 0.3}\n" for time in times))
+    return folder
+
+
+def test_stream_test_and_calibrate_with_speech(
+    capsys: pytest.CaptureFixture[str], model_file: Path, stream: Path, speech: Path, demo: Path, tmp_path: Path
+) -> None:
+    numbers, plots, out = tmp_path / "scores.json", tmp_path / "plots", tmp_path / "out.safetensors"
+    flags = ("--speech", speech, "--json", numbers, "--plots", plots)
+    status, output, _ = call(capsys, "stream-test", model_file, stream, "--threshold", 0.5, *flags)
+    facts = json.loads(numbers.read_text())
+    assert status == 0
+    assert facts["speech"]["hours"] == pytest.approx(2 * 12 * 6000 / SAMPLE_RATE / 3600)
+    assert facts["speech"]["all"]["said"] == 12
+    assert f"{facts['speech']['all']['false_accepts']['an_hour']:.2f} an hour of continuous speech" in output
+    assert "an hour of the recording (95 % interval" in output
+    assert {path.name for path in plots.iterdir()} == {"tradeoff.png", "tradeoff_words.png", "tradeoff_speech.png"}
+
+    rates = ("--false-accepts-per-hour", 500, "--stream-false-accepts-per-hour", 300)
+    flags = ("--data", demo, "--hours", 0.04, "--snr-low-db", 20, "--speech", speech, *rates, "--out", out)
+    status, output, err = call(capsys, "calibrate", model_file, *flags)
+    assert (status, "the speech is too short" in err) == (0, True)
+    detection = load_model(out).detection
+    assert detection.sound == "continuous speech"
+    assert detection.rate == f"500 an hour of continuous speech, {detection.false_accepts} in 0.0025 h"
+    assert f"{detection.rate}: thresholds in {out}" in output
+    assert "smoothing  no pauses" in output
+
+    paused = tmp_path / "paused.safetensors"
+    save_model(
+        paused, replace(load_model(out), detection=DetectionConfig(dict.fromkeys(COMMANDS_8, 0.4), isolation=12.0))
+    )
+    found = [
+        call(capsys, "classify", speech / "a.wav", "--model", paused, *more)[1] for more in ((), ("--continuous",))
+    ]
+    assert found[1].count("yes") > found[0].count("yes")
+
+
+def test_invalid_speech(
+    capsys: pytest.CaptureFixture[str], model_file: Path, stream: Path, demo: Path, speech: Path, tmp_path: Path
+) -> None:
+    test = ("stream-test", model_file, stream, "--speech")
+    assert "there is no such file or folder" in refusal(capsys, *test, tmp_path / "none")
+    assert "a folder without a recording" in refusal(capsys, *test, tmp_path)
+    late = tmp_path / "late"
+    late.mkdir()
+    (late / "a.wav").write_bytes((speech / "a.wav").read_bytes())
+    (late / "a.csv").write_text("word,start\nyes,60\n")
+    assert "reaches to 60.00 s" in refusal(capsys, *test, late)
+    (late / "a.wav").write_bytes(b"RIFF")
+    (late / "a.csv").unlink()
+    assert str(late / "a.wav") in refusal(capsys, *test, late)
+    rate = ("--stream-false-accepts-per-hour", 1)
+    assert "give --speech" in refusal(capsys, "calibrate", model_file, "--data", demo, *rate)
 
 
 def test_invalid_streams_and_truths(

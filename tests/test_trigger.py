@@ -138,6 +138,70 @@ def test_what_fires_is_above_its_threshold_and_not_too_soon(seed: int, threshold
     assert (np.diff([firing.time for firing in found]) > 0.3 - 1e-6).all()
 
 
+ALONE = DetectionConfig(isolation=9.0)
+
+
+def fired_alone(posteriors: Rows, isolations: list[float], detection: DetectionConfig = ALONE) -> list[float]:
+    """The times at which words fire that are to stand alone."""
+    trigger = Trigger(LABELS, detection)
+    return [firing.time for firing in trigger(times(len(posteriors)), posteriors, np.array(isolations, np.float32))]
+
+
+def test_a_word_waits_for_the_pause_after_it() -> None:
+    posteriors = rows(QUIET, ("yes", 4), QUIET)  # passes in rows 14 and 15 of 28
+    at_once = [0.0] * 14 + [20.0] * 14
+    assert fired_alone(posteriors, at_once) == [pytest.approx(2.4)]
+    assert fired_alone(posteriors, [0.0] * 17 + [20.0] * 11) == [pytest.approx(2.7)]
+    assert fired_alone(posteriors, [0.0] * 18 + [20.0] * 10) == [pytest.approx(2.8)]
+    assert fired_alone(posteriors, [0.0] * 19 + [20.0] * 9) == []  # later than 0.3 s
+    assert fired_alone(posteriors, [20.0] * 14 + [8.9] * 14) == []
+    assert fired_alone(posteriors, [0.0] * 28, DetectionConfig()) == [pytest.approx(2.4)]
+
+
+def test_a_word_that_waited_fires_once_with_its_highest_probability() -> None:
+    posteriors = rows(QUIET, ("yes", 3, 0.8), ("yes", 1, 1.0), QUIET)
+    trigger = Trigger(LABELS, ALONE)
+    (firing,) = trigger(times(len(posteriors)), posteriors, np.array([0.0] * 17 + [20.0] * 11, np.float32))
+    assert firing.probability == pytest.approx(0.867, abs=0.001)
+    assert trigger.scores == pytest.approx(posteriors[-1])
+
+
+@pytest.mark.parametrize(("smoothing", "count"), [(0.1, 1), (0.3, 3), (0.6, 6)])
+def test_the_smoothing_time_is_a_number_of_rows(smoothing: float, count: int) -> None:
+    posteriors = rows(QUIET, ("yes", 8, 1.0), QUIET)
+    (time,) = [
+        f.time for f in Trigger(LABELS, DetectionConfig({"yes": 0.95}, smoothing=smoothing))(times(32), posteriors)
+    ]
+    assert time == pytest.approx(1 + HOP_SECONDS * (11 + count))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    cuts=st.lists(st.integers(0, 200), max_size=30),
+    threshold=st.floats(0, 1),
+    isolation=st.sampled_from([0.0, 6.0, 12.0]),
+    smoothing=st.sampled_from([0.1, 0.3, 0.7]),
+)
+def test_how_many_rows_with_pauses_come_at_a_time_changes_nothing(
+    seed: int, cuts: list[int], threshold: float, isolation: float, smoothing: float
+) -> None:
+    random = np.random.default_rng(seed)
+    posteriors = np.repeat(random.dirichlet([0.1] * len(LABELS), 50), 4, axis=0).astype(np.float32)
+    isolations = np.repeat(random.uniform(0, 20, 100), 2).astype(np.float32)
+    when, detection = times(len(posteriors)), DetectionConfig(smoothing=smoothing, isolation=isolation)
+    whole, parted = (Trigger(LABELS, detection, threshold) for _ in range(2))
+    want = whole(when, posteriors, isolations)
+    places = sorted(cuts)
+    pieces = zip(*(np.split(array, places) for array in (when, posteriors, isolations)), strict=True)
+    found = [firing for piece in pieces for firing in parted(*piece)]
+    assert [firing[:3] for firing in found] == [firing[:3] for firing in want]
+    rows_of = {round(time, 6): value for time, value in zip(when.tolist(), isolations.tolist(), strict=True)}
+    assert all(rows_of[round(firing.time, 6)] >= isolation for firing in found)
+    assert all(firing.probability >= np.float32(threshold) for firing in found)
+    assert (np.diff([firing.time for firing in found]) > 0.3 - 1e-6).all()
+
+
 def test_only_rows_above_a_threshold_are_considered_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """An hour with a word every two seconds is decided quickly enough for one threshold after another."""
     hour = np.tile(rows(QUIET, ("yes", 8)), (1800, 1))

@@ -85,7 +85,7 @@ def test_the_threshold_of_each_word_is_marked() -> None:
     assert (places["no"] - bar[0]) / len(bar) == pytest.approx(0.75, abs=0.06)
     assert len({places[word] for word in COMMANDS_8[2:]}) == 1  # of the words that have none of their own
     assert all(row[12:31].count("│") == 0 for row in rows[18:20])  # _unknown_ and _silence_ have none
-    assert "╰─ │ 0.5 false accepts an hour ─" in rows[22]
+    assert "╰─ │ 0.5 an hour of single words ─" in rows[22]
     assert "╰─ │ threshold, not calibrated ─" in screen(SilentSource(0), *listened(0))[22]
 
 

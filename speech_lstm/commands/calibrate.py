@@ -1,11 +1,17 @@
-"""Choose the threshold of each word for a rate of false accepts."""
+"""Choose thresholds, and with --speech the whole decision, for a rate of false accepts."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from speech_lstm.commands.flags import add_model_argument, add_plugin_flag, load_plugins, positive
+from speech_lstm.commands.flags import (
+    add_model_argument,
+    add_plugin_flag,
+    add_speech_flag,
+    load_plugins,
+    positive,
+)
 from speech_lstm.commands.make_stream import add_stream_flags, plan_of
 
 
@@ -17,7 +23,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=0.5,
         metavar="RATE",
-        help="highest rate of all words together (%(default)s)",
+        help="highest rate of all words together, in the speech if there is any, else in the stream (%(default)s)",
+    )
+    add_speech_flag(parser)
+    parser.add_argument(
+        "--stream-false-accepts-per-hour",
+        type=positive,
+        metavar="RATE",
+        help="with --speech: highest rate in the stream of single words as well (any)",
     )
     parser.add_argument(
         "--hours", type=positive, default=4, help="length of the stream; a low rate needs a long one (%(default)s)"
@@ -38,10 +51,17 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.model.bundled import find_model
     from speech_lstm.model.checkpoint import load_model, save_model
     from speech_lstm.recognition.recognizer import Recognizer, one_thread
-    from speech_lstm.streams.replay import plan_posteriors
+    from speech_lstm.streams.replay import plan_posteriors, speech_posteriors
     from speech_lstm.streams.report import precision_notes, thresholds_table
+    from speech_lstm.streams.speech_thresholds import Material, choose_decision
     from speech_lstm.streams.thresholds import choose_thresholds
 
+    rate, stream_rate = arguments.false_accepts_per_hour, arguments.stream_false_accepts_per_hour
+    if stream_rate is not None and not arguments.speech:
+        raise ConfigError(
+            "--stream-false-accepts-per-hour is a second rate, besides that in speech; "
+            "give --speech, or only --false-accepts-per-hour"
+        )
     one_thread()
     file = find_model(arguments.model, ".safetensors")
     out = arguments.out or Path(arguments.model)
@@ -51,11 +71,17 @@ def run(arguments: argparse.Namespace) -> int:
     plan = plan_of(arguments, commands_of(model.labels), 3600 * arguments.hours)
     corpus = scan(arguments.data)
     with atomic_path(out) as temporary:  # an unwritable place fails before hours of work
-        posteriors, notes = plan_posteriors(Recognizer(model), corpus, plan)
-        chosen = choose_thresholds(posteriors, model.detection, arguments.false_accepts_per_hour)
+        recognizer, comparison = Recognizer(model), None
+        speech = speech_posteriors(recognizer, arguments.speech) if arguments.speech else None
+        posteriors, notes = plan_posteriors(recognizer, corpus, plan)
+        if speech:
+            material = Material(posteriors, speech, rate, stream_rate)
+            chosen, comparison = choose_decision(material, model.detection)
+        else:
+            chosen = choose_thresholds(posteriors, model.detection, rate)
         save_model(temporary, replace(model, detection=chosen.detection))
     for note in (*notes, *precision_notes(chosen)):
         print_note(note)
-    print(thresholds_table(chosen))
-    print(f"\nthresholds in {printable(out)}")
+    print(thresholds_table(chosen, comparison))
+    print(f"\n{chosen.detection.rate}: thresholds in {printable(out)}")
     return 0

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     for path in paths:
         name, is_silent = str(path), not arguments.jsonl
         try:
-            for answer in model.answers(path, threshold=arguments.threshold):
+            for answer in model.answers(path, None, arguments.threshold, arguments.continuous):
                 line = to_json(answer.fields(name)) if arguments.jsonl else answer.line(name, arguments.top)
                 print(line, flush=True)
                 is_silent = False

@@ -60,7 +60,7 @@ def add_recognition_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the commands that recognise."""
     add_model_flag(parser)
     add_words_flag(parser)
-    add_threshold_flag(parser)
+    add_detection_flags(parser)
     add_plugin_flag(parser)
 
 
@@ -84,14 +84,29 @@ def add_words_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_threshold_flag(parser: argparse.ArgumentParser) -> None:
-    """Add the flag of the commands that detect commands in a stream."""
+def add_detection_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the commands that detect commands in a stream."""
     parser.add_argument(
         "--threshold",
         type=probability,
         metavar="P",
         help="probability at which a command in a stream or a long recording is detected, the same for all commands "
         "(the model file's, for each word)",
+    )
+    parser.add_argument(
+        "--continuous",
+        action="store_true",
+        help="detect commands without a pause before and after, also where the model file asks for pauses",
+    )
+
+
+def add_speech_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of the commands that count false accepts in continuous speech."""
+    parser.add_argument(
+        "--speech",
+        type=Path,
+        metavar="FILE|DIR",
+        help="continuous speech without commands; a list of words beside a recording (.csv) may name commands",
     )
 
 

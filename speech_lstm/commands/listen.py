@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     one_thread()
     model = load(arguments.model, words=arguments.words)
     check_words([word for word, _ in arguments.on], model.labels)
-    detector = Detector(model, arguments.threshold)
+    detector = Detector(model, arguments.threshold, continuous=arguments.continuous)
     for name in ("SIGTERM", "SIGHUP"):  # they end it as Ctrl-C does, and with it the programs that it started
         number = getattr(signal, name, None)  # Windows has only one of them
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as after nohup
@@ -113,4 +113,6 @@ def display_of(arguments: argparse.Namespace, source: Input, detector: DetectorL
     detection = model.detection
     if arguments.threshold is not None:
         detection = DetectionConfig(dict.fromkeys(model.labels, arguments.threshold))
+    elif arguments.continuous and detection.isolation:  # its rate is unknown
+        detection = DetectionConfig(detection.thresholds)
     return LiveView(source, detector, detection)

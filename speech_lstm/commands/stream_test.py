@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 
 from speech_lstm.commands.flags import (
+    add_detection_flags,
     add_model_argument,
     add_plugin_flag,
-    add_threshold_flag,
+    add_speech_flag,
     add_words_flag,
     load_plugins,
 )
@@ -23,12 +24,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="CSV with the columns word,start of what is said (RECORDING with the suffix .csv)",
     )
+    add_speech_flag(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
     parser.add_argument(
-        "--plots", type=Path, metavar="DIR", help="write tradeoff.png and tradeoff_words.png to this folder"
+        "--plots",
+        type=Path,
+        metavar="DIR",
+        help="write tradeoff.png, tradeoff_words.png and, with --speech, tradeoff_speech.png to this folder",
     )
     add_words_flag(parser)
-    add_threshold_flag(parser)
+    add_detection_flags(parser)
     add_plugin_flag(parser)
 
 
@@ -39,9 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.errors import printable
     from speech_lstm.files import write_json
     from speech_lstm.recognition.recognizer import load, one_thread
-    from speech_lstm.streams.replay import recording_posteriors
+    from speech_lstm.streams.replay import recording_posteriors, speech_posteriors
     from speech_lstm.streams.report import stream_table
-    from speech_lstm.streams.score import StreamScore
     from speech_lstm.streams.tradeoff import trade_off
     from speech_lstm.streams.writing import truth_path
 
@@ -49,23 +53,29 @@ def run(arguments: argparse.Namespace) -> int:
     recognizer = load(arguments.model, words=arguments.words)
     truth = arguments.truth or truth_path(arguments.recording)
     posteriors = recording_posteriors(recognizer, arguments.recording, truth)
-    detection = recognizer.detection
+    speech = speech_posteriors(recognizer, arguments.speech) if arguments.speech else None
+    detection, commands = recognizer.detection, posteriors.commands
     if arguments.threshold is not None:
-        detection = replace(detection, thresholds=dict.fromkeys(posteriors.commands, arguments.threshold))
-    commands = posteriors.commands
-    score = StreamScore(posteriors.hours, commands, posteriors.events, posteriors.decide(detection))
-    curve = trade_off(posteriors, detection)
-    print(stream_table(score, curve, detection))
+        detection = replace(detection, thresholds=dict.fromkeys(commands, arguments.threshold))
+    if arguments.continuous:
+        detection = replace(detection, isolation=0.0)
+    score, speech_score = posteriors.score(detection), speech.score(detection) if speech else None
+    curve = trade_off(posteriors, detection, speech=speech)
+    print(stream_table(score, curve, detection, speech_score))
     if arguments.json:
         facts = {"recording": arguments.recording, "thresholds": {w: detection.threshold(w) for w in commands}}
-        write_json(arguments.json, facts | score.to_dict() | {"trade_off": curve.to_dict()})
+        facts |= {"smoothing": detection.smoothing, "isolation": detection.isolation}
+        spoken = {"speech": speech_score.to_dict()} if speech_score else {}
+        write_json(arguments.json, facts | score.to_dict() | spoken | {"trade_off": curve.to_dict()})
         print(f"\nnumbers in {printable(arguments.json)}")
     if arguments.plots:
         from speech_lstm.report.plotting import save_figure
         from speech_lstm.streams.figures import total_figure, word_figure
 
-        save_figure(total_figure(curve), arguments.plots / "tradeoff.png")
-        save_figure(word_figure(curve), arguments.plots / "tradeoff_words.png")
-        totals, words = (printable(arguments.plots / name) for name in ("tradeoff.png", "tradeoff_words.png"))
-        print(f"\nplots in {totals} and {words}")
+        figures = {"tradeoff.png": total_figure(curve), "tradeoff_words.png": word_figure(curve)}
+        if speech:
+            figures["tradeoff_speech.png"] = total_figure(curve, speech=True)
+        for name, figure in figures.items():
+            save_figure(figure, arguments.plots / name)
+        print("\nplots in " + " and ".join(printable(arguments.plots / name) for name in figures))
     return 0

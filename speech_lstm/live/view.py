@@ -143,9 +143,8 @@ class LiveView:
         return line
 
     def _budget(self) -> str:
-        """The rate of false accepts that the thresholds were chosen for, where it is known."""
-        rate = self._detection.false_accepts_per_hour
-        return f"{rate:g} false accepts an hour" if rate else "threshold, not calibrated"
+        """The rate of false accepts that the thresholds were chosen for, and of what, where it is known."""
+        return self._detection.rate or "threshold, not calibrated"
 
     def _message(self) -> Text:
         """The hint about the sound, or else, for a while, the last note."""

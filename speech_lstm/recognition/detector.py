@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -41,14 +42,21 @@ class Detector:
     """
 
     def __init__(
-        self, recognizer: RecognizerLike, threshold: float | None = None, hop_seconds: float = HOP_SECONDS
+        self,
+        recognizer: RecognizerLike,
+        threshold: float | None = None,
+        hop_seconds: float = HOP_SECONDS,
+        continuous: bool = False,
     ) -> None:
-        """`threshold` replaces those of the recogniser's model file, for all words.
+        """`threshold` replaces those of the recogniser's model file, for all words. If `continuous`, commands need no
+        pauses around them, whatever the file says.
 
         Raises ConfigError unless it is a number from 0 to 1, and the hop one above 0.
         """
         self.stream = recognizer.stream(hop_seconds)
-        self.trigger = Trigger(recognizer.labels, recognizer.detection, threshold, self.stream.hop / SAMPLE_RATE)
+        detection = replace(recognizer.detection, isolation=0.0) if continuous else recognizer.detection
+        self.trigger = Trigger(recognizer.labels, detection, threshold, self.stream.hop / SAMPLE_RATE)
+        self.sight = CLIP_SAMPLES + self.trigger.wait * self.stream.hop  # samples that contain a command's word
         self.reset()
 
     def reset(self) -> None:
@@ -83,7 +91,7 @@ class Detector:
         self.position += len(piece)
         self.recent = np.concatenate([self.recent, piece])
         commands = self.decide(self.stream(piece))
-        self.recent = self.recent[-CLIP_SAMPLES - self.stream.hop :].copy()
+        self.recent = self.recent[-self.sight - self.stream.hop :].copy()
         return commands
 
     def finish(self) -> list[Prediction]:
@@ -92,13 +100,13 @@ class Detector:
 
     def decide(self, rows: Rows) -> list[Prediction]:
         """The commands that these rows decide."""
-        return [self.prediction(firing) for firing in self.trigger(rows.times, rows.posteriors)]
+        return [self.prediction(firing) for firing in self.trigger(*rows)]
 
     def prediction(self, firing: Firing) -> Prediction:
         """The command with the time of its word: the last one in the window, after the previous command."""
         offset = self.position - len(self.recent)
         stop = min(self.position, round(firing.time * SAMPLE_RATE))
-        begin = max(offset, stop - CLIP_SAMPLES, round(self.end * SAMPLE_RATE))
+        begin = max(offset, stop - self.sight, round(self.end * SAMPLE_RATE))
         first, last = find_word(self.recent[begin - offset : stop - offset])
         start, self.end = (begin + first) / SAMPLE_RATE, (begin + last) / SAMPLE_RATE
         scores = dict(zip(self.trigger.labels, firing.scores.tolist(), strict=True))

@@ -5,6 +5,7 @@ Nothing here needs torch: the scorer of the windows is an argument, NumPy in and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from speech_lstm.audio.recording import sample_block
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE
 from speech_lstm.recognition.activity import ActivityGate
+from speech_lstm.recognition.isolation import PAUSE_SECONDS, IsolationMeter
 
 # Silence put before and after the stream, so that a word at its edge has full windows. No more than a quarter of a
 # window: noise that sets in after digital silence can sound like a word.
@@ -25,6 +27,7 @@ class Rows(NamedTuple):
 
     times: NDArray[np.float64]  # [n] seconds of the stream at which each window ends
     posteriors: NDArray[np.float32]  # [n, labels]
+    isolations: NDArray[np.float32]  # [n] dB by which the pauses around the word in each window lie below it
 
 
 class Scorer(Protocol):
@@ -54,12 +57,14 @@ class Stream:
         self.scorer, self.hop, self.labels = scorer, scorer.hop, scorer.labels
         self.margin = MARGIN // self.hop * self.hop
         self.gate = ActivityGate(self.hop) if gated else None
+        self.meter = IsolationMeter(self.hop)
         self.silence_row = np.array([label == SILENCE for label in self.labels], np.float32)
         self.reset()
 
     def reset(self) -> None:
         """Forget the stream."""
         self.scorer.reset()
+        self.meter.reset()
         if self.gate is not None:
             self.gate.reset()
         self.waiting = np.zeros(self.margin, np.float32)  # samples after the last window's end
@@ -74,11 +79,15 @@ class Stream:
         samples, self.waiting = self.waiting[:size], self.waiting[size:].copy()
         ends = self.rows * self.hop + CLIP_SAMPLES - self.margin + self.hop * np.arange(count)
         self.rows += count
-        return Rows(ends / SAMPLE_RATE, self.posteriors(samples, count))
+        return Rows(ends / SAMPLE_RATE, self.posteriors(samples, count), self.isolations(samples, count))
 
     def finish(self) -> Rows:
         """The stream has ended: the rows of the windows that reach into the silence after it. `reset` comes next."""
-        return self(np.zeros(self.margin + self.hop, np.float32))
+        self.meter.ended = True
+        rows = self(np.zeros(self.margin + self.hop, np.float32))
+        pause = self.meter(np.zeros((math.ceil(PAUSE_SECONDS * SAMPLE_RATE / self.hop), self.hop), np.float32))
+        rows.isolations[-1:] = np.maximum(rows.isolations[-1:], pause[-1])  # the silence goes on
+        return rows
 
     def posteriors(self, samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
         """The rows float32 [count, labels] of the windows that end in these samples."""
@@ -88,6 +97,11 @@ class Stream:
             selected = np.ones(count, bool) if self.gate is None else self.gate(hops)
             rows[selected] = self.scorer(samples, selected)
         return rows
+
+    def isolations(self, samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        """The isolations float32 [count] at the ends of these windows; the first samples are more than their hops."""
+        hops = len(samples) // self.hop
+        return self.meter(samples[len(samples) - hops * self.hop :].reshape(hops, self.hop))[hops - count :]
 
 
 class WaveformScorer:

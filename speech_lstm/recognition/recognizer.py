@@ -133,18 +133,27 @@ class Recognizer:
         ]
 
     def commands(
-        self, recording: Source | NDArray[Any], rate: int | None = None, threshold: float | None = None
+        self,
+        recording: Source | NDArray[Any],
+        rate: int | None = None,
+        threshold: float | None = None,
+        continuous: bool = False,
     ) -> Iterator[Prediction]:
         """Detect the commands in a recording of any length, in the order of their times, in bounded memory.
 
         `recording` is one of those that `classify` takes, not a list of them. `threshold` replaces those in the model
-        file, for all words. Raises RecordingError, and ConfigError for a threshold that is not from 0 to 1.
+        file, for all words. If `continuous`, commands need no pauses around them, whatever the file says.
+        Raises RecordingError, and ConfigError for a threshold that is not from 0 to 1.
         """
         check_threshold(threshold)
-        return self.search(self.blocks(recording, rate), threshold)
+        return self.search(self.blocks(recording, rate), threshold, continuous)
 
     def answers(
-        self, recording: Source | NDArray[Any], rate: int | None = None, threshold: float | None = None
+        self,
+        recording: Source | NDArray[Any],
+        rate: int | None = None,
+        threshold: float | None = None,
+        continuous: bool = False,
     ) -> Iterator[Prediction]:
         """The likeliest label of a recording of one word (up to 1.2 s), the commands in a longer one.
 
@@ -156,7 +165,7 @@ class Recognizer:
         if len(first) <= ONE_WORD_SECONDS * SAMPLE_RATE:
             yield from self.classify_waveforms([first])
         else:
-            yield from self.search(chain([first], blocks), threshold)
+            yield from self.search(chain([first], blocks), threshold, continuous)
 
     def look_inside(
         self, recording: Source | NDArray[Any], rate: int | None = None, start: float | None = None
@@ -171,9 +180,11 @@ class Recognizer:
 
         return look_inside(self.torch_model, *find_clip(self.blocks(recording, rate), start))
 
-    def search(self, blocks: Iterable[NDArray[np.float32]], threshold: float | None) -> Iterator[Prediction]:
+    def search(
+        self, blocks: Iterable[NDArray[np.float32]], threshold: float | None, continuous: bool
+    ) -> Iterator[Prediction]:
         """The commands in successive blocks of samples."""
-        detector = Detector(self, threshold)
+        detector = Detector(self, threshold, continuous=continuous)
         for block in blocks:
             yield from detector(block)
         yield from detector.finish()

@@ -15,13 +15,13 @@ from speech_lstm.config import DetectionConfig, commands_of, is_number
 from speech_lstm.errors import ConfigError, brief
 
 HOP_SECONDS = 0.1  # from row to row
-SMOOTHED_SECONDS = 0.3  # of rows that are averaged
 RELEASE = 0.5  # of a word's threshold: below it a word that fired can fire again
 # A smoothed row covers 1.2 s. After nearly as much, the sound that made the word fire has left it: a posterior that
 # is still high means that the word was said again, without a fall in between.
 AGAIN_SECONDS = 1.1
 REFRACTORY_SECONDS = 0.5  # after a word fired, in which the same word does not, whatever its posterior does
 LOCKOUT_SECONDS = 0.3  # after any word fired, in which no word does: one utterance is one command
+WAIT_SECONDS = 0.3  # for which a word that passed its threshold may wait for the pause after it
 
 
 def check_threshold(threshold: float | None) -> None:
@@ -42,10 +42,12 @@ class Firing(NamedTuple):
 class Trigger:
     """Call it with successive rows, any number at a time; it returns the commands that they decide.
 
-    A word fires when its posterior, averaged over SMOOTHED_SECONDS, passes its threshold; of several, the one with
+    A word fires when its posterior, averaged over the smoothing time, passes its threshold; of several, the one with
     the highest posterior. It fires again once it has fallen below RELEASE of the threshold in between, but not within
-    REFRACTORY_SECONDS; or after AGAIN_SECONDS without a fall. `_unknown_` and `_silence_` never fire. The commands
-    depend on the rows alone, not on how many come at a time.
+    REFRACTORY_SECONDS; or after AGAIN_SECONDS without a fall. `_unknown_` and `_silence_` never fire.
+
+    If words are to stand alone, one that would fire waits for the first row with enough isolation, for at most
+    WAIT_SECONDS. The commands depend on the rows alone, not on how many come at a time.
     """
 
     def __init__(
@@ -55,8 +57,8 @@ class Trigger:
         threshold: float | None = None,
         hop_seconds: float = HOP_SECONDS,
     ) -> None:
-        check_threshold(threshold)
         """`threshold` replaces those in `detection`, for all words."""
+        check_threshold(threshold)
         self.labels = tuple(labels)
         self.words = np.array([labels.index(command) for command in commands_of(labels)], np.intp)
         thresholds = [detection.threshold(labels[i]) if threshold is None else threshold for i in self.words]
@@ -64,8 +66,10 @@ class Trigger:
         self.releases = np.float32(RELEASE) * self.thresholds
         self.smoothed, self.again, self.refractory, self.lockout = (
             max(1, round(seconds / hop_seconds))
-            for seconds in (SMOOTHED_SECONDS, AGAIN_SECONDS, REFRACTORY_SECONDS, LOCKOUT_SECONDS)
+            for seconds in (detection.smoothing, AGAIN_SECONDS, REFRACTORY_SECONDS, LOCKOUT_SECONDS)
         )
+        self.isolation = np.float32(detection.isolation)
+        self.wait = round(WAIT_SECONDS / hop_seconds) if detection.isolation else 0  # rows
         self.reset()
 
     def reset(self) -> None:
@@ -73,25 +77,48 @@ class Trigger:
         self.recent = np.zeros((0, len(self.labels)), np.float32)  # the last rows, fewer than `smoothed`
         self.scores = np.zeros(len(self.labels), np.float32)  # [labels], the newest smoothed row
         self.rows = 0
-        self.falls = np.zeros(len(self.words), np.int64)  # rows in which each word was below its release
+        self.waiting = np.zeros((0, len(self.labels)), np.float32)  # the last smoothed rows, at most `wait`
+        self.falls = np.zeros((1, len(self.words)), np.int64)  # rows below a release: before and in `waiting`
         self.fired = np.full(len(self.words), -self.again)  # number of the row at which each word last fired
         self.fallen = np.full(len(self.words), -1)  # what `falls` was then
 
-    def __call__(self, times: NDArray[np.float64], posteriors: NDArray[np.float32]) -> list[Firing]:
-        """Process rows float32 [n, labels] of the times float64 [n], in seconds, one hop apart."""
+    def __call__(
+        self,
+        times: NDArray[np.float64],
+        posteriors: NDArray[np.float32],
+        isolations: NDArray[np.float32] | None = None,
+    ) -> list[Firing]:
+        """Process rows float32 [n, labels] of the times float64 [n], in seconds, one hop apart.
+
+        `isolations` are float32 [n] dB; without them every word stands alone.
+        """
         if not len(posteriors):
             return []
-        rows = self.smooth(posteriors)
+        rows, old = np.concatenate([self.waiting, self.smooth(posteriors)]), len(self.waiting)
         heights = rows[:, self.words]
-        falls = self.falls + np.cumsum(heights < self.releases, 0)
+        falls = np.concatenate([self.falls, self.falls[-1] + np.cumsum(heights[old:] < self.releases, 0)])
         firings = []
-        for i in np.flatnonzero((heights >= self.thresholds).any(1)).tolist():
-            if (word := self.consider(self.rows + i, heights[i], falls[i])) is not None:
-                probability, label = float(heights[i, word]), self.labels[self.words[word]]
-                firings.append(Firing(label, probability, float(times[i]), rows[i].copy()))
-        self.scores, self.falls = rows[-1].copy(), falls[-1].copy()
-        self.rows += len(rows)
+        for i in self.candidates(heights, isolations, old):
+            part = slice(max(0, i - self.wait), i + 1)
+            if (found := self.consider(self.rows + i - old, heights[part], falls[1:][part])) is not None:
+                row, word = part.start + found[0], found[1]
+                label, probability = self.labels[self.words[word]], float(heights[row, word])
+                firings.append(Firing(label, probability, float(times[i - old]), rows[row].copy()))
+        self.rows += len(posteriors)
+        self.scores = rows[-1].copy()
+        first = max(0, len(rows) - self.wait)  # that a later row may still decide
+        self.waiting, self.falls = rows[first:].copy(), falls[first:].copy()
         return firings
+
+    def candidates(self, heights: NDArray[np.float32], isolations: NDArray[np.float32] | None, old: int) -> list[int]:
+        """The rows after the first `old` ones in which a word stands alone that passed its threshold and may wait."""
+        passes = np.asarray((heights >= self.thresholds).any(1))
+        waits = passes.copy()
+        for back in range(1, self.wait + 1):
+            waits[back:] |= passes[:-back]
+        if isolations is not None and self.isolation:
+            waits[old:] &= isolations >= self.isolation
+        return [i for i in np.flatnonzero(waits).tolist() if i >= old]
 
     def smooth(self, posteriors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Each row's mean with the rows just before it, which are fewer at the beginning."""
@@ -99,22 +126,25 @@ class Trigger:
         rows = np.concatenate([self.recent, posteriors])
         total = np.zeros_like(posteriors)
         count = np.zeros((len(posteriors), 1), np.float32)
-        for back in range(self.smoothed):
+        for back in range(min(self.smoothed, len(rows))):
             first = max(0, back - recent)  # of the new rows, that has a row so far back
             total[first:] += rows[recent + first - back : len(rows) - back]
             count[first:] += 1
         self.recent = rows[max(0, len(rows) - self.smoothed + 1) :].copy()
         return total / count
 
-    def consider(self, row: int, heights: NDArray[np.float32], falls: NDArray[np.int64]) -> int | None:
-        """The word that fires at a row, if one does, by the words' smoothed posteriors and falls at that row."""
-        since = row - self.fired
-        if since.min() < self.lockout:
+    def consider(self, row: int, heights: NDArray[np.float32], falls: NDArray[np.int64]) -> tuple[int, int] | None:
+        """The word that fires at a row, if one does, by the smoothed posteriors and falls [n, words] up to that row.
+
+        Returns which of the n rows made it fire, and the word.
+        """
+        if row - self.fired.max() < self.lockout:
             return None
+        since = np.arange(row - len(heights) + 1, row + 1)[:, None] - self.fired
         armed = ((falls > self.fallen) & (since >= self.refractory)) | (since >= self.again)
-        ready = armed & (heights >= self.thresholds)
+        ready = armed & (heights >= self.thresholds) & (since.min(1, keepdims=True) >= self.lockout)
         if not ready.any():
             return None
-        word = int(np.where(ready, heights, -1).argmax())
-        self.fired[word], self.fallen[word] = row, falls[word]
-        return word
+        at, word = np.unravel_index(np.where(ready, heights, -1).argmax(), ready.shape)
+        self.fired[word], self.fallen[word] = row, falls[-1, word]
+        return int(at), int(word)

@@ -19,25 +19,20 @@ RIGHT = 60  # false accepts per hour; to the right of it there is no room for te
 TARGET = 0.5  # false accepts per hour, a usual requirement
 
 
-def total_figure(curve: TradeOff) -> Figure:
-    """The curve of all commands together."""
+def total_figure(curve: TradeOff, speech: bool = False) -> Figure:
+    """The curve of all commands together, against the false accepts in the recording or in continuous `speech`."""
     figure, axes = empty_figure(8.5, 5.6)
-    draw(axes, curve, None, 12)
-    frame(axes, curve)
-    axes.axvline(TARGET, color=GREY, linestyle=":", linewidth=1.5, zorder=1)
-    axes.annotate(
-        f"{TARGET:g} an hour",
-        (TARGET, 1),
-        (5, -4),
-        ("data", "axes fraction"),
-        "offset points",
-        va="top",
-        color="#555",
-    )
-    axes.set_xlabel("false accepts an hour, all words together", fontsize=12)
+    draw(axes, curve, None, 12, speech)
+    frame(axes, curve, speech)
+    if least(curve, speech) < TARGET:
+        axes.axvline(TARGET, color=GREY, linestyle=":", linewidth=1.5, zorder=1)
+        place = (TARGET, 1), (5, -4), ("data", "axes fraction"), "offset points"
+        axes.annotate(f"{TARGET:g} an hour", *place, va="top", color="#555")
+    sound = "continuous speech" if speech else "the recording"
+    axes.set_xlabel(f"false accepts an hour of {sound}, all words together", fontsize=12)
     axes.set_ylabel("commands not matched, %", fontsize=12)
     axes.set_title("Missed commands against false accepts", fontsize=15, fontweight="bold", pad=26)
-    commands = f"{curve.hours:.1f} h with {curve.occurrences.sum():,} commands"
+    commands = f"{curve.occurrences.sum():,} commands, {curve.of(speech).hours:.1f} h of {sound}"
     facts = f"{commands}; line: all thresholds moved together, ◆: the model's"
     axes.annotate(facts, (0.5, 1), (0, 9), "axes fraction", "offset points", ha="center", fontsize=11)
     return as_written(figure)
@@ -65,19 +60,19 @@ def word_figure(curve: TradeOff) -> Figure:
     return as_written(figure)
 
 
-def least(curve: TradeOff) -> float:
+def least(curve: TradeOff, speech: bool) -> float:
     """Where a rate of zero is drawn, because a logarithmic axis has no zero."""
-    return 0.3 / curve.hours
+    return 0.3 / curve.of(speech).hours
 
 
-def draw(axes: Axes, curve: TradeOff, word: str | None, size: float) -> None:
+def draw(axes: Axes, curve: TradeOff, word: str | None, size: float, speech: bool = False) -> None:
     """The least share not matched for each rate, as steps, and the operating point."""
-    rates, missed = curve.curve(word)
+    rates, missed = curve.curve(word, speech)
     order = np.lexsort((missed, rates))
-    steps = np.maximum(rates[order], least(curve)), 100 * np.minimum.accumulate(missed[order])
+    steps = np.maximum(rates[order], least(curve, speech)), 100 * np.minimum.accumulate(missed[order])
     axes.step(*steps, where="post", color=BLUE, linewidth=2.2, zorder=3)
     rate, share = float(rates[curve.operating]), 100 * float(missed[curve.operating])
-    point = max(rate, least(curve)), share
+    point = max(rate, least(curve, speech)), share
     axes.plot(*point, "D", color=VERMILION, markeredgecolor="white", markersize=9, zorder=5, clip_on=False)
     right = rate > RIGHT
     axes.annotate(
@@ -92,14 +87,15 @@ def draw(axes: Axes, curve: TradeOff, word: str | None, size: float) -> None:
     )
 
 
-def frame(axes: Axes, curve: TradeOff) -> None:
+def frame(axes: Axes, curve: TradeOff, speech: bool = False) -> None:
     """The axes: from no false accept to the highest rate of the curve."""
-    low, high = least(curve), max(10.0, 2 * curve.curve()[0].max())
+    low = least(curve, speech)
+    high = max(10.0, 20 * low, min(1000.0, 2 * curve.curve(speech=speech)[0].max()))
     axes.set_xscale("log")
-    axes.set_xlim(low * 0.9, min(high, 1000.0))
+    axes.set_xlim(low * 0.9, high)
     axes.set_ylim(0, 100)
     decades = [10.0**power for power in range(-3, 4)]
-    ticks = [tick for tick in decades if 3 * low < tick < min(high, 1000.0)]
+    ticks = [tick for tick in decades if 3 * low < tick < high]
     axes.set_xticks([low, *ticks], ["0", *(f"{tick:g}" for tick in ticks)])
     axes.minorticks_off()
     axes.grid(color=GRID)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speech_lstm.audio.recording import stream_recording
-from speech_lstm.config import SAMPLE_RATE, DetectionConfig, commands_of
+from speech_lstm.audio.sources import find_recordings
+from speech_lstm.config import SAMPLE_RATE, SILENCE, DetectionConfig, commands_of
 from speech_lstm.corpus.speech_commands import Corpus, listing
 from speech_lstm.recognition.posteriors import Rows
 from speech_lstm.recognition.recognizer import Recognizer
 from speech_lstm.recognition.trigger import Trigger
 from speech_lstm.streams.matching import Matching, match
 from speech_lstm.streams.scenes import Plan, SyntheticStream
+from speech_lstm.streams.score import StreamScore
 from speech_lstm.streams.truth import Event, TruthError, read_truth
+from speech_lstm.streams.writing import truth_path
 
 BLOCK_SECONDS = 10.0
+BETWEEN_SECONDS = 3.0  # of silence between joined streams: no decision and no report's event reaches across
 EDGE_SECONDS = 0.1  # by which the truth may reach beyond the recording, because times are rounded
 
 
@@ -43,6 +47,10 @@ class StreamPosteriors:
         firings = Trigger(self.labels, detection, hop_seconds=self.hop_seconds)(*self.rows)
         return match(self.events, firings, self.commands)
 
+    def score(self, detection: DetectionConfig) -> StreamScore:
+        """What `decide` comes to."""
+        return StreamScore(self.hours, self.commands, self.events, self.decide(detection))
+
     def counts(self, detection: DetectionConfig) -> NDArray[np.int64]:
         """How often each command is matched, and how often falsely accepted: int64 [2, commands]."""
         matching = self.decide(detection)
@@ -58,11 +66,47 @@ def recording_posteriors(
 
     Raises RecordingError, and TruthError for a truth that cannot belong to the recording or has none of the commands.
     """
-    events = read_truth(truth)
-    seconds = sum(map(len, stream_recording(recording))) / SAMPLE_RATE  # quick, compared with the network
+    events, seconds = read_truth(truth), seconds_of(recording)
     check_truth(truth, events, recording, seconds, recognizer.labels)
     rows, hop = posterior_rows(recognizer, stream_recording(recording, BLOCK_SECONDS), seconds, progress)
     return StreamPosteriors(recognizer.labels, seconds / 3600, events, rows, hop)
+
+
+def speech_posteriors(recognizer: Recognizer, path: Path, progress: bool = True) -> StreamPosteriors:
+    """The posteriors of continuous speech: of a recording, or of all in a folder, joined.
+
+    The truth beside a recording, if there is one, says which commands it contains and what else is in it. Raises
+    RecordingError and TruthError.
+    """
+    from tqdm import tqdm
+
+    recordings = [Path(recording) for recording in find_recordings([path])]
+    one, parts = len(recordings) == 1, list[StreamPosteriors]()
+    bar = tqdm(recordings, desc="recognising speech", unit="recording", disable=one or not progress, delay=2)
+    for recording in bar:
+        truth, seconds = truth_path(recording), seconds_of(recording)
+        events = read_truth(truth) if truth.is_file() else ()
+        check_end(truth, events, recording, seconds)
+        rows, hop = posterior_rows(recognizer, stream_recording(recording, BLOCK_SECONDS), seconds, one and progress)
+        parts.append(StreamPosteriors(recognizer.labels, seconds / 3600, events, rows, hop))
+    return join(parts)
+
+
+def join(parts: Sequence[StreamPosteriors]) -> StreamPosteriors:
+    """One stream of several of the same model, with silence between them that does not count as hours."""
+    first, start, rows, events = parts[0], 0.0, [], list[Event]()
+    count = round(BETWEEN_SECONDS / first.hop_seconds)
+    silence = np.tile(np.array([label == SILENCE for label in first.labels], np.float32), (count, 1))
+    for part in parts:
+        times = start + part.rows.times
+        rows.append(part.rows._replace(times=times))
+        events += (event.later(start) for event in part.events)
+        last = float(times[-1]) if len(times) else start
+        between = np.asarray(last + first.hop_seconds * np.arange(1, count + 1), np.float64)
+        rows.append(Rows(between, silence, np.zeros(count, np.float32)))
+        start = float(between[-1]) + first.hop_seconds
+    joined = Rows(*map(np.concatenate, zip(*rows, strict=True)))
+    return replace(first, hours=sum(part.hours for part in parts), events=tuple(events), rows=joined)
 
 
 def plan_posteriors(
@@ -96,16 +140,26 @@ def posterior_rows(
     return Rows(*map(np.concatenate, zip(*parts, strict=True))), stream.hop / SAMPLE_RATE
 
 
-def check_truth(
-    truth: Path, events: tuple[Event, ...], recording: Path, seconds: float, labels: tuple[str, ...]
-) -> None:
-    """Raise TruthError unless the events lie in the recording and some of them are commands."""
+def seconds_of(recording: Path) -> float:
+    """The length of a recording, from its samples: quick, compared with the network. Raises RecordingError."""
+    return sum(map(len, stream_recording(recording))) / SAMPLE_RATE
+
+
+def check_end(truth: Path, events: tuple[Event, ...], recording: Path, seconds: float) -> None:
+    """Raise TruthError unless the events lie in the recording."""
     last = max((max(event.start, event.end or 0) for event in events), default=0.0)
     if last > seconds + EDGE_SECONDS:
         raise TruthError(
             f"{truth}: reaches to {last:.2f} s, but {recording} is {seconds:.2f} s long; "
             "give the truth of this recording"
         )
+
+
+def check_truth(
+    truth: Path, events: tuple[Event, ...], recording: Path, seconds: float, labels: tuple[str, ...]
+) -> None:
+    """Raise TruthError unless the events lie in the recording and some of them are commands."""
+    check_end(truth, events, recording, seconds)
     commands = commands_of(labels)
     if not any(event.word in commands for event in events):
         words = sorted({event.word for event in events})

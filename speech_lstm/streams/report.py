@@ -7,6 +7,7 @@ import numpy as np
 from speech_lstm.config import SILENCE, DetectionConfig
 from speech_lstm.report.tables import align, percent, span
 from speech_lstm.streams.score import OutcomeCounts, Rate, StreamScore
+from speech_lstm.streams.speech_thresholds import Comparison
 from speech_lstm.streams.thresholds import ChosenThresholds
 from speech_lstm.streams.tradeoff import TradeOff
 
@@ -15,20 +16,41 @@ MOST_GROUPS = 25
 ENOUGH = 5  # false accepts that a stream must be expected to hold to estimate their rate
 
 
-def stream_table(score: StreamScore, curve: TradeOff, detection: DetectionConfig) -> str:
-    """The results of a stream test."""
+def stream_table(
+    score: StreamScore, curve: TradeOff, detection: DetectionConfig, speech: StreamScore | None = None
+) -> str:
+    """The results of a stream test, with those in continuous speech."""
     return paragraphs(
-        head(score),
-        word_lines(score, detection),
+        head(score, "the recording", speech),
+        word_lines(score, detection, speech),
         circumstance_lines(score),
-        false_accept_lines(score),
+        false_accept_lines(score, "the recording"),
+        false_accept_lines(speech, "the speech") if speech else [],
         rate_lines(curve),
     )
 
 
-def thresholds_table(chosen: ChosenThresholds) -> str:
-    """Thresholds, and their score on the stream that they were chosen on."""
-    return paragraphs(head(chosen.score), word_lines(chosen.score, chosen.detection))
+def thresholds_table(chosen: ChosenThresholds, comparison: Comparison | None = None) -> str:
+    """The decision, its score on the streams that it was chosen on, and what other ways to decide would miss."""
+    return paragraphs(
+        head(chosen.score, "single words", chosen.speech),
+        word_lines(chosen.score, chosen.detection, chosen.speech),
+        circumstance_lines(chosen.score) if comparison else [],
+        comparison_lines(comparison) if comparison else [],
+    )
+
+
+def comparison_lines(comparison: Comparison) -> list[str]:
+    """A line for each smoothing time, a column for each isolation."""
+    ways, best = comparison.missed, comparison.best
+    isolations, smoothings = (sorted({way[i] for way in ways}) for i in (1, 0))
+    rows = [["smoothing", *(f"{isolation:g} dB" if isolation else "no pauses" for isolation in isolations)]]
+    for smoothing in smoothings:
+        shares = [(way, ways[way]) for way in ((smoothing, isolation) for isolation in isolations)]
+        cells = [(percent(share.share) if share else "none") + ("*" if way == best else " ") for way, share in shares]
+        rows.append([f"{smoothing:g} s", *cells])
+    head = "not matched at these rates, by smoothing and isolation (*: chosen, none: no threshold reaches them)"
+    return [head, *align(rows, "l" + "r" * len(isolations))]
 
 
 def paragraphs(*parts: list[str]) -> str:
@@ -36,34 +58,39 @@ def paragraphs(*parts: list[str]) -> str:
     return "\n\n".join("\n".join(line.rstrip() for line in part) for part in parts if part)
 
 
-def head(score: StreamScore) -> list[str]:
-    """The length, the totals and the latency."""
+def head(score: StreamScore, name: str, speech: StreamScore | None) -> list[str]:
+    """The length, the totals, the false accepts in the stream of this name and in speech, and the latency."""
     total, latencies = score.total, score.latencies
     lines = [
         f"{score.hours:.2f} h, {total.occurrences:,} commands: {total.matched:,} matched, {total.missed:,} missed, "
         f"{total.wrong:,} recognised as another command",
-        f"false accepts: {rate_text(score.false_accepts)}",
+        f"false accepts: {rate_text(score.false_accepts, name)}",
     ]
+    if speech:
+        lines.append(f"false accepts: {rate_text(speech.false_accepts, 'continuous speech')}, {speech.hours:.2f} h")
     if len(latencies):
         median, most = np.quantile(latencies, (0.5, 0.95))
         lines.append(f"latency from a word's end to its report: median {median:.2f} s, 95 % within {most:.2f} s")
     return lines
 
 
-def rate_text(rate: Rate) -> str:
-    """`7, 3.50 an hour (95 % interval 1.41–7.21)`."""
+def rate_text(rate: Rate, name: str) -> str:
+    """`7, 3.50 an hour of single words (95 % interval 1.41–7.21)`."""
     low, high = rate.interval
-    return f"{rate.count:,}, {rate.per_hour:.2f} an hour (95 % interval {low:.2f}–{high:.2f})"
+    return f"{rate.count:,}, {rate.per_hour:.2f} an hour of {name} (95 % interval {low:.2f}–{high:.2f})"
 
 
-def word_lines(score: StreamScore, detection: DetectionConfig) -> list[str]:
+def word_lines(score: StreamScore, detection: DetectionConfig, speech: StreamScore | None) -> list[str]:
     """A line for each command and one for all."""
-    rows = [["word", "said", "matched", "missed", "wrong", "not matched", "false accepts", "an hour", "threshold"]]
-    for counts in (*score.words, score.total):
+    names = ["word", "said", "matched", "missed", "wrong", "not matched", "false accepts", "an hour"]
+    rows = [[*names, *(["in speech", "an hour"] if speech else []), "threshold"]]
+    spoken = (*speech.words, speech.total) if speech else ()
+    for i, counts in enumerate((*score.words, score.total)):
+        rates = [counts.false_accepts, *(other.false_accepts for other in spoken[i : i + 1])]
+        columns = [cell for rate in rates if rate for cell in (f"{rate.count:,}", f"{rate.per_hour:.2f}")]
         threshold = f"{detection.threshold(counts.name):.3f}" if counts.name in score.commands else ""
-        rate = counts.false_accepts
-        rows.append([*cells(counts), *((f"{rate.count:,}", f"{rate.per_hour:.2f}", threshold) if rate else ())])
-    return align(rows, "lrrrrrrrr")
+        rows.append([*cells(counts), *columns, threshold])
+    return align(rows, "l" + "r" * (len(rows[0]) - 1))
 
 
 def circumstance_lines(score: StreamScore) -> list[str]:
@@ -82,12 +109,12 @@ def cells(counts: OutcomeCounts) -> list[str]:
     return [counts.name, *(f"{number:,}" for number in numbers), percent(counts.not_matched.share)]
 
 
-def false_accept_lines(score: StreamScore) -> list[str]:
-    """A line for each word or kind of sound that false accepts lie on."""
+def false_accept_lines(score: StreamScore, name: str) -> list[str]:
+    """A line for each word or kind of sound in the stream of this name that false accepts lie on."""
     groups = score.false_accept_groups
     if not groups:
         return []
-    rows = [["false accepts on", "times", "of said", "reported as"]]
+    rows = [[f"false accepts in {name} on", "times", "of said", "reported as"]]
     for group in groups[:MOST_GROUPS]:
         reported = ", ".join(f"{label} {count}" for label, count in group.reported.items())
         occurrences = "" if group.occurrences is None else f"{group.occurrences:,}"
@@ -95,7 +122,7 @@ def false_accept_lines(score: StreamScore) -> list[str]:
     lines = align(rows, "lrrl")
     if rest := groups[MOST_GROUPS:]:
         lines.append(f"and {len(rest)} more words, {sum(group.count for group in rest):,} times")
-    if all(event.word in (*score.commands, SILENCE) for event in score.events):
+    if score.events and all(event.word in (*score.commands, SILENCE) for event in score.events):
         lines.append("the truth lists no other words, so what lies between the commands is unknown")
     return lines
 
@@ -103,22 +130,27 @@ def false_accept_lines(score: StreamScore) -> list[str]:
 def rate_lines(curve: TradeOff) -> list[str]:
     """The commands not matched at some rates of false accepts, when all thresholds move together."""
     lines = ["not matched, when the thresholds of all words move together to a rate:"]
-    for rate in RATES:
-        allowed, missed = int(rate * curve.hours), percent(curve.missed_at(rate))
-        lines.append(f"{missed:>7} at {rate:g} false accepts an hour, {allowed:,} in this recording")
-    if RATES[0] * curve.hours < 1:
-        lines.append(f"(too short to measure {RATES[0]:g} an hour: that takes at least {1 / RATES[0]:g} hours)")
+    for speech in (False, True) if curve.speech else (False,):
+        hours, name = curve.of(speech).hours, "continuous speech" if speech else "the recording"
+        for rate in RATES:
+            allowed, missed = int(rate * hours), percent(curve.missed_at(rate, speech))
+            lines.append(f"{missed:>7} at {rate:g} false accepts an hour of {name}, {allowed:,} in {hours:.2f} h")
+        if RATES[0] * hours < 1:
+            lines.append(f"(too short to measure {RATES[0]:g} an hour: that takes at least {1 / RATES[0]:g} hours)")
     return lines
 
 
 def precision_notes(chosen: ChosenThresholds) -> list[str]:
-    """A note where the stream is too short to estimate the rate of false accepts."""
-    hours, expected = chosen.score.hours, chosen.rate * chosen.score.hours
+    """A note where the stream, or the speech, is too short to estimate the rate of false accepts."""
+    hours = (chosen.speech or chosen.score).hours
+    name, advice = ("speech", "give --speech") if chosen.speech else ("stream", "pass --hours")
+    expected = chosen.rate * hours
     if expected >= ENOUGH:
         return []
     count = int(expected)
     low, high = Rate(count, hours).interval
     return [
-        f"the stream is too short to estimate the rate: {chosen.rate:g} an hour is {expected:.1f} in {hours:g} h, "
-        f"and {count} can come from {low:.2f} to {high:.2f} an hour; pass --hours {ENOUGH / chosen.rate:g}"
+        f"the {name} is too short to estimate the rate: {chosen.rate:g} an hour is {expected:.1f} in {hours:.3g} h, "
+        f"and {count} can come from {low:.2f} to {high:.2f} an hour; {advice} {ENOUGH / chosen.rate:g}"
+        + (" h long" if chosen.speech else "")
     ]

@@ -32,11 +32,12 @@ class ThresholdError(SpeechLSTMError):
 
 @dataclass(frozen=True)
 class ChosenThresholds:
-    """Thresholds, and the score that they reach on the stream that they were chosen on."""
+    """Thresholds, and the score that they reach on the streams that they were chosen on."""
 
     detection: DetectionConfig
     score: StreamScore
-    rate: float  # the false accepts per hour that they were chosen for
+    rate: float  # the false accepts per hour that they were chosen for, in speech if there is any
+    speech: StreamScore | None = None
 
 
 def choose_thresholds(
@@ -49,12 +50,8 @@ def choose_thresholds(
     fewer false accepts to share out as long as there are too many. Raises ThresholdError where no threshold is high
     enough, and for a stream in which a command does not occur.
     """
-    words = {event.word for event in posteriors.events}
-    if absent := [word for word in posteriors.commands if word not in words]:
-        raise ThresholdError(
-            f"{posteriors.hours:g} h of stream do not contain {listing(absent)}; make a longer one with --hours"
-        )
-    grid = np.round(expit(np.arange(logit(LOWEST), logit(HIGHEST), LOGIT_STEP)), 4)
+    check_words(posteriors)
+    grid = threshold_grid()
     curve = sweep(posteriors, detection, np.repeat(grid[:, None], len(posteriors.commands), 1), progress=progress)
     most = int(rate * posteriors.hours)
     settings = curve
@@ -71,9 +68,28 @@ def choose_thresholds(
         )
     best = allowed[settings.matched[allowed].sum(1).argmax()]
     chosen = with_thresholds(detection, posteriors.commands, settings.thresholds[best])
-    chosen = replace(chosen, false_accepts_per_hour=rate)
-    score = StreamScore(posteriors.hours, posteriors.commands, posteriors.events, posteriors.decide(chosen))
-    return ChosenThresholds(chosen, score, rate)
+    chosen = replace(chosen, sound="single words")
+    return ChosenThresholds(measured(chosen, posteriors, rate), posteriors.score(chosen), rate)
+
+
+def check_words(posteriors: StreamPosteriors) -> None:
+    """Raise ThresholdError for a stream in which a command does not occur."""
+    words = {event.word for event in posteriors.events}
+    if absent := [word for word in posteriors.commands if word not in words]:
+        raise ThresholdError(
+            f"{posteriors.hours:g} h of stream do not contain {listing(absent)}; make a longer one with --hours"
+        )
+
+
+def threshold_grid() -> NDArray[np.float64]:
+    """The thresholds that are tried, the lowest first."""
+    return np.round(expit(np.arange(logit(LOWEST), logit(HIGHEST), LOGIT_STEP)), 4)
+
+
+def measured(detection: DetectionConfig, posteriors: StreamPosteriors, rate: float) -> DetectionConfig:
+    """`detection` with the rate that it was chosen for, and the false accepts counted in these posteriors."""
+    false = int(posteriors.counts(detection)[1].sum())
+    return replace(detection, false_accepts_per_hour=rate, false_accepts=false, hours=posteriors.hours)
 
 
 def share_out(curve: TradeOff, budget: int) -> NDArray[np.float64]:

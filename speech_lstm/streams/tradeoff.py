@@ -20,6 +20,14 @@ NEVER = 1e-6  # a threshold is kept this far from 0 and 1, where it has no logit
 
 
 @dataclass(frozen=True, eq=False)
+class SpeechCounts:
+    """The false accepts of each command in continuous speech, for a series of settings."""
+
+    hours: float
+    false: NDArray[np.int64]  # [settings, commands]
+
+
+@dataclass(frozen=True, eq=False)
 class TradeOff:
     """The counts of each command for a series of settings of the thresholds, the lowest first."""
 
@@ -30,21 +38,27 @@ class TradeOff:
     matched: NDArray[np.int64]  # [settings, commands]
     false: NDArray[np.int64]  # [settings, commands]
     operating: int  # the index of the detector's own setting
+    speech: SpeechCounts | None = None
 
-    def curve(self, word: str | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def curve(self, word: str | None = None, speech: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """False accepts per hour and the share of the spoken commands that is not matched, both float64 [settings].
 
-        Of one word, or of all together. The share is NaN for a word that was not spoken.
+        Of one word, or of all together. The false accepts are those in the stream, or in continuous `speech`. The
+        share is NaN for a word that was not spoken.
         """
         columns = slice(None) if word is None else [self.commands.index(word)]
         occurrences = self.occurrences[columns].sum()
-        matched, false = self.matched[:, columns].sum(1), self.false[:, columns].sum(1)
+        matched, false = self.matched[:, columns].sum(1), self.of(speech).false[:, columns].sum(1)
         missed = 1 - matched / occurrences if occurrences else np.full(len(matched), np.nan)
-        return false / self.hours, missed
+        return false / self.of(speech).hours, missed
 
-    def missed_at(self, rate: float) -> float | None:
+    def of(self, speech: bool) -> SpeechCounts | TradeOff:
+        """The false accepts and hours of continuous `speech`, or of the stream."""
+        return self.speech if speech and self.speech is not None else self
+
+    def missed_at(self, rate: float, speech: bool = False) -> float | None:
         """The least share not matched at `rate` false accepts per hour or fewer; None if no setting has so few."""
-        rates, missed = self.curve()
+        rates, missed = self.curve(speech=speech)
         return float(missed[rates <= rate].min()) if (rates <= rate).any() else None
 
     def join(self, other: TradeOff) -> TradeOff:
@@ -54,16 +68,21 @@ class TradeOff:
         return replace(self, **arrays)
 
     def to_dict(self) -> dict[str, Any]:
-        words: Mapping[str, str | None] = {"all": None} | {word: word for word in self.commands}
-        curves = {}
-        for name, word in words.items():
-            rates, missed = self.curve(word)
-            curves[name] = {"false_accepts_an_hour": rates.tolist(), "not_matched": missed.tolist()}
         return {
             "operating": self.operating,
             "thresholds": {word: self.thresholds[:, i].tolist() for i, word in enumerate(self.commands)},
-            "curves": curves,
+            "curves": self.curves(False),
+            **({"speech_curves": self.curves(True)} if self.speech else {}),
         }
+
+    def curves(self, speech: bool) -> dict[str, Any]:
+        """The curve of all words together, and that of each word."""
+        words: Mapping[str, str | None] = {"all": None} | {word: word for word in self.commands}
+        curves = {}
+        for name, word in words.items():
+            rates, missed = self.curve(word, speech)
+            curves[name] = {"false_accepts_an_hour": rates.tolist(), "not_matched": missed.tolist()}
+        return curves
 
 
 def logit(share: Any) -> Any:
@@ -71,7 +90,12 @@ def logit(share: Any) -> Any:
     return special.logit(np.clip(share, NEVER, 1 - NEVER))
 
 
-def trade_off(posteriors: StreamPosteriors, detection: DetectionConfig, progress: bool = True) -> TradeOff:
+def trade_off(
+    posteriors: StreamPosteriors,
+    detection: DetectionConfig,
+    progress: bool = True,
+    speech: StreamPosteriors | None = None,
+) -> TradeOff:
     """The trade-off when the thresholds of all words move together, by equal steps of their logits, from where nearly
     everything fires to where nothing does."""
     own = logit(np.array([detection.threshold(word) for word in posteriors.commands]))
@@ -79,7 +103,7 @@ def trade_off(posteriors: StreamPosteriors, detection: DetectionConfig, progress
     up = max(0, int(np.ceil((logit(HIGHEST) - own.min()) / LOGIT_STEP)))
     thresholds = special.expit(own + LOGIT_STEP * np.arange(-down, up + 1)[:, None])
     thresholds[down] = [detection.threshold(word) for word in posteriors.commands]
-    return sweep(posteriors, detection, thresholds, down, progress)
+    return sweep(posteriors, detection, thresholds, down, progress, speech)
 
 
 def sweep(
@@ -88,21 +112,26 @@ def sweep(
     thresholds: NDArray[np.float64],
     operating: int = 0,
     progress: bool = True,
+    speech: StreamPosteriors | None = None,
 ) -> TradeOff:
     """Replay the decisions with each row of thresholds float64 [settings, commands]."""
     from tqdm import tqdm
 
-    rows = tqdm(thresholds, desc="moving thresholds", unit="setting", disable=not progress, delay=2)
-    counts = np.stack([posteriors.counts(with_thresholds(detection, posteriors.commands, row)) for row in rows])
-    occurrences = Counter(event.word for event in posteriors.events)
+    streams = [posteriors] if speech is None else [posteriors, speech]
+    counts = []  # [settings][streams], int64 [2, commands]
+    for row in tqdm(thresholds, desc="moving thresholds", unit="setting", disable=not progress, delay=2):
+        setting = with_thresholds(detection, posteriors.commands, row)
+        counts.append([stream.counts(setting) for stream in streams])
+    table, occurrences = np.array(counts), Counter(event.word for event in posteriors.events)
     return TradeOff(
         posteriors.commands,
         posteriors.hours,
         np.array([occurrences[word] for word in posteriors.commands], np.int64),
         thresholds,
-        counts[:, 0],
-        counts[:, 1],
+        table[:, 0, 0],
+        table[:, 0, 1],
         operating,
+        None if speech is None else SpeechCounts(speech.hours, table[:, 1, 1]),
     )
 
 

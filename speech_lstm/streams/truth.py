@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -34,6 +34,10 @@ class Event:
     end: float | None = None
     snr_db: float | None = None
     file: str = ""
+
+    def later(self, seconds: float) -> Event:
+        """The same event in a stream that begins so many seconds earlier."""
+        return replace(self, start=self.start + seconds, end=None if self.end is None else self.end + seconds)
 
 
 def write_truth(file: TextIO, events: Iterable[Event]) -> None:
