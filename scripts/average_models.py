@@ -20,7 +20,7 @@ from speech_lstm.corpus.scored_set import read_scored_set
 from speech_lstm.errors import ConfigError, SpeechLSTMError
 from speech_lstm.model.checkpoint import Model, load_model, save_model
 from speech_lstm.training.scoring import logits, loss_and_accuracy
-from speech_lstm.training.temperature import calibrate
+from speech_lstm.training.temperature import fit_calibration
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,12 +66,13 @@ def finish(model: Model, shares: dict[str, float], data: Path) -> Model:
     """The model with the facts of its making and the calibration of the validation split."""
     validation = read_scored_set(data, model.labels, "validation")
     answers = logits(model, validation.waveforms, torch.device("cpu"))
-    loss, accuracy = loss_and_accuracy(answers, validation.truth)
+    calibration = fit_calibration(model.labels, answers, validation.truth)
+    loss, accuracy = loss_and_accuracy(calibration.apply(answers), validation.truth)
     facts = {"validation_loss": loss, "validation_accuracy": accuracy}
     training = {key: value for key, value in model.training.items() if key != "temperature"}
     training |= {"validation": facts, "average": shares}
     print(f"validation accuracy {100 * accuracy:.2f} %")
-    return calibrate(replace(model, training=training), answers, validation.truth)
+    return calibration.fold(replace(model, training=training))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from speech_lstm.training.reliability import BINS, reliability
 from speech_lstm.training.reliability_figures import reliability_figure
 from speech_lstm.training.report import reliability_table
 from speech_lstm.training.scoring import logits
-from speech_lstm.training.temperature import PRIOR, calibrate, fit_prior, fit_temperature
+from speech_lstm.training.temperature import PRIOR, fit_calibration, fit_prior, fit_temperature
 
 LABELS = (*COMMANDS_8, UNKNOWN, SILENCE)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -104,20 +104,22 @@ def test_the_calibration_is_folded_into_the_model(seed: int) -> None:
     random = np.random.default_rng(seed)
     windows = random.normal(scale=0.1, size=(6, 16_000)).astype(np.float32)
     before = Recognizer(plain).logits(windows)
-    after = calibrate(plain, before, before.argmax(axis=1))  # as if it had been right each time
+    after = fit_calibration(LABELS, before, before.argmax(axis=1)).fold(plain)  # as if it had been right each time
     temperature = after.training["temperature"]
     assert not 0.99 < temperature < 1.01
     assert (Recognizer(plain).logits(windows) == before).all(), "the model that was given has changed"
     expected = before.astype(np.float64) / temperature
     expected[:, LABELS.index(UNKNOWN)] += after.training["unknown_bias"]
     np.testing.assert_allclose(Recognizer(after).posteriors(windows), softmax(expected, axis=1), atol=1e-6)
+    applied = fit_calibration(LABELS, before, before.argmax(axis=1)).apply(before)
+    np.testing.assert_allclose(applied, expected)
 
 
 def test_temperatures_multiply_and_stand_in_the_file(model: Model, tmp_path: Path) -> None:
     probabilities, truth = drawn(3000, len(LABELS), 1)
     scores = np.log(np.maximum(probabilities, 1e-12))
-    once = calibrate(model, 3 * scores, truth)
-    twice = calibrate(once, 2 * scores, truth)
+    once = fit_calibration(LABELS, 3 * scores, truth).fold(model)
+    twice = fit_calibration(LABELS, 2 * scores, truth).fold(once)
     assert once.training["temperature"] == pytest.approx(3, rel=0.1)
     assert twice.training["temperature"] == pytest.approx(6, rel=0.2)
     torch.testing.assert_close(twice.network.head.weight * twice.training["temperature"], model.network.head.weight)
@@ -151,7 +153,8 @@ def test_few_recordings_move_it_little() -> None:
 def test_a_model_without_unknown_has_no_prior_of_it(model: Model) -> None:
     labels = ("a", "b", *model.labels[2:8], "c", "d")
     scores, truth = np.random.default_rng(1).normal(size=(50, 10)), np.arange(50) % 10
-    assert calibrate(replace(model, labels=labels), scores, truth).training["unknown_bias"] == 0
+    calibrated = fit_calibration(labels, scores, truth).fold(replace(model, labels=labels))
+    assert calibrated.training["unknown_bias"] == 0
 
 
 # --- the files of a run ------------------------------------------------------------------------------------------

