@@ -77,5 +77,5 @@ def run(arguments: argparse.Namespace) -> int:
             figures["tradeoff_speech.png"] = total_figure(curve, speech=True)
         for name, figure in figures.items():
             save_figure(figure, arguments.plots / name)
-        print("\nplots in " + " and ".join(printable(arguments.plots / name) for name in figures))
+        print("\nplots in " + ", ".join(printable(arguments.plots / name) for name in figures))
     return 0

@@ -49,7 +49,7 @@ def comparison_lines(comparison: Comparison) -> list[str]:
         shares = [(way, ways[way]) for way in ((smoothing, isolation) for isolation in isolations)]
         cells = [(percent(share.share) if share else "none") + ("*" if way == best else " ") for way, share in shares]
         rows.append([f"{smoothing:g} s", *cells])
-    head = "not matched at these rates, by smoothing and isolation (*: chosen, none: no threshold reaches them)"
+    head = "commands apart not matched at these rates, by smoothing and isolation (*: chosen, none: no threshold)"
     return [head, *align(rows, "l" + "r" * len(isolations))]
 
 
