@@ -19,15 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from background import Background
 from tqdm import tqdm
 from voices import fail, new_folder, whole_number, write_recording
 
-from speech_lstm.audio.energy import frame_powers, noise_floor, rms
+from speech_lstm.audio.energy import frame_powers, noise_floor
 from speech_lstm.audio.recording import read_recording
 from speech_lstm.audio.sources import find_recordings
 from speech_lstm.commands.flags import seconds
 from speech_lstm.config import SAMPLE_RATE, UNKNOWN
-from speech_lstm.corpus.noise import generated_noise
 from speech_lstm.errors import RecordingError, SpeechLSTMError
 from speech_lstm.files import read_text
 from speech_lstm.streams.scenes import SPEECH_DB
@@ -105,17 +105,15 @@ def part_of(clip: Clip, parts: dict[str, float], seed: int) -> str:
     return list(parts)[int(np.searchsorted(bounds, place, side="right"))]
 
 
-def join(speech: list[Speech], gap: int, noises: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+def join(speech: list[Speech], gap: int, noise: Background, rng: np.random.Generator) -> np.ndarray:
     """Speech with `gap` samples of noise before, between and after: float32 [samples]. The edges are cross-faded."""
     recording = np.zeros(gap + sum(len(part.samples) + gap for part in speech), np.float32)
     floors = [part.floor for part in (speech[0], *speech, speech[-1])]
     begin = 0
     for i in range(len(speech) + 1):
         first, end = max(0, begin - EDGE), min(begin + gap + EDGE, len(recording))
-        noise = noises[rng.integers(len(noises))]
-        start = rng.integers(len(noise))
         level = np.geomspace(floors[i], floors[i + 1], end - first, dtype=np.float32)
-        recording[first:end] += fade(level * noise[np.arange(start, start + end - first) % len(noise)])
+        recording[first:end] += fade(level * noise(end - first, rng))
         begin += gap
         if i < len(speech):
             stop = begin + len(speech[i].samples)
@@ -149,11 +147,11 @@ def recordings(clips: list[Clip], rng: np.random.Generator) -> Iterator[list[Spe
         yield speech
 
 
-def write_part(folder: Path, clips: list[Clip], gap: int, noises: list[np.ndarray], seed: list[int]) -> float:
+def write_part(folder: Path, clips: list[Clip], gap: int, noise: Background, seed: list[int]) -> float:
     """Write the recordings of a part; returns their seconds."""
     rng, samples = np.random.default_rng(seed), 0
     for number, speech in enumerate(recordings(clips, rng)):
-        recording = join(speech, gap, noises, rng)
+        recording = join(speech, gap, noise, rng)
         write_recording(folder / f"{number:03d}.wav", recording, truth_of(speech, gap))
         samples += len(recording)
     return samples / SAMPLE_RATE
@@ -181,7 +179,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=new_folder, required=True, help="folder to fill, with one for each part")
     parser.add_argument("--parts", type=shares, default={"speech": 1.0}, help="their shares (speech=1)")
     parser.add_argument("--gap", type=seconds, default=0.1, help="between clips, in seconds (%(default)s)")
-    parser.add_argument("--noise", type=Path, nargs="+", help="recordings of noise for the gaps (generated noise)")
+    parser.add_argument("--noise", type=Path, nargs="+", default=[], help="recordings of it (generated noise)")
     parser.add_argument("--leave-out", type=Path, help="file names of pieces, one a line, whose clips are not used")
     parser.add_argument("--seed", type=whole_number, default=1)
     return parser.parse_args(arguments)
@@ -193,15 +191,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         left_out = set(read_text(options.leave_out).splitlines()) if options.leave_out else set()
         clips = find_clips([Path(path) for path in find_recordings(options.pieces)], left_out)
-        paths = find_recordings(options.noise) if options.noise else []
-        noises = [read_recording(path) for path in paths] or generated_noise(options.seed)
+        noise = Background(options.noise, options.seed)
     except SpeechLSTMError as error:
         return fail(error)
-    noises = [noise / max(rms(noise), FAINTEST) for noise in noises]
     gap, total = round(options.gap * SAMPLE_RATE), 0.0
     for number, part in enumerate(options.parts):
         own = [clip for clip in clips if part_of(clip, options.parts, options.seed) == part]
-        length = write_part(options.out / part, own, gap, noises, [options.seed, number])
+        length = write_part(options.out / part, own, gap, noise, [options.seed, number])
         print(f"{part}: {len(own)} clips, {length / 60:.1f} min in {options.out / part}")
         total += length
     return 0 if total else fail("no clip is left")

@@ -5,7 +5,6 @@ espeak-ng is required; flite and festival are used if they are installed.
 """
 
 import argparse
-import functools
 import hashlib
 import re
 import shutil
@@ -151,14 +150,15 @@ def place(word: np.ndarray, rng: np.random.Generator, length: int = CLIP) -> np.
 
 
 def colour(clip: np.ndarray, speaker: Speaker, rng: np.random.Generator, rooms: float = 0.5) -> np.ndarray:
-    """`clip` as the speaker's microphone records it: tilt, band, reverberation in a proportion `rooms` of all clips
-    (RT60 of 0.1 to 0.4 s), a faint noise floor and a peak of 0.05 to 0.9."""
-    size = 2 * CLIP  # of the transform: a clip and the longest echo
-    spectrum = np.fft.rfft(clip, size) * _equaliser(speaker, size)
+    """`clip`, of any length, as the speaker's microphone records it: tilt, band, reverberation in a proportion
+    `rooms` of all clips (RT60 of 0.1 to 0.4 s), a faint noise floor and a peak of 0.05 to 0.9."""
+    size = CLIP * (1 + max(1, -(-len(clip) // CLIP)))  # of the transform: the clip and the longest echo
+    equaliser = _equaliser(speaker, size)
+    spectrum = np.fft.rfft(clip, size) * equaliser
     if rng.random() < rooms:
         spectrum *= np.fft.rfft(room(rng), size)
     speech = np.fft.irfft(spectrum, size)[: len(clip)]
-    noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(size)) * _equaliser(speaker, size), size)[: len(clip)]
+    noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(size)) * equaliser, size)[: len(clip)]
     loudest = np.sqrt(np.max(np.convolve(speech**2, np.ones(400) / 400, "same")))  # in 25 ms
     speech += noise / noise.std() * loudest * 10 ** (-rng.uniform(30, 70) / 20)
     peak = np.exp(rng.uniform(np.log(0.05), np.log(0.9)))
@@ -228,7 +228,6 @@ def _octaves(pitch: float) -> float:
     return float(2 ** ((pitch - 50) / 90))
 
 
-@functools.lru_cache(maxsize=1024)
 def _equaliser(speaker: Speaker, size: int) -> np.ndarray:
     frequency = np.fft.rfftfreq(size, 1 / RATE)
     octaves = np.log2(np.clip(frequency, 60, None) / 1000)
