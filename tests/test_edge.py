@@ -57,6 +57,8 @@ PLACES = {  # a command line for each flag that takes a path; PATH is replaced
     "make-stream --extra": "make-stream --data DEMO --words yes --minutes 0.1 --out OUT.wav --extra PATH",
     "stream-test": "stream-test MODEL PATH",
     "stream-test --truth": "stream-test MODEL WAV --truth PATH",
+    "mine": "mine PATH WAV --out OUT",
+    "mine speech": "mine MODEL PATH --out OUT",
     "calibrate": "calibrate PATH --data DEMO",
     "calibrate --data": "calibrate MODEL --data PATH",
     "download --url": "download --data OUT --url ftp://PATH",

@@ -23,4 +23,5 @@ NAMES = (
     "make-stream",
     "stream-test",
     "calibrate",
+    "mine",
 )
