@@ -22,13 +22,15 @@ __all__ = ["Prediction", "Recognizer", "SpeechLSTMError", "load"]
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    if name == "SpeechLSTMError":
-        from speech_lstm.errors import SpeechLSTMError
+if not TYPE_CHECKING:  # a type checker would accept every name
 
-        return SpeechLSTMError
-    if name in ("Prediction", "Recognizer", "load"):
-        from speech_lstm.recognition import recognizer
+    def __getattr__(name: str) -> Any:
+        if name == "SpeechLSTMError":
+            from speech_lstm.errors import SpeechLSTMError
 
-        return getattr(recognizer, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return SpeechLSTMError
+        if name in ("Prediction", "Recognizer", "load"):
+            from speech_lstm.recognition import recognizer
+
+            return getattr(recognizer, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
