@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from speech_lstm.recognition.prediction import Prediction
     from speech_lstm.recognition.recognizer import Recognizer, load
 
+    __version__: str
+
 __all__ = ["Prediction", "Recognizer", "SpeechLSTMError", "load"]
-__version__ = "0.1.0"
 
 
 if not TYPE_CHECKING:  # a type checker would accept every name
@@ -33,4 +34,11 @@ if not TYPE_CHECKING:  # a type checker would accept every name
             from speech_lstm.recognition import recognizer
 
             return getattr(recognizer, name)
+        if name == "__version__":  # that of pyproject.toml
+            from importlib.metadata import PackageNotFoundError, version
+
+            try:
+                return version("speech-lstm")
+            except PackageNotFoundError:
+                return "unknown"  # a checkout that is not installed
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from importlib.util import find_spec
 
@@ -139,6 +140,15 @@ def print_line(text: str) -> None:
     if sys.stderr is not None:  # else `print` would choose standard output
         with suppress(OSError, ValueError):  # nobody reads it any more
             print(printable(masked(text), LONGEST), file=sys.stderr, flush=True)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The question whether one of the known names is meant, if one resembles `name`; else empty."""
+    from difflib import get_close_matches
+
+    names = list(known)
+    near = get_close_matches(name[:40], names, 1, 0.5) or get_close_matches(name[:40].lower(), names, 1, 0.5)
+    return f"did you mean {near[0]!r}?" if near else ""
 
 
 def brief(value: object, most: int = 60) -> str:

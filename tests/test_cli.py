@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from importlib import import_module
 from itertools import pairwise
@@ -15,13 +16,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from conftest import ROOT
 from speech_lstm import commands
 from speech_lstm.commands.parser import summary
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, Config, read_config
 from speech_lstm.model.bundled import bundled_model
 from speech_lstm.recognition.recognizer import load
 from speech_lstm.training.run import train
-from support.command_line import SLOW, call, refusal
+from support.command_line import SLOW, answer, call, refusal
 
 LABELS = (*COMMANDS_8, UNKNOWN, SILENCE)
 
@@ -68,8 +70,42 @@ def test_every_setting_is_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
             assert f"--{name.replace('_', '-')} " in text
 
 
+def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = call(capsys)
+    assert (status, err) == (1, "")
+    assert out == call(capsys, "--help")[1]
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert answer(capsys, "--version") == f"speech-lstm {project['version']}\n"
+
+
 @pytest.mark.parametrize(
-    "words", ["", "recognise", "classify", "classify --top 0 a.wav", "classify --threshold 2 a.wav", "train --epoch"]
+    ("words", "says"),
+    [
+        ("clasify a.wav", "speech-lstm: argument COMMAND: invalid choice: 'clasify'; did you mean 'classify'?; see "),
+        ("xyzzy", "invalid choice: 'xyzzy'; choose from download, train, "),
+        ("train --out a --hiden 64", "train: unknown flag --hiden; did you mean '--hidden'?; see speech-lstm train "),
+        ("classify a.wav --treshold=0.5", "classify: unknown flag --treshold; did you mean '--threshold'?"),
+        ("classify a.wav --xyzzy", "classify: unknown flag --xyzzy; see speech-lstm classify --help"),
+        ("devices all", "devices: unexpected argument 'all'; see speech-lstm devices --help"),
+        ("study rum greff", "study: argument ACTION: invalid choice: 'rum'; did you mean 'run'?"),
+        (
+            "study run greff --trails 2",
+            "study run: unknown flag --trails; did you mean '--trials'?; see speech-lstm s",
+        ),
+        ("evaluate m --data d --split test", "argument --split: invalid choice: 'test'; did you mean 'testing'?"),
+    ],
+)
+def test_what_is_mistyped(capsys: pytest.CaptureFixture[str], words: str, says: str) -> None:
+    status, out, err = call(capsys, *words.split())
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert says in err
+
+
+@pytest.mark.parametrize(
+    "words", ["recognise", "classify", "classify --top 0 a.wav", "classify --threshold 2 a.wav", "train --epoch"]
 )
 def test_a_wrong_command_line(capsys: pytest.CaptureFixture[str], words: str) -> None:
     status, out, err = call(capsys, *words.split())

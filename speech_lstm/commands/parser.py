@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from speech_lstm import commands
-from speech_lstm.errors import masked, printable
+from speech_lstm.errors import FAILED, masked, nearest, printable
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,6 +23,29 @@ class Parser(argparse.ArgumentParser):
         line = printable(masked(message), 500)
         self.exit(2, f"{self.prog}: {line}; see {self.prog} --help\n")
 
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        """As argparse does it, but a command refuses what it does not know itself: the error names its help."""
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(unknown_argument(unknown, self._option_string_actions))
+        return namespace, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            hint = nearest(str(value), choices) or f"choose from {', '.join(choices)}"
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r}; {hint}")
+
+
+class Version(argparse.Action):
+    """The flag that prints the version, which is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *rest: object) -> NoReturn:
+        import speech_lstm
+
+        print(f"{parser.prog} {speech_lstm.__version__}")
+        parser.exit()
+
 
 def path(text: str) -> Path:
     """`text` as a path; raises ArgumentTypeError for the empty one."""
@@ -30,16 +54,33 @@ def path(text: str) -> Path:
     return Path(text)
 
 
+def unknown_argument(words: Sequence[str], flags: Iterable[str]) -> str:
+    """The message about words that no flag or argument takes."""
+    flag = next((word.partition("=")[0] for word in words if word.startswith("--")), None)
+    if flag is None:
+        return f"unexpected argument {words[0]!r}"
+    hint = nearest(flag, (name for name in flags if name.startswith("--")))
+    return "; ".join(filter(None, (f"unknown flag {flag}", hint)))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of `speech-lstm`. In the namespace it returns, `run` is the function of the chosen command."""
     parser = Parser(prog="speech-lstm", description="Recognise spoken commands with recurrent networks.")
-    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    parser.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
+    subparsers = parser.add_subparsers(metavar="COMMAND")
+    parser.set_defaults(run=lambda arguments: usage(parser))
     for name in commands.NAMES:
         command = import_module(f"speech_lstm.commands.{name.replace('-', '_')}")
         sub = subparsers.add_parser(name, help=summary(command.__doc__))
         command.add_flags(sub)
         sub.set_defaults(run=command.run)
     return parser
+
+
+def usage(parser: argparse.ArgumentParser) -> int:
+    """What `speech-lstm` does without a command: the help, and the exit status of a failure, as of git."""
+    parser.print_help()
+    return FAILED
 
 
 def summary(docstring: str | None) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-
 import speech_lstm.recurrent.cells  # noqa: F401  (registers the cells of this package)
-from speech_lstm.errors import ConfigError, brief
+from speech_lstm.errors import ConfigError, brief, nearest
 from speech_lstm.recurrent.cell import CELLS, Cell
 from speech_lstm.recurrent.plugins import HELP, load_installed
 
@@ -38,7 +36,6 @@ def registered(name: str, notes: list[str]) -> type[Cell]:
     """The cell of this name if it is registered; raises UnknownCellError, which names the notes too."""
     if name in CELLS:
         return CELLS[name]
-    near = difflib.get_close_matches(name[:40].lower(), CELLS, 1, 0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    hint = " ".join(filter(None, (nearest(name, CELLS), f"known are {', '.join(CELLS)}")))
     advice = "; ".join([f"for one of your own, {HELP}", *notes])
-    raise UnknownCellError(f"unknown cell {brief(name)}; {hint}known are {', '.join(CELLS)}", advice)
+    raise UnknownCellError(f"unknown cell {brief(name)}; {hint}", advice)
