@@ -298,10 +298,6 @@ class CorpusConfig(Settings):
         super().__post_init__()
         if self.splices + self.reversals > 1:
             raise ConfigError("splices and reversals exceed 1 together: both are fractions of the same recordings")
-        if (self.in_speech or self.beside_speech) and not self.speech:
-            raise ConfigError(
-                "in_speech and beside_speech need running speech; name folders of it with speech, or set both to 0"
-            )
 
 
 @dataclass(frozen=True)

@@ -135,8 +135,12 @@ def extra_recordings(root: Path, corpus: Path, progress: bool, strict: bool) -> 
 
 
 def running_speech(config: CorpusConfig, corpus: Path, progress: bool) -> list[ClipCache]:
-    """The seconds of the long recordings in each folder of running speech."""
+    """The seconds of the long recordings in each folder of running speech; raises ConfigError where it is missing."""
     folders = [Path(folder) for folder in split_names(config.speech)]
+    if (config.in_speech or config.beside_speech) and not folders:
+        raise ConfigError(
+            "in_speech and beside_speech need running speech; name folders of it with speech, or set both to 0"
+        )
     return [
         load_clips(root, further_names("speech", root, corpus), progress, config.strict, long=True)
         for root in folders

@@ -1,0 +1,85 @@
+# From recordings to models, by one recipe, for several seeds:
+#
+#     make -f scripts/recipe.mk -j2 DATA=… SPEECH=… WORK=…          trains; everything is chosen on validation speakers
+#     make -f scripts/recipe.mk -j2 DATA=… SPEECH=… WORK=… test     reads the testing speakers, once, and prints a table
+#
+# DATA    a corpus in the layout of Speech Commands
+# SPEECH  long recordings of speech without commands, in three folders: train, thresholds, figure
+#         (scripts/join_speech.py and scripts/read_texts.py make them)
+# OTHER   further recordings of single words and sounds for --extra, folders separated by commas
+# WORK    a folder for the results: NAME-SEED.safetensors, NAME-SEED.onnx and what led to them
+# CONFIG  settings of the training; SEEDS; FLAGS: further flags of `speech-lstm train`, such as --teachers
+#
+# For each seed: train on all fifteen words; mine what the network takes for a command in SPEECH/train; go on from there
+# for each vocabulary, with these seconds as _unknown_; choose the decision on validation speakers and SPEECH/thresholds;
+# export. What is there is not made again, and an interrupted training goes on. `make -n` shows the commands.
+
+CONFIG ?= scripts/recipe.toml
+SEEDS ?= 1 2 3
+FLAGS ?=
+PYTHON ?= .venv/bin/python
+RUN := $(PYTHON) -m speech_lstm
+COMMA := ,
+WORDS_commands8 := yes,no,up,down,left,right,stop,go
+WORDS_commands15 := $(WORDS_commands8),zero,one,two,three,four,five,eight
+NAMES ?= commands8 commands15
+# Of the second training, which begins with the weights of the first: shorter, at a lower rate.
+AGAIN := --epochs 10 --learning-rate 0.0008 --warmup 0.1
+MATERIAL = $(WORK)/words,$(WORK)/noises$(OTHER:%=$(COMMA)%)
+
+export OMP_NUM_THREADS = 1
+.SECONDARY:
+.DELETE_ON_ERROR:
+.PHONY: models test
+
+models: $(foreach name,$(NAMES),$(foreach seed,$(SEEDS),$(WORK)/$(name)-$(seed).onnx))
+
+$(WORK)/words:
+	rm -rf $@.part
+	$(PYTHON) scripts/make_speech.py --out $@.part --unknown 8000 --each 250
+	mv $@.part $@
+
+$(WORK)/noises:
+	rm -rf $@.part
+	$(PYTHON) scripts/make_noise.py --out $@.part --count 2100
+	mv $@.part $@
+
+# $(call train,FOLDER,LABELS,EXTRA,FLAGS): a training, or the rest of one that was interrupted
+train = if [ -e $(1)/state.safetensors ]; then $(RUN) train --out $(1) --resume; else rm -rf $(1) && \
+	$(RUN) train --data $(DATA) --out $(1) --config $(CONFIG) --speech $(SPEECH)/train --labels $(2) --extra $(3) \
+	$(4) $(FLAGS); fi
+
+$(WORK)/first-%/summary.json: | $(WORK)/words $(WORK)/noises
+	$(call train,$(@D),$(WORDS_commands15),$(MATERIAL),--seed $*)
+
+$(WORK)/mined-%: $(WORK)/first-%/summary.json
+	rm -rf $@ $@.part
+	$(RUN) mine $(<D)/last.safetensors $(SPEECH)/train --out $@.part --threshold 0.3
+	mv $@.part $@
+
+# $(call vocabulary,NAME): the rules from the mined seconds to the models and figures of a vocabulary
+define vocabulary
+$$(WORK)/second-$(1)-%/summary.json: $$(WORK)/mined-%
+	$$(call train,$$(@D),$$(WORDS_$(1)),$$(MATERIAL)$$(COMMA)$$<,--seed $$* --start $$(WORK)/first-$$*/last.safetensors $$(AGAIN))
+
+$$(WORK)/$(1)-%.safetensors: $$(WORK)/second-$(1)-%/summary.json
+	$$(RUN) calibrate $$(<D)/last.safetensors --out $$@ --data $$(DATA) --hours 4 --snr-low-db 10 \
+		--speech $$(SPEECH)/thresholds --false-accepts-per-hour 0.5 --stream-false-accepts-per-hour 20
+
+$$(WORK)/$(1)-testing.wav:
+	$$(RUN) make-stream --data $$(DATA) --out $$@ --words $$(WORDS_$(1)) --minutes 120 --snr-low-db 10
+
+$$(WORK)/$(1)-%-testing.json: $$(WORK)/$(1)-%.safetensors
+	$$(RUN) evaluate $$< --data $$(DATA) --json $$@ > $$(@:.json=.txt)
+
+$$(WORK)/$(1)-%-stream.json: $$(WORK)/$(1)-%.safetensors $$(WORK)/$(1)-testing.wav
+	$$(RUN) stream-test $$^ --speech $$(SPEECH)/figure --json $$@ > $$(@:.json=.txt)
+endef
+$(foreach name,$(NAMES),$(eval $(call vocabulary,$(name))))
+
+$(WORK)/%.onnx: $(WORK)/%.safetensors
+	$(RUN) export $< --out $@ --int8
+
+RESULTS := $(foreach name,$(NAMES),$(foreach seed,$(SEEDS),$(WORK)/$(name)-$(seed)))
+test: $(RESULTS:=-testing.json) $(RESULTS:=-stream.json)
+	$(PYTHON) scripts/recipe_table.py $(RESULTS)
