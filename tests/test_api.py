@@ -29,7 +29,7 @@ from speech_lstm import Prediction, Recognizer
 model = speech_lstm.load(words=["yes", "no"])
 assert_type(model, Recognizer)
 assert_type(model.labels, tuple[str, ...])
-assert_type(model.detection.threshold("yes"), float)
+assert_type(model.thresholds, dict[str, float])
 assert_type(model.classify("yes.wav"), Prediction)
 assert_type(model.classify(np.zeros(16_000), rate=16_000), Prediction)
 assert_type(model.classify(["yes.wav", "no.wav"]), list[Prediction])

@@ -166,7 +166,9 @@ def test_it_draws_the_live_view(environment: Path, long: Path) -> None:
 LIBRARY = """
 import sys, speech_lstm
 model = speech_lstm.load()
-print(model.classify(sys.argv[1]).label)
+answer = model.classify(sys.argv[1])
+print(answer.label)
+assert "<table" in model._repr_html_() and "<table" in answer._repr_html_()
 for ask in (lambda: model.look_inside(sys.argv[1]), lambda: speech_lstm.load("a.safetensors")):
     try:
         ask()

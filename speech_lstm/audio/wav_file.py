@@ -1,8 +1,9 @@
-"""WAV files of 16 bits at 16 kHz, mono: the one place where sound is written to the disk."""
+"""WAV files of 16 bits at 16 kHz, mono: the one place where sound is written."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,13 @@ def write_wav(path: Path, samples: np.ndarray) -> None:
     """Write float32 samples [n], nominally in ±1; raises OSError if the system refuses, as for a full disk."""
     with wav_writer(path) as write:
         write(samples)
+
+
+def wav_bytes(samples: np.ndarray) -> bytes:
+    """The content of a WAV file of float32 samples [n], nominally in ±1."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    return file.getvalue()
 
 
 @contextlib.contextmanager

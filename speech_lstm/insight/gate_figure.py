@@ -13,7 +13,20 @@ from numpy.typing import NDArray
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.insight.influence import OCCLUDED_SECONDS
 from speech_lstm.insight.sheet import COLOURS
-from speech_lstm.report.plotting import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY_BLUE, VERMILION, as_written, tidy
+from speech_lstm.report.plotting import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SHARES,
+    SIGNED,
+    SKY_BLUE,
+    VERMILION,
+    as_written,
+    symmetric,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +35,6 @@ if TYPE_CHECKING:
     from speech_lstm.insight.inside import Inside
     from speech_lstm.insight.summary import Summary
 
-SHARES, SIGNED = "viridis", "PuOr_r"  # colour maps of gates and of values around 0; both safe for the colour-blind
 # By the first word of a role: the diagram's colours, and two for values that it draws without one.
 STRIPES = {word: line for word, (line, _) in COLOURS.items()} | {"depth": VERMILION, "memory": "#333333"}
 LINES = (BLUE, VERMILION, GREEN, PURPLE, SKY_BLUE, ORANGE)  # colours of the likeliest labels
@@ -118,12 +130,6 @@ def exception(panels: Sequence[Panel], units: int) -> str:
     """An addition to the line about the order of the units, for panels that do not have a row for each unit."""
     others = sorted({panel.values[0].shape[1] for panel in panels} - {units})
     return f"; panels of {' or '.join(map(str, others))} rows in the order of the weights" if others else ""
-
-
-def symmetric(values: Sequence[NDArray[Any]]) -> tuple[float, float]:
-    """Limits around 0 that contain all but the largest 0.5 % of the values."""
-    largest = float(np.percentile(np.abs(np.concatenate([value.ravel() for value in values])), 99.5)) or 1.0
-    return -largest, largest
 
 
 def draw_panel(axes: Axes, panel: Panel, summary: Summary, column: int) -> Any:

@@ -11,10 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from speech_lstm.audio.wav_file import wav_bytes
 from speech_lstm.config import SAMPLE_RATE, FeatureConfig
-from speech_lstm.errors import ConfigError
+from speech_lstm.errors import ConfigError, printable
 from speech_lstm.recognition.prediction import Prediction
 from speech_lstm.recurrent.cell import Cell, Tap, Track
+from speech_lstm.report.notebook import card, heat_map, paragraph, pictures, player
+from speech_lstm.report.plotting import SHARES, SIGNED, symmetric
+from speech_lstm.report.tables import percent, quantity
 
 if TYPE_CHECKING:
     from speech_lstm.model.torch_model import TorchModel
@@ -53,6 +57,24 @@ class LayerTrace:
     def role(self, name: str) -> str:
         """The full name of a value; its short name if the cell does not give one."""
         return self.cell.roles.get(name, name)
+
+    def __repr__(self) -> str:
+        return f"<LayerTrace: layer {self.layer}, {self.direction}, {self.size}: {', '.join(self.values)}>"
+
+    @property
+    def size(self) -> str:
+        """The cell and the shape of the values, for people."""
+        frames, units = next(iter(self.values.values())).shape
+        return f"{self.cell.name}, {quantity(frames, 'frame')} of {quantity(units, 'unit')}"
+
+    def heat_map(self, name: str) -> str:
+        """A picture of a gate, candidate or part of the state, for notebooks."""
+        values = self[name]
+        return (
+            heat_map(values, (0.0, 1.0), SHARES)
+            if name in self.gates
+            else heat_map(values, symmetric([values]), SIGNED)
+        )
 
     def __getitem__(self, name: str) -> Floats:
         """The values of a gate, candidate or part of the state, float32 [frames, units]; raises ConfigError."""
@@ -93,6 +115,23 @@ class Inside:
     config: FeatureConfig
     traces: tuple[LayerTrace, ...]  # layer by layer, forward before backward
     tracks: tuple[Track, ...]  # the input of each layer, for `influence`
+
+    def __repr__(self) -> str:
+        answer, trace = self.answer, self.traces[0]
+        return (
+            f"<Inside: {printable(answer.label)} {percent(answer.probability)}, {answer.place}; "
+            f"{quantity(self.depth, 'layer')}, {trace.size}: {', '.join(trace.values)}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """The sound, the answer, and maps of the features and of the first layer, for notebooks."""
+        trace = self.traces[0]
+        caption = (
+            f"layer {trace.layer} of {self.depth}, {trace.direction}, {trace.size}; {self.answer.place} to the right"
+        )
+        maps = [("features", heat_map(self.normalised, symmetric([self.normalised]), SIGNED))]
+        maps += [(f"{name}  {trace.role(name)}", trace.heat_map(name)) for name in trace.values]
+        return card(player(wav_bytes(self.waveform)), self.answer._repr_html_(), paragraph(caption), pictures(maps))
 
     @property
     def times(self) -> NDArray[np.float64]:

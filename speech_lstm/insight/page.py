@@ -6,7 +6,6 @@ It contains everything: sound, numbers, drawings, style and script (template/). 
 from __future__ import annotations
 
 import base64
-import io
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -17,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from speech_lstm.audio.wav_file import wav_bytes
 from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.files import atomic_path, to_json
 from speech_lstm.insight.contributions import contributions
 from speech_lstm.insight.diagram import FACTOR, THICKEST, THINNEST, subject_of, template
-from speech_lstm.insight.gate_figure import SHARES, SHOWN, SIGNED, clear_labels, label_colours, symmetric
+from speech_lstm.insight.gate_figure import SHOWN, clear_labels, label_colours
 from speech_lstm.insight.influence import OCCLUDED_SECONDS, ablation, intervention
 from speech_lstm.insight.inside import Inside, LayerTrace
 from speech_lstm.insight.sheet import COLOURS
-from speech_lstm.report.plotting import VERMILION
+from speech_lstm.report.plotting import SHARES, SIGNED, VERMILION, symmetric
 
 if TYPE_CHECKING:
     from speech_lstm.insight.summary import Summary
@@ -195,11 +195,7 @@ def pack(array: NDArray[Any]) -> dict[str, Any]:
 
 def sound(waveform: NDArray[np.float32]) -> str:
     """A waveform as a 16-bit WAV file in base64."""
-    import soundfile
-
-    file = io.BytesIO()
-    soundfile.write(file, waveform, SAMPLE_RATE, format="WAV", subtype="PCM_16")
-    return base64.b64encode(file.getvalue()).decode("ascii")
+    return base64.b64encode(wav_bytes(waveform)).decode("ascii")
 
 
 def colour_map(name: str) -> str:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from speech_lstm.audio.clips import find_clip, fit_clip
 from speech_lstm.audio.recording import check_level, float_samples, read_recording, stream_recording, to_mono_16k
 from speech_lstm.audio.sources import Source, is_source
-from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, is_number
-from speech_lstm.errors import ConfigError, ModelError, RecordingError, brief, require
+from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, commands_of, is_number
+from speech_lstm.errors import ConfigError, ModelError, RecordingError, brief, printable, require
 from speech_lstm.model.bundled import DEFAULT, find_model
 from speech_lstm.recognition.detector import Detector
 from speech_lstm.recognition.onnx_model import OnnxModel
@@ -25,6 +25,7 @@ from speech_lstm.recognition.posteriors import Stream
 from speech_lstm.recognition.prediction import Prediction
 from speech_lstm.recognition.trigger import HOP_SECONDS, check_threshold
 from speech_lstm.recognition.vocabulary import Vocabulary
+from speech_lstm.report.notebook import bars, card, paragraph
 
 if TYPE_CHECKING:
     import torch
@@ -58,6 +59,29 @@ class Recognizer:
             self.backend = TorchModel(model, device)
         self.vocabulary = Vocabulary(self.backend.labels, words)
         self.labels, self.detection = self.vocabulary.labels, self.backend.detection
+
+    def __repr__(self) -> str:
+        levels = {label: f" {level:.2f}" for label, level in self.thresholds.items()}
+        labels = ", ".join(printable(label) + levels.get(label, "") for label in self.labels)
+        return f"<Recognizer of {self.origin}; labels and thresholds: {labels}>"
+
+    def _repr_html_(self) -> str:
+        """The labels with the thresholds of the commands, for notebooks."""
+        rate = f"; false accepts: {self.detection.rate}" if self.detection.rate else ""
+        levels = [(label, self.thresholds.get(label)) for label in self.labels]
+        return card(paragraph(f"{self.origin}: labels, and thresholds of commands in a stream{rate}"), bars(levels))
+
+    @property
+    def origin(self) -> str:
+        """What the model is, for people."""
+        return (
+            printable(self.backend.path.name) if isinstance(self.backend, OnnxModel) else f"a model on {self.device}"
+        )
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The probability from which each command is detected in a stream."""
+        return {word: self.detection.threshold(word) for word in commands_of(self.labels)}
 
     @cached_property
     def torch_model(self) -> TorchModel:

@@ -6,8 +6,12 @@ Figures use matplotlib's objects without pyplot: no global state changes and no 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from speech_lstm.files import OutputError, atomic_path
 
@@ -20,6 +24,7 @@ BLUE, SKY_BLUE, GREEN = "#0072B2", "#56B4E9", "#009E73"
 ORANGE, VERMILION, PURPLE = "#E69F00", "#D55E00", "#CC79A7"
 BLACK, GREY = "#000000", "#8C8C8C"
 GRID = "#E3E3E3"  # of the lines behind a plot
+SHARES, SIGNED = "viridis", "PuOr_r"  # colour maps of gates and of values around 0; both safe for the colour-blind
 DPI = 150
 
 
@@ -48,6 +53,12 @@ def empty_figure(
 
     figure = Figure(figsize=(width, height), layout=layout)
     return figure, figure.subplots()
+
+
+def symmetric(values: Sequence[NDArray[Any]]) -> tuple[float, float]:
+    """Limits around 0 that contain all but the largest 0.5 % of the values."""
+    largest = float(np.percentile(np.abs(np.concatenate([value.ravel() for value in values])), 99.5)) or 1.0
+    return -largest, largest
 
 
 def as_written(figure: Figure) -> Figure:
