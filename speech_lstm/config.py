@@ -32,9 +32,19 @@ def commands_of(labels: Iterable[str]) -> tuple[str, ...]:
     return tuple(label for label in labels if label not in (SILENCE, UNKNOWN))
 
 
-def setting(default: Any, text: str, low: float | None = None, high: float | None = None) -> Any:
-    """A dataclass field with its help text and the closed range of its values."""
-    return field(default=default, metadata={"help": text, "low": low, "high": high})
+def setting(
+    default: Any,
+    text: str,
+    low: float | None = None,
+    high: float | None = None,
+    value: str = "",
+    common: bool = False,
+) -> Any:
+    """A dataclass field with its help text and the closed range of its values.
+
+    `value` is what the help shows for a value, such as FILE; a `common` setting is also in the short help.
+    """
+    return field(default=default, metadata={"help": text, "low": low, "high": high, "value": value, "common": common})
 
 
 class Settings:
@@ -86,7 +96,7 @@ def check(name: str, value: Any, hint: Any, metadata: typing.Mapping[str, Any]) 
 
 @dataclass(frozen=True)
 class FeatureConfig(Settings):
-    """The front end: from 16 kHz samples to a sequence of MFCC or log-mel vectors."""
+    """The front end: from 16 kHz samples to MFCC or log-mel vectors."""
 
     kind: Literal["mfcc", "log-mel"] = setting("mfcc", "features: MFCC, or log-mel energies without the DCT")
     window_ms: float = setting(30.0, "length of the analysis window, ms", 1, 200)
@@ -131,10 +141,12 @@ class FeatureConfig(Settings):
 class NetworkConfig(Settings):
     """The recurrent network from the features to the labels."""
 
-    cell: str = setting("lstm", "recurrent cell; `speech-lstm cells` lists them")
-    layers: int = setting(2, "number of recurrent layers", 1, 16)
-    hidden: int = setting(128, "hidden units per layer and direction", 1, 4096)
-    sizes: str = setting("", "hidden units of each layer, separated by commas; replaces --layers and --hidden")
+    cell: str = setting("lstm", "recurrent cell; `speech-lstm cells` lists them", value="NAME", common=True)
+    layers: int = setting(2, "number of recurrent layers", 1, 16, common=True)
+    hidden: int = setting(128, "hidden units per layer and direction", 1, 4096, common=True)
+    sizes: str = setting(
+        "", "hidden units of each layer, separated by commas; replaces --layers and --hidden", value="N,N,…"
+    )
     bidirectional: bool = setting(True, "read the recording in both directions")
     dropout: float = setting(0.2, "dropout between the layers and before the head", 0, 0.95)
     normalise: Literal["batch", "layer", "none"] = setting("batch", "normalisation of the input features")
@@ -253,35 +265,55 @@ class AugmentConfig(Settings):
 class CorpusConfig(Settings):
     """The training recordings and the proportions in which they are drawn."""
 
-    labels: str = setting("12", "35 (all words of the archive), 12 (the standard task), or WORD,WORD,…")
+    labels: str = setting(
+        "12",
+        "35 (all words of the archive), 12 (the standard task), or WORD,WORD,…",
+        value="12|35|A,B,…",
+        common=True,
+    )
     extra: str = setting(
         "",
         "folders with further training recordings, separated by commas: a sub-folder with the name "
         "of a label holds recordings of that label, all other recordings are _unknown_",
+        value="DIR,…",
     )
     hold_out: str = setting(
-        "", "words excluded from training, separated by commas; `evaluate` reports how often they are rejected"
+        "",
+        "words excluded from training, separated by commas; `evaluate` reports how often they are rejected",
+        value="A,B,…",
     )
     leave_out: str = setting(
         "",
         "a file that names recordings that are not trained on: one in a line, as in testing_list.txt, or CSV whose "
         "first column is `recording`; those of an extra folder with its path",
+        value="FILE",
     )
     extra_commands: float = setting(
-        100.0, "commands per epoch from the extra folders, at most this percentage of the corpus's own", 0, 1000
+        100.0,
+        "commands per epoch from the extra folders, at most this percentage of the corpus's own",
+        0,
+        1000,
+        value="%",
     )
-    unknown: float = setting(10.0, "_unknown_ recordings per epoch, percent of the commands", 0, 1000)
-    silence: float = setting(10.0, "_silence_ recordings per epoch, percent of the commands", 0, 1000)
+    unknown: float = setting(10.0, "_unknown_ recordings per epoch, percent of the commands", 0, 1000, value="%")
+    silence: float = setting(10.0, "_silence_ recordings per epoch, percent of the commands", 0, 1000, value="%")
     splices: float = setting(0.0, "fraction of _unknown_ recordings that become halves of two words, spliced", 0, 1)
     reversals: float = setting(0.0, "fraction of _unknown_ recordings that become a word played backwards", 0, 1)
     speech: str = setting(
         "",
         "folders with long recordings of running speech without commands, separated by commas: each epoch draws "
         "other seconds of them as _unknown_",
+        value="DIR,…",
     )
-    speech_seconds: float = setting(40.0, "seconds of running speech per epoch, percent of the commands", 0, 1000)
+    speech_seconds: float = setting(
+        40.0, "seconds of running speech per epoch, percent of the commands", 0, 1000, value="%"
+    )
     in_speech: float = setting(
-        0.0, "commands in the midst of running speech, as _unknown_, per epoch: percent of the commands", 0, 1000
+        0.0,
+        "commands in the midst of running speech, as _unknown_, per epoch: percent of the commands",
+        0,
+        1000,
+        value="%",
     )
     beside_speech: float = setting(
         0.0, "fraction of the commands with running speech on one side, after a pause", 0, 1
@@ -291,6 +323,7 @@ class CorpusConfig(Settings):
         "commands of which an end of the second cuts off half or more, as _unknown_: percent of the commands",
         0,
         1000,
+        value="%",
     )
     strict: bool = setting(False, "stop at the first damaged recording instead of skipping it")
 
@@ -304,9 +337,9 @@ class CorpusConfig(Settings):
 class TrainingConfig(Settings):
     """The optimiser and the run."""
 
-    epochs: int = setting(40, "passes over the training recordings", 1, 10_000)
-    batch: int = setting(128, "recordings per batch, all processes together", 1, 65_536)
-    learning_rate: float = setting(2e-3, "peak learning rate", 0, 1)
+    epochs: int = setting(40, "passes over the training recordings", 1, 10_000, common=True)
+    batch: int = setting(128, "recordings per batch, all processes together", 1, 65_536, common=True)
+    learning_rate: float = setting(2e-3, "peak learning rate", 0, 1, common=True)
     warmup: float = setting(0.05, "fraction of the steps in which the learning rate rises", 0, 1)
     weight_decay: float = setting(0.01, "decoupled weight decay of AdamW", 0, 10)
     label_smoothing: float = setting(0.1, "label smoothing", 0, 0.99)
@@ -314,19 +347,24 @@ class TrainingConfig(Settings):
         "",
         "start from the weights of this model, a file or a bundled one, of the same features and network; other "
         "labels get a new head",
+        value="MODEL",
+        common=True,
     )
     teachers: str = setting(
         "",
         "models (.safetensors, .onnx or bundled), separated by commas, whose mean answer is learnt besides labels",
+        value="MODEL,…",
     )
     teaching: float = setting(0.7, "weight of the teachers' answers in the target; the labels have the rest", 0, 1)
     teacher_labels: str = setting(
         "",
         "labels of the ONNX teachers whose files name none, in the order of their outputs, separated by commas",
+        value="A,B,…",
     )
     distrust: str = setting(
         SILENCE,
         "labels, separated by commas, whose recordings the ONNX teachers do not answer: the label alone is learnt",
+        value="A,B,…",
     )
     clip: float = setting(1.0, "highest norm of the gradient; 0: no clipping", 0, 1e6)
     average: float = setting(
@@ -335,9 +373,9 @@ class TrainingConfig(Settings):
     patience: int = setting(
         0, "stop after this many epochs without a better validation accuracy; 0: never", 0, 10_000
     )
-    seed: int = setting(1, "seed of weights, order, augmentation and dropout", 0, 2**31 - 1)
+    seed: int = setting(1, "seed of weights, order, augmentation and dropout", 0, 2**31 - 1, common=True)
     precision: Literal["auto", "float32", "bfloat16"] = setting("auto", "auto: bfloat16 where it is faster")
-    device: str = setting("auto", "auto, cpu, cuda or cuda:N")
+    device: str = setting("auto", "auto, cpu, cuda or cuda:N", value="DEVICE", common=True)
 
 
 @dataclass(frozen=True)

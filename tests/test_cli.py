@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import soundfile
 
 from conftest import ROOT
 from speech_lstm import commands
-from speech_lstm.commands.parser import summary
+from speech_lstm.commands.parser import build_parser, summary
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, Config, read_config
 from speech_lstm.model.bundled import bundled_model
 from speech_lstm.recognition.recognizer import load
@@ -63,11 +64,29 @@ def test_the_commands_are_listed_with_what_each_does(capsys: pytest.CaptureFixtu
         assert f" {command} {about} " in listing
 
 
+def test_the_help_fits_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in ((), *((command,) for command in commands.NAMES), ("train", "--help-all")):
+        assert max(map(len, call(capsys, *words, "--help")[1].splitlines())) <= 80, words
+
+
+@pytest.mark.parametrize("command", commands.NAMES)
+def test_the_examples_are_command_lines(command: str) -> None:
+    module = import_module(f"speech_lstm.commands.{command.replace('-', '_')}")
+    words = getattr(module, "EXAMPLE", command).split()
+    assert words[0] == command
+    assert build_parser().parse_args(words).run == module.run
+
+
 def test_every_setting_is_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
-    text = call(capsys, "train", "--help")[1]
+    text, short = (call(capsys, "train", flag)[1] for flag in ("--help-all", "--help"))
     for group in Config().to_dict().values():
         for name in group:
             assert f"--{name.replace('_', '-')} " in text
+    assert "--window-ms ms" in text
+    assert "--plugin" in text
+    assert 10 < len(set(re.findall(r"--[a-z-]+", short))) < 20
+    assert "features –" not in short  # a group without a flag
 
 
 def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,7 +104,7 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     ("words", "says"),
     [
         ("clasify a.wav", "speech-lstm: argument COMMAND: invalid choice: 'clasify'; did you mean 'classify'?; see "),
-        ("xyzzy", "invalid choice: 'xyzzy'; choose from download, train, "),
+        ("xyzzy", "invalid choice: 'xyzzy'; choose from classify, listen, "),
         ("train --out a --hiden 64", "train: unknown flag --hiden; did you mean '--hidden'?; see speech-lstm train "),
         ("classify a.wav --treshold=0.5", "classify: unknown flag --treshold; did you mean '--threshold'?"),
         ("classify a.wav --xyzzy", "classify: unknown flag --xyzzy; see speech-lstm classify --help"),

@@ -1,4 +1,7 @@
-"""Choose thresholds, and with --speech the whole decision, for a rate of false accepts."""
+"""Choose thresholds for a rate of false accepts.
+
+With --speech the smoothing and the pauses that a command needs around it are chosen too.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,14 @@ from speech_lstm.commands.flags import (
 )
 from speech_lstm.commands.make_stream import add_stream_flags, plan_of
 
+EXAMPLE = "calibrate MODEL --data DIR --false-accepts-per-hour 0.5 --out calibrated.safetensors"
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser)
-    parser.add_argument("--data", type=Path, required=True, help="the corpus that the stream is made from")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", required=True, help="the corpus that the stream is made from"
+    )
     parser.add_argument(
         "--false-accepts-per-hour",
         type=positive,

@@ -10,6 +10,8 @@ from speech_lstm.config import Config
 from speech_lstm.errors import print_note
 from speech_lstm.files import to_json
 
+EXAMPLE = "cells lstm"
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help="show this cell in full")

@@ -7,6 +7,8 @@ import argparse
 from speech_lstm.commands.flags import add_recognition_flags, load_plugins, whole
 from speech_lstm.errors import FAILED
 
+EXAMPLE = "classify recording.wav --top 3"
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

@@ -11,11 +11,18 @@ from speech_lstm.commands.flags import add_model_argument, add_plugin_flag, load
 if TYPE_CHECKING:
     from speech_lstm.training.scoring import Assessment
 
+EXAMPLE = "evaluate runs/first/best.safetensors --data DIR"
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser)
-    parser.add_argument("--data", type=Path, required=True, help="the corpus")
-    parser.add_argument("--split", default="testing", choices=("training", "validation", "testing"), help="(testing)")
+    parser.add_argument("--data", type=Path, metavar="DIR", required=True, help="the corpus")
+    parser.add_argument(
+        "--split",
+        default="testing",
+        choices=("training", "validation", "testing"),
+        help="the recordings to score (%(default)s)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write the figures to this folder")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")

@@ -8,12 +8,14 @@ from pathlib import Path
 from speech_lstm.commands.flags import add_model_argument, add_plugin_flag, load_plugins
 from speech_lstm.errors import require
 
+EXAMPLE = "export runs/first/best.safetensors --out words.onnx --int8"
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser)
-    parser.add_argument("--format", default="onnx", choices=("onnx",), help="(%(default)s)")
+    parser.add_argument("--format", default="onnx", choices=("onnx",), help="format of the file (%(default)s)")
     parser.add_argument("--int8", action="store_true", help="store each weight in 8 bits: a quarter of the size")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="(MODEL.onnx or MODEL.int8.onnx)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the file (MODEL.onnx or MODEL.int8.onnx)")
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="also compare the accuracy on this corpus's testing split"
     )

@@ -7,53 +7,68 @@ import math
 import sys
 import typing
 from collections.abc import Collection
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from speech_lstm.config import KINDS, Config, Settings, split_names
+from speech_lstm.commands.short_help import HelpAll, ShortHelp, rare
+from speech_lstm.config import KINDS, Config, split_names
 from speech_lstm.errors import ConfigError
 from speech_lstm.model.bundled import DEFAULT
 
 MODEL = "a model file, or the name of a bundled model; `speech-lstm models` lists them"
 LONGEST = 60  # seconds of a sequence in the gradient study: 1,500 steps
+UNITS = {"ms": "ms", "db": "dB", "hz": "Hz"}  # ends of settings' names
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def add_settings(
     parser: argparse.ArgumentParser, groups: Collection[str] = tuple(Config.GROUPS), without: Collection[str] = ()
 ) -> None:
-    """Add a flag for each setting in `groups` of the configuration, except those in `without`."""
+    """Add a flag for each setting in `groups` of the configuration, except those in `without`, and --help-all."""
+    parser.formatter_class = ShortHelp
+    parser.add_argument("--help-all", action=HelpAll, nargs=0, help="show all flags and exit")
     for group in groups:
         kind = Config.GROUPS[group]
-        section = parser.add_argument_group(group, (kind.__doc__ or "").splitlines()[0])
-        for name, hint, default, text in settings_of(kind):
-            if name in without:
-                continue
-            optional_value: dict[str, Any] = {}
-            if hint is bool:
-                metavar = "true|false"
-                optional_value = {"nargs": "?", "const": "true"}  # --strict is --strict true
-            elif typing.get_origin(hint) is Literal:
-                metavar = "|".join(typing.get_args(hint))
-            else:
-                metavar = hint.__name__.upper()
-            value = str(default).lower() if isinstance(default, bool) else default
-            default_text = f" ({value})" if value != "" else ""
-            section.add_argument(
-                "--" + name.replace("_", "-"),
-                dest=f"{group}.{name}",
-                default=argparse.SUPPRESS,  # no attribute without the flag: the TOML file's value stands
-                metavar=metavar,
-                **optional_value,
-                help=f"{text}{default_text}".replace("%", "%%"),
-            )
+        about = (kind.__doc__ or "").splitlines()[0].removesuffix(".")
+        section = parser.add_argument_group(f"{group} – {about[:1].lower()}{about[1:]}")
+        hints = typing.get_type_hints(kind)
+        for item in fields(kind):  # type: ignore[arg-type]
+            if item.name not in without:
+                add_setting(section, group, item, hints[item.name])
 
 
-def settings_of(kind: type[Settings]) -> list[tuple[str, Any, Any, str]]:
-    """Name, type, default and help text of every field of a group."""
-    hints = typing.get_type_hints(kind)
-    return [(f.name, hints[f.name], f.default, f.metadata["help"]) for f in fields(kind)]  # type: ignore[arg-type]
+def add_setting(section: Any, group: str, item: Field[Any], hint: Any) -> None:
+    """Add the flag of one setting, a field of a group of the configuration."""
+    value = str(item.default).lower() if isinstance(item.default, bool) else item.default
+    shown = f" ({value:g})" if isinstance(value, float) else f" ({value})" if value != "" else ""
+    optional_value: dict[str, Any] = (
+        {"nargs": "?", "const": "true"} if hint is bool else {}
+    )  # --strict is --strict true
+    action = section.add_argument(
+        "--" + item.name.replace("_", "-"),
+        dest=f"{group}.{item.name}",
+        default=argparse.SUPPRESS,  # no attribute without the flag: the TOML file's value stands
+        metavar=value_form(item, hint),
+        **optional_value,
+        help=f"{item.metadata['help']}{shown}".replace("%", "%%"),
+    )
+    if not item.metadata["common"]:
+        rare(action)
+
+
+def value_form(item: Field[Any], hint: Any) -> str:
+    """What the help shows for the value of a setting: its unit, its range or its kind."""
+    if hint is bool:
+        return "true|false"
+    if typing.get_origin(hint) is Literal:
+        return "|".join(typing.get_args(hint))
+    low, high, form = (item.metadata[key] for key in ("low", "high", "value"))
+    if form:
+        return form
+    if unit := UNITS.get(item.name.rpartition("_")[2]):
+        return unit
+    return f"{low:g}…{high:g}" if hint is float and high <= 1 else "N" if hint is int else "X"
 
 
 def add_recognition_flags(parser: argparse.ArgumentParser) -> None:
@@ -119,17 +134,19 @@ def add_input_flags(parser: argparse.ArgumentParser) -> None:
         "--input", metavar="FILE|-", help="read a file in real time, or WAV from standard input, instead of a device"
     )
     parser.add_argument(
-        "--raw", type=whole, metavar="RATE", help="standard input is raw 16-bit mono samples at this rate, Hz"
+        "--raw", type=whole, metavar="Hz", help="standard input is raw 16-bit mono samples at this rate"
     )
 
 
 def add_plugin_flag(parser: argparse.ArgumentParser) -> None:
     """Add the flag of the commands that make or load a network."""
-    parser.add_argument(
-        "--plugin",
-        action="append",
-        metavar="FILE.py|MODULE",
-        help="Python code that registers your own cells; it is executed; may be repeated",
+    rare(
+        parser.add_argument(
+            "--plugin",
+            action="append",
+            metavar="FILE.py|MODULE",
+            help="Python code that registers your own cells; it is executed; may be repeated",
+        )
     )
 
 
@@ -154,7 +171,7 @@ def add_storage_flag(parser: argparse.ArgumentParser, default: str) -> None:
 
 def add_worker_flags(parser: argparse.ArgumentParser, kind: str) -> None:
     """Add the flags of a worker."""
-    parser.add_argument("--data", type=Path, help=f"the corpus (as in the {kind} file)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help=f"the corpus (as in the {kind} file)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
     parser.add_argument(
         "--heartbeat",
@@ -168,11 +185,13 @@ def add_worker_flags(parser: argparse.ArgumentParser, kind: str) -> None:
 
 def add_match_flag(parser: argparse.ArgumentParser) -> None:
     """Add the flag that chooses the hidden size."""
-    parser.add_argument(
-        "--match-parameters",
-        type=whole,
-        metavar="N",
-        help="choose the hidden size, the same for all layers, so that the network has about N parameters",
+    rare(
+        parser.add_argument(
+            "--match-parameters",
+            type=whole,
+            metavar="N",
+            help="choose the hidden size, the same for all layers, so that the network has about N parameters",
+        )
     )
 
 

@@ -9,6 +9,8 @@ from speech_lstm.commands.flags import add_model_flag, add_plugin_flag, load_plu
 from speech_lstm.config import split_names
 from speech_lstm.errors import ConfigError, printable
 
+EXAMPLE = "gates recording.wav --out gates.html"
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -16,7 +18,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--layer", type=whole, default=1, metavar="N", help="layer to show, from 1 (%(default)s)")
     parser.add_argument(
-        "--direction", default="forward", choices=("forward", "backward"), help="to show (%(default)s)"
+        "--direction", default="forward", choices=("forward", "backward"), help="direction to show (%(default)s)"
     )
     parser.add_argument(
         "--out",

@@ -9,11 +9,14 @@ from speech_lstm.commands.flags import add_plugin_flag, lengths, load_plugins, n
 from speech_lstm.errors import printable
 
 CELLS = "rnn,clockwork,gru,lstm,peephole"
+EXAMPLE = "gradients --cells rnn,lstm"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, default=Path("data/demo"), help="corpus (%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("runs/gradients"), help="folder for the page (%(default)s)")
+    parser.add_argument("--data", type=Path, metavar="DIR", default=Path("data/demo"), help="corpus (%(default)s)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("runs/gradients"), help="folder for the page (%(default)s)"
+    )
     parser.add_argument("--cells", type=names, default=CELLS, metavar="NAME,…", help="cells to compare (%(default)s)")
     parser.add_argument(
         "--words", type=names, default="yes,no", metavar="A,B", help="the two words to distinguish (%(default)s)"

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from speech_lstm.live.listening import Action, DetectorLike, Display
     from speech_lstm.recognition.recognizer import Recognizer
 
+EXAMPLE = "listen --on yes ./lamp.sh"
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     add_input_flags(parser)

@@ -1,4 +1,4 @@
-"""Make a long recording with words at known times, to measure detection on."""
+"""Make a long recording with words at known times."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from speech_lstm.streams.scenes import Plan
     from speech_lstm.streams.truth import Event
 
+EXAMPLE = "make-stream --data DIR --out stream.wav --minutes 120"
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, help="the corpus")
+    parser.add_argument("--data", type=Path, metavar="DIR", required=True, help="the corpus")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE.wav", help="the recording; its truth is FILE.csv next to it"
     )
@@ -38,12 +40,14 @@ def add_stream_flags(parser: argparse.ArgumentParser, split: str) -> None:
     parser.add_argument(
         "--split", default=split, choices=("training", "validation", "testing"), help="whose speakers (%(default)s)"
     )
-    parser.add_argument("--seed", type=whole, default=1, help="the same seed gives the same stream (%(default)s)")
     parser.add_argument(
-        "--snr-low-db", type=decibels, default=0.0, metavar="DB", help="lowest signal-to-noise ratio (%(default)s)"
+        "--seed", type=whole, default=1, metavar="N", help="the same seed gives the same stream (%(default)s)"
     )
     parser.add_argument(
-        "--snr-high-db", type=decibels, default=30.0, metavar="DB", help="highest signal-to-noise ratio (%(default)s)"
+        "--snr-low-db", type=decibels, default=0.0, metavar="dB", help="lowest signal-to-noise ratio (%(default)s)"
+    )
+    parser.add_argument(
+        "--snr-high-db", type=decibels, default=30.0, metavar="dB", help="highest signal-to-noise ratio (%(default)s)"
     )
     parser.add_argument(
         "--extra",

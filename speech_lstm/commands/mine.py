@@ -20,6 +20,8 @@ from speech_lstm.errors import FAILED, printable
 if TYPE_CHECKING:
     from speech_lstm.streams.mining import Collection
 
+EXAMPLE = "mine MODEL speech/ --out mined"
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser)

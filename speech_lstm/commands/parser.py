@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 
 from speech_lstm import commands
@@ -65,16 +66,32 @@ def unknown_argument(words: Sequence[str], flags: Iterable[str]) -> str:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of `speech-lstm`. In the namespace it returns, `run` is the function of the chosen command."""
-    parser = Parser(prog="speech-lstm", description="Recognise spoken commands with recurrent networks.")
+    modules = {name: import_module(f"speech_lstm.commands.{name.replace('-', '_')}") for name in commands.NAMES}
+    parser = Parser(
+        prog="speech-lstm",
+        usage="speech-lstm COMMAND …",
+        description="Recognise spoken commands with recurrent networks.",
+        epilog=listing(modules),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
-    subparsers = parser.add_subparsers(metavar="COMMAND")
     parser.set_defaults(run=lambda arguments: usage(parser))
-    for name in commands.NAMES:
-        command = import_module(f"speech_lstm.commands.{name.replace('-', '_')}")
-        sub = subparsers.add_parser(name, help=summary(command.__doc__))
-        command.add_flags(sub)
-        sub.set_defaults(run=command.run)
+    subparsers = parser.add_subparsers(metavar="COMMAND", prog=parser.prog, help=argparse.SUPPRESS)
+    for name, module in modules.items():
+        example = f"example: speech-lstm {module.EXAMPLE}" if hasattr(module, "EXAMPLE") else None
+        sub = subparsers.add_parser(name, help=summary(module.__doc__), description=module.__doc__, epilog=example)
+        module.add_flags(sub)
+        sub.set_defaults(run=module.run)
     return parser
+
+
+def listing(modules: dict[str, ModuleType]) -> str:
+    """The commands in their groups, a line each, and the example of each group's first command."""
+    lines = []
+    for group, names in commands.GROUPS.items():
+        lines += [f"{group}:", *(f"  {name:<11}  {summary(modules[name].__doc__)}" for name in names)]
+        lines += [f"    $ speech-lstm {modules[names[0]].EXAMPLE}", ""]
+    return "\n".join([*lines, "`speech-lstm COMMAND --help` describes a command."])
 
 
 def usage(parser: argparse.ArgumentParser) -> int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 KEYS = "Enter records, p plays the last one, r records the last one again, s skips, q ends"
 KEY_SECONDS = 0.4  # after a key, whose click is not a part of the word
+EXAMPLE = "record --words yes,no --speaker NAME --out own"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from speech_lstm.commands.trials_command import add_actions, read_stored, report
 from speech_lstm.errors import printable
 
 FOLDER = "runs/searches"
+EXAMPLE = "search run demo"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -14,10 +14,14 @@ from speech_lstm.commands.flags import (
     load_plugins,
 )
 
+EXAMPLE = "stream-test MODEL stream.wav --plots plots"
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser)
-    parser.add_argument("recording", type=Path, metavar="RECORDING")
+    parser.add_argument(
+        "recording", type=Path, metavar="RECORDING", help="a long recording of which the words are known"
+    )
     parser.add_argument(
         "--truth",
         type=Path,

@@ -7,6 +7,8 @@ import argparse
 from speech_lstm.commands.flags import add_plugin_flag, load_plugins, whole
 from speech_lstm.commands.trials_command import add_actions, read_stored, report_results, run_trials
 
+EXAMPLE = "study run quick"
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)

@@ -13,9 +13,11 @@ from pathlib import Path
 from speech_lstm.commands.flags import add_plugin_flag, add_settings, config_of, load_plugins, probability, whole
 from speech_lstm.config import Config, read_config
 
+EXAMPLE = "suspects --data DIR --out suspects.csv --page suspects.html"
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, help="the corpus")
+    parser.add_argument("--data", type=Path, metavar="DIR", required=True, help="the corpus")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="write the list to this file")
     parser.add_argument("--page", type=Path, metavar="FILE.html", help="write a page to listen to the worst")
     parser.add_argument(
@@ -45,7 +47,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="train K networks, each on the speakers that it is not asked about (2; none if there is a --model)",
     )
     parser.add_argument("--epochs", type=whole, default=8, metavar="N", help="epochs of each fold (%(default)s)")
-    parser.add_argument("--config", type=Path, help="a TOML file of settings for the folds; flags override it")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE.toml", help="a TOML file of settings for the folds; flags override it"
+    )
     add_plugin_flag(parser)
     add_settings(parser, without=("epochs", "start"))
 

@@ -11,13 +11,20 @@ from speech_lstm.commands.flags import add_match_flag, add_plugin_flag, add_sett
 from speech_lstm.config import Config, read_run
 from speech_lstm.errors import INTERRUPTED, ConfigError, print_line, printable
 
+EXAMPLE = "train --data DIR --labels 12 --out runs/first"
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data", type=Path, help="the corpus: a folder with a folder for each word (the one that --config names)"
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="the corpus: a folder with a folder for each word (the one that --config names)",
     )
-    parser.add_argument("--out", type=Path, required=True, help="the run's folder: models, curve, summary, events")
-    parser.add_argument("--config", type=Path, help="a TOML file of settings; flags override it")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", required=True, help="the run's folder: models, curve, summary, events"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="a TOML file of settings; flags override it")
     parser.add_argument(
         "--resume",
         action="store_true",

@@ -35,7 +35,9 @@ def add_actions(
     for parser in parsers.values():
         parser.add_argument("name", metavar=kind.upper(), help=names, **optional)
         add_storage_flag(parser, f"{folder}/{kind.upper()}.sqlite")
-    parsers["report"].add_argument("--out", type=Path, help=f"folder of the report ({folder}/{kind.upper()})")
+    parsers["report"].add_argument(
+        "--out", type=Path, metavar="DIR", help=f"folder of the report ({folder}/{kind.upper()})"
+    )
     add_worker_flags(parsers["run"], kind)
     return parsers["run"]
 
