@@ -61,7 +61,7 @@ LIGHT = """
 import sys
 from speech_lstm.cli import main
 try:
-    main(["cells", "--help"])
+    main(["cells", "--help-all"])
 finally:
     assert not [name for name in ("torch", "numpy", "rich", "safetensors") if name in sys.modules]
 """
