@@ -21,9 +21,9 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from speech_lstm.config import NetworkConfig
+from speech_lstm.progress import Bar
 from speech_lstm.recurrent.cell import CELLS, Frame, LayerLike, State, Track, Weights, register
 from speech_lstm.recurrent.cells.lstm import LSTM
 from speech_lstm.recurrent.cells.lstm_layer import LSTMLayer
@@ -228,7 +228,7 @@ def gpu_clock() -> float:
 def timed(runs: dict[str, Run], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
     """Seconds of each, the fastest of the rounds, in which they take turns."""
     best = dict.fromkeys(runs, float("inf"))
-    for _ in tqdm(range(rounds), desc="rounds", leave=False, delay=2):
+    for _ in Bar(range(rounds), desc="rounds", leave=False):
         for name, run in runs.items():
             start = clock()
             run()

@@ -140,13 +140,13 @@ def times(
     functions: dict[str, Recognize], waveforms: Samples, rounds: int
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Milliseconds for one recording, the median of some, and for each of a batch; the fastest of rounds by turns."""
-    from tqdm import tqdm
+    from speech_lstm.progress import Bar
 
     each = waveforms[:TIMED]
     many = np.resize(waveforms, (BATCH, waveforms.shape[1]))
     one = {name: np.full(len(each), np.inf) for name in functions}
     batch = dict.fromkeys(functions, np.inf)
-    for _ in tqdm(range(rounds), desc="timing", unit="round", delay=2):
+    for _ in Bar(range(rounds), desc="timing", unit="round"):
         for i in range(len(each)):
             for name, recognize in functions.items():
                 one[name][i] = min(one[name][i], milliseconds(recognize, each[i : i + 1]))

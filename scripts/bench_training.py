@@ -22,12 +22,12 @@ import torchaudio
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, RandomSampler
-from tqdm import tqdm
 
 from speech_lstm.audio.clips import fit_clip
 from speech_lstm.config import CLIP_SAMPLES, COMMANDS_8, SAMPLE_RATE, Config
 from speech_lstm.corpus.recordings import Recordings, read_recordings
 from speech_lstm.model.network import Network
+from speech_lstm.progress import Bar
 from speech_lstm.training.batches import Batch
 from speech_lstm.training.console import Console
 from speech_lstm.training.distributed import Processes
@@ -206,7 +206,7 @@ def main() -> None:
         "   the input path of b by itself": benchmark.input_only,
     }
     rates: dict[str, list[float]] = {name: [] for name in loops}
-    with tqdm(total=(1 + arguments.rounds) * len(loops), unit="turn", desc="warming up") as bar:
+    with Bar(total=(1 + arguments.rounds) * len(loops), unit="turn", desc="warming up") as bar:
         for turn in range(1 + arguments.rounds):
             for name, loop in loops.items():
                 rate = arguments.steps * benchmark.batch / loop()

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 from background import Background
-from tqdm import tqdm
 from voices import fail, new_folder, whole_number, write_recording
 
 from speech_lstm.audio.energy import frame_powers, noise_floor
@@ -30,6 +29,7 @@ from speech_lstm.commands.flags import seconds
 from speech_lstm.config import SAMPLE_RATE, UNKNOWN
 from speech_lstm.errors import RecordingError, SpeechLSTMError
 from speech_lstm.files import read_text
+from speech_lstm.progress import Bar
 from speech_lstm.streams.scenes import SPEECH_DB
 from speech_lstm.streams.truth import Event
 from speech_lstm.streams.voices import EDGE, fade
@@ -135,7 +135,7 @@ def truth_of(speech: list[Speech], gap: int) -> list[Event]:
 def recordings(clips: list[Clip], rng: np.random.Generator) -> Iterator[list[Speech]]:
     """The speech of the clips in random order, in lists of about MINUTES each; a damaged clip is skipped."""
     speech: list[Speech] = []
-    for i in tqdm(rng.permutation(len(clips)), unit=" clips", delay=2):
+    for i in Bar(rng.permutation(len(clips)), unit=" clips"):
         try:
             speech += list(clips[i].speech(rng.uniform(*SPEECH_DB)))
         except RecordingError as error:

@@ -10,7 +10,6 @@ import argparse
 import sys
 
 import numpy as np
-from tqdm import tqdm
 from voices import (
     CLIP,
     RATE,
@@ -28,6 +27,7 @@ from voices import (
 )
 
 from speech_lstm.corpus.speech_commands import NOISE_FOLDER, SPLITS, hashed_split
+from speech_lstm.progress import Bar
 
 MARGIN = RATE * 5 // 100  # samples left and right of a word; the files are shorter than a second to be small
 README = """\
@@ -109,7 +109,7 @@ def make_clips(options: argparse.Namespace, speakers: list[Speaker]) -> list[str
     others = choose_evenly(speakers, options.other_speakers)
     jobs += [(word, speaker) for word in options.others for speaker in others]
     names = []
-    for number, (word, speaker) in enumerate(tqdm(jobs, unit=" clips")):
+    for number, (word, speaker) in enumerate(Bar(jobs, unit=" clips")):
         rng = np.random.default_rng([options.seed, number])
         spoken = np.pad(speak_clip(word, speaker, rng), MARGIN)[:CLIP]
         name = f"{word}/{speaker.id}_nohash_0.wav"

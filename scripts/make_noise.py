@@ -12,10 +12,10 @@ import sys
 from collections.abc import Callable
 
 import numpy as np
-from tqdm import tqdm
 from voices import CLIP, RATE, new_folder, room, whole_number, write_clip
 
 from speech_lstm.config import SILENCE
+from speech_lstm.progress import Bar
 
 Noise = Callable[[np.random.Generator], np.ndarray]
 TIME = np.arange(CLIP) / RATE  # seconds
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--count", type=whole_number, default=2000, help="number of clips")
     parser.add_argument("--seed", type=whole_number, default=1)
     options = parser.parse_args(arguments)
-    for number in tqdm(range(options.count), unit=" clips", delay=2):
+    for number in Bar(range(options.count), unit=" clips"):
         rng = np.random.default_rng((options.seed, number))
         name, noise = list(KINDS.items())[number % len(KINDS)]
         write_clip(options.out / SILENCE / f"{name}_{number:05d}.wav", through_microphone(noise(rng), rng))

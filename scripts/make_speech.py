@@ -15,7 +15,6 @@ from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 from voices import (
     Speaker,
     SpeechError,
@@ -31,6 +30,8 @@ from voices import (
     word_list,
     write_clip,
 )
+
+from speech_lstm.progress import Bar
 
 COMMANDS = "yes,no,up,down,left,right,stop,go"
 # The words with which the rejection of unseen words is measured. Their homophones are excluded too.
@@ -195,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     with Pool(max(1, options.processes)) as pool:
         jobs = ((clip, options.out, options.seed) for clip in clips)
-        faults = list(tqdm(pool.imap(make, jobs, chunksize=8), total=len(clips), unit=" clips"))
+        faults = list(Bar(pool.imap(make, jobs, chunksize=8), total=len(clips), unit=" clips"))
     for fault in [fault for fault in faults if fault][:10]:
         print(f"skipped: {fault}", file=sys.stderr)
     written = [clip for clip, fault in zip(clips, faults, strict=True) if not fault]

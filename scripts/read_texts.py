@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 from background import Background
 from join_speech import MINUTES
-from tqdm import tqdm
 from voices import (
     ENGINE_SHARE,
     RATE,
@@ -40,6 +39,7 @@ from speech_lstm.commands.flags import positive
 from speech_lstm.config import UNKNOWN
 from speech_lstm.errors import SpeechLSTMError
 from speech_lstm.files import InputError, read_text
+from speech_lstm.progress import Bar
 from speech_lstm.streams.scenes import SPEECH_DB
 from speech_lstm.streams.truth import Event
 
@@ -127,7 +127,7 @@ def scenes(sentences: list[str], options: argparse.Namespace, engines: dict[str,
 def recordings(scenes: Iterator[Scene], hours: float) -> Iterator[Scene]:
     """The scenes in recordings of about MINUTES each, until there are so many hours."""
     total, most = 0, MINUTES * 60 * RATE
-    with tqdm(desc="reading", total=round(3600 * hours), unit="s", delay=2) as bar:
+    with Bar(desc="reading", total=round(3600 * hours), unit="s") as bar:
         while total < 3600 * hours * RATE:
             waves, events, length = [], [], 0
             while length < min(most, 3600 * hours * RATE - total):

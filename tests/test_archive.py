@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from speech_lstm import progress
 from speech_lstm.corpus import transfer
 from speech_lstm.corpus.archive import MARKER, RELEASES, download
 from speech_lstm.corpus.transfer import Transfer
@@ -184,13 +185,20 @@ def test_second_run_asks_the_server_nothing(
     assert capsys.readouterr().err == f"{folder} is already complete\n"
 
 
-def test_progress_is_shown(server: Server, fetch: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_shown(
+    server: Server,
+    fetch: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "DELAY", 0.0)
+    monkeypatch.setattr(progress, "PERIOD", 0.0)
     server.content = packed(words())
     folder = fetch(progress=True)
     output = capsys.readouterr()
     assert output.out == ""
     for stage in ("Downloading", "Verifying", "Unpacking"):
-        assert f"{stage}: 100%" in output.err
+        assert f"{stage}: 100 %" in output.err
     assert f"{folder} is complete" in output.err
 
 

@@ -59,14 +59,13 @@ def run(arguments: argparse.Namespace) -> int:
         raise RecordingError("standard input has no name for the table; name a file")
     collection = Collection(arguments.out, arguments.most)
     load_plugins(arguments)
-    from tqdm import tqdm
-
+    from speech_lstm.progress import Bar
     from speech_lstm.recognition.recognizer import load, one_thread
 
     one_thread()
     recognizer = load(arguments.model, words=arguments.words)
     found, hours, damaged = Counter[str](), 0.0, 0
-    with collection, tqdm(paths, desc="mining", unit=" recordings", delay=2) as bar:
+    with collection, Bar(paths, desc="mining", unit=" recordings") as bar:
         for path in map(Path, bar):
             try:
                 for seconds, accepts in mine(recognizer, path, arguments.threshold):

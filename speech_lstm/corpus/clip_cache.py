@@ -158,7 +158,7 @@ def write_cache(
     root: Path, names: Sequence[str], reader: Reader, folder: Path, fingerprint: str, progress: bool
 ) -> ClipCache:
     """Read every recording into a cache on disk; damaged ones are named and have no row."""
-    from tqdm import tqdm
+    from speech_lstm.progress import Bar
 
     samples_path, facts_path = cache_paths(folder, fingerprint)
     remove_stale(folder, samples_path.stem)
@@ -167,13 +167,12 @@ def write_cache(
     damaged: dict[str, str] = {}
     digest = hashlib.sha256()
     with atomic_path(samples_path) as temporary, temporary.open("wb") as file:
-        clips = tqdm(
+        clips = Bar(
             read_clips(root, names, reader),
             desc=f"reading {root.name}",
             total=len(names),
             unit="clip",
             disable=not progress,
-            delay=2,
         )
         for name, rows in zip(names, clips, strict=True):
             if isinstance(rows, RecordingError):

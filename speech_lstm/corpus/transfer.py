@@ -8,7 +8,6 @@ import http.client
 import json
 import re
 import shutil
-import sys
 import time
 import urllib.error
 import urllib.parse
@@ -235,19 +234,16 @@ def check_room(folder: Path, needed: int, purpose: str) -> None:
 
 
 def bar(text: str, total: int | None, progress: bool, initial: int = 0) -> Any:
-    """A tqdm bar of bytes on standard error, redrawn less often if that is not a terminal."""
-    from tqdm import tqdm
+    """A bar of bytes on standard error."""
+    from speech_lstm.progress import Bar
 
-    interval = 0.2 if sys.stderr.isatty() else 10.0
-    return tqdm(
+    return Bar(
         desc=text,
         total=total,
         initial=initial,
         disable=not progress,
         unit="B",
         unit_scale=True,
-        mininterval=interval,
-        maxinterval=interval,
     )
 
 

@@ -135,13 +135,12 @@ def compare_stream(model: Model, stream: Answer) -> Parity:
 def compare_accuracy(model: Model, answer: Answer, data: Path) -> Accuracy:
     """On the testing split of the corpus in `data`; raises CorpusError. The file gets one recording at a time, as
     from `load()` in 8 bits."""
-    from tqdm import tqdm
-
     from speech_lstm.corpus.scored_set import read_scored_set
+    from speech_lstm.progress import Bar
 
     scored = read_scored_set(data, model.labels, "testing")
     torch_answer, correct = answer_of(model), np.zeros(2, int)
-    for start in tqdm(range(0, len(scored.truth), BATCH), desc="scoring", unit="batch", delay=2):
+    for start in Bar(range(0, len(scored.truth), BATCH), desc="scoring", unit="batch"):
         waveforms = np.divide(scored.waveforms[start : start + BATCH], 32768, dtype=np.float32)
         truth = scored.truth[start : start + BATCH]
         onnx_logits = np.concatenate([answer(waveform[None]) for waveform in waveforms])

@@ -190,9 +190,9 @@ def run_study(choice: Choice) -> Study:
 @contextmanager
 def progress(name: str, total: int) -> Iterator[Callable[[str], Advance]]:
     """A progress bar over seconds of sequences: a function from the name of what is measured to what moves it on."""
-    from tqdm import tqdm
+    from speech_lstm.progress import Bar
 
-    with tqdm(total=total, unit="s", delay=2, desc=name) as bar:
+    with Bar(total=total, unit="s", desc=name) as bar:
 
         def advance(item: str) -> Advance:
             bar.set_description(f"{name}: {item}", refresh=False)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from speech_lstm.audio.wav_file import wav_bytes
 from speech_lstm.config import SAMPLE_RATE
@@ -25,6 +24,7 @@ from speech_lstm.insight.gate_figure import SHOWN, clear_labels, label_colours
 from speech_lstm.insight.influence import OCCLUDED_SECONDS, ablation, intervention
 from speech_lstm.insight.inside import Inside, LayerTrace
 from speech_lstm.insight.sheet import COLOURS
+from speech_lstm.progress import Bar
 from speech_lstm.report.plotting import SHARES, SIGNED, VERMILION, symmetric
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def write_page(
     with atomic_path(path) as temporary:
         traces = [trace for summary in summaries for trace in summary.inside.traces]
         steps = sum(1 + len(BY_HAND) * len(trace.gates) for trace in traces)
-        with tqdm(total=steps, desc="setting gates", delay=2) as bar:
+        with Bar(total=steps, desc="setting gates") as bar:
             recordings = [
                 recording_of(model, name, summary, drawings, bar.update)
                 for name, summary in zip(names, summaries, strict=True)

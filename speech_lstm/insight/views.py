@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from speech_lstm.audio.clips import find_clip
 from speech_lstm.audio.recording import stream_recording
@@ -18,6 +17,7 @@ from speech_lstm.errors import ConfigError, RecordingError, printable
 from speech_lstm.files import OutputError, atomic_path, write_json
 from speech_lstm.insight.inside import look_inside
 from speech_lstm.insight.summary import Summary, summarise
+from speech_lstm.progress import Bar
 
 if TYPE_CHECKING:
     from speech_lstm.model.torch_model import TorchModel
@@ -131,7 +131,7 @@ def look(
     not exist.
     """
     summaries = []
-    for recording in tqdm(recordings, desc="looking inside", delay=2, disable=len(recordings) == 1):
+    for recording in Bar(recordings, desc="looking inside", disable=len(recordings) == 1):
         inside = look_inside(model, *find_clip(stream_recording(recording), start))
         trace = inside.trace(layer, direction)
         for gate in gates:

@@ -78,11 +78,11 @@ def speech_posteriors(recognizer: Recognizer, path: Path, progress: bool = True)
     The truth beside a recording, if there is one, says which commands it contains and what else is in it. Raises
     RecordingError and TruthError.
     """
-    from tqdm import tqdm
+    from speech_lstm.progress import Bar
 
     recordings = [Path(recording) for recording in find_recordings([path])]
     one, parts = len(recordings) == 1, list[StreamPosteriors]()
-    bar = tqdm(recordings, desc="recognising speech", unit="recording", disable=one or not progress, delay=2)
+    bar = Bar(recordings, desc="recognising speech", unit="recording", disable=one or not progress)
     for recording in bar:
         truth, seconds = truth_path(recording), seconds_of(recording)
         events = read_truth(truth) if truth.is_file() else ()
@@ -128,10 +128,10 @@ def posterior_rows(
     recognizer: Recognizer, blocks: Iterable[NDArray[np.float32]], seconds: float, progress: bool
 ) -> tuple[Rows, float]:
     """The rows of consecutive blocks of samples, and the seconds from row to row."""
-    from tqdm import tqdm
+    from speech_lstm.progress import Bar
 
     stream, parts, samples = recognizer.stream(), [], 0
-    with tqdm(desc="recognising", total=round(seconds), unit="s", disable=not progress, delay=2) as bar:
+    with Bar(desc="recognising", total=round(seconds), unit="s", disable=not progress) as bar:
         for block in blocks:
             parts.append(stream(block))
             samples += len(block)

@@ -64,10 +64,10 @@ def choose_decision(
     each word in other speech. Raises ThresholdError where no threshold is high enough, and for a stream in which a
     command does not occur.
     """
-    from tqdm import tqdm
+    from speech_lstm.progress import Bar
 
     check_words(material.stream)
-    ways = tqdm(list(product(SMOOTHINGS, ISOLATIONS)), desc="comparing", unit="way", disable=not progress, delay=2)
+    ways = Bar(list(product(SMOOTHINGS, ISOLATIONS)), desc="comparing", unit="way", disable=not progress)
     found = {way: lowest_threshold(material, with_way(detection, way)) for way in ways}
     scores = {way: None if setting is None else material.stream.score(setting) for way, setting in found.items()}
     comparison = Comparison({way: None if score is None else missed_alone(score) for way, score in scores.items()})

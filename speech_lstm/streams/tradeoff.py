@@ -115,11 +115,11 @@ def sweep(
     speech: StreamPosteriors | None = None,
 ) -> TradeOff:
     """Replay the decisions with each row of thresholds float64 [settings, commands]."""
-    from tqdm import tqdm
+    from speech_lstm.progress import Bar
 
     streams = [posteriors] if speech is None else [posteriors, speech]
     counts = []  # [settings][streams], int64 [2, commands]
-    for row in tqdm(thresholds, desc="moving thresholds", unit="setting", disable=not progress, delay=2):
+    for row in Bar(thresholds, desc="moving thresholds", unit="setting", disable=not progress):
         setting = with_thresholds(detection, posteriors.commands, row)
         counts.append([stream.counts(setting) for stream in streams])
     table, occurrences = np.array(counts), Counter(event.word for event in posteriors.events)

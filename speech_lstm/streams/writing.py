@@ -26,14 +26,14 @@ def write_stream(corpus: Corpus, plan: Plan, out: Path, progress: bool = True) -
     Returns the truth, and notes for people on what was skipped. Raises ConfigError for a name that does not end in
     .wav and for a stream too long for a WAV file; CorpusError, RecordingError, OutputError.
     """
-    from tqdm import tqdm
+    from speech_lstm.progress import Bar
 
     if out.suffix.lower() != ".wav":
         raise ConfigError(f"{out}: the recording is a WAV file; pass a name that ends in .wav")
     if plan.seconds > MOST_SECONDS:
         raise ConfigError(f"a WAV file holds at most {MOST_SECONDS // 60:,} minutes; make several streams")
     stream, events = SyntheticStream(corpus, plan), list[Event]()
-    bar = tqdm(total=round(plan.seconds), desc="making", unit="s", disable=not progress, delay=2)
+    bar = Bar(total=round(plan.seconds), desc="making", unit="s", disable=not progress)
     with atomic_path(truth_path(out)) as truth, atomic_path(out) as recording:
         samples = 0
         with bar, wav_writer(recording) as write:

@@ -134,7 +134,7 @@ class Importance:
 
 def importance_of(results: Results) -> Importance | None:
     """fANOVA of a study's trials; None if there are too few."""
-    from tqdm import tqdm
+    from speech_lstm.progress import Bar
 
     trials = {cell: results.trials(cell) for cell in results.cells}
     pool = [t for cell in results.cells for t in trials[cell]]
@@ -145,7 +145,7 @@ def importance_of(results: Results) -> Importance | None:
     space = {CELL: IntDistribution(0, max(1, len(order) - 1)), **results.space}
     large = [cell for cell in results.cells if len(trials[cell]) >= FEWEST]
     own = {}
-    for cell in tqdm(large, desc="importance", unit="cell", delay=2, leave=False):
+    for cell in Bar(large, desc="importance", unit="cell", leave=False):
         own[cell] = variance_shares(results.space, [(t.drawn, t.accuracy) for t in trials[cell]])
     pooled = [({CELL: order.index(t.slot.cell), **t.drawn}, t.accuracy) for t in pool]
     return Importance(variance_shares(space, pooled), own)

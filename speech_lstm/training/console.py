@@ -35,16 +35,16 @@ class Console:
     def say(self, text: str) -> None:
         """Print a line above the progress bar."""
         if not self.quiet:
-            from tqdm import tqdm
+            from speech_lstm.progress import Bar
 
-            tqdm.write(printable(text))
+            Bar.write(printable(text))
 
     @contextmanager
     def bar(self, steps: int, done: int) -> Iterator[ProgressBar]:
         """Show the progress of a run while the block lasts; `done` of `steps` are finished."""
-        from tqdm import tqdm
+        from speech_lstm.progress import Bar
 
-        with tqdm(total=steps, initial=done, unit="step", disable=self.quiet, smoothing=0.05) as bar:
+        with Bar(total=steps, initial=done, unit="step", disable=self.quiet, smoothing=0.05) as bar:
             yield ProgressBar(bar)
 
     def epoch(self, entry: dict[str, float], better: bool) -> None:

@@ -92,9 +92,9 @@ class Questions:
 
     def blocks(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.int16]]:
         """The clips of these rows, int16 [block, CLIP_SAMPLES] at a time, under a progress bar."""
-        from tqdm import tqdm
+        from speech_lstm.progress import Bar
 
-        with tqdm(desc="answering", total=len(rows), unit="clip", disable=self.console.quiet, delay=2) as bar:
+        with Bar(desc="answering", total=len(rows), unit="clip", disable=self.console.quiet) as bar:
             for start in range(0, len(rows), BATCH):
                 block = rows[start : start + BATCH]
                 yield self.recordings.clips.samples[block]

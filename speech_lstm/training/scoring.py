@@ -29,7 +29,7 @@ def logits(
     model: Model, waveforms: NDArray[np.int16], device: torch.device, progress: bool = False
 ) -> NDArray[np.float32]:
     """The logits float32 [n, labels] of int16 waveforms [n, samples]."""
-    from tqdm import tqdm
+    from speech_lstm.progress import Bar
 
     model.network.eval()
     torch_model = TorchModel(model, device)
@@ -37,7 +37,7 @@ def logits(
     return np.concatenate(
         [
             torch_model.logits(np.divide(waveforms[start : start + BATCH], 32768, dtype=np.float32))
-            for start in tqdm(starts, desc="scoring", unit="batch", disable=not progress, delay=2)
+            for start in Bar(starts, desc="scoring", unit="batch", disable=not progress)
         ]
     )
 

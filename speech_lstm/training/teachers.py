@@ -182,10 +182,10 @@ def each_answer(
     network: OnnxTeacher, asked: NDArray[np.int64], batches: Batches, progress: bool
 ) -> Iterator[NDArray[np.float32]]:
     """The answers to the examples of these numbers, some at a time, under a progress bar."""
-    from tqdm import tqdm
+    from speech_lstm.progress import Bar
 
     name = f"{network.path.name} answers"
-    with tqdm(desc=name, total=len(asked), unit="clip", disable=not progress, delay=2) as bar:
+    with Bar(desc=name, total=len(asked), unit="clip", disable=not progress) as bar:
         for start in range(0, len(asked), CHUNK):
             numbers = asked[start : start + CHUNK]
             yield network.answers(batches.gather(numbers).cpu().numpy())

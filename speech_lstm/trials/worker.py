@@ -54,9 +54,9 @@ class Worker(ABC):
         Raises `trainer.Stopped` when the user interrupts: the running training is lost, and the next worker does it
         again. Raises StorageError for a storage that cannot be reached any more, and ConfigError.
         """
-        from tqdm import tqdm
+        from speech_lstm.progress import Bar
 
-        with connected(), tqdm(unit=self.UNIT, disable=True if self.quiet else None, smoothing=0) as self.bar:
+        with connected(), Bar(unit=self.UNIT, disable=self.quiet, smoothing=0) as self.bar:
             self.raise_target()
             while True:
                 slots = self.look()
