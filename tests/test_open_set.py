@@ -21,7 +21,7 @@ from speech_lstm.model.network import Network
 from speech_lstm.report.plotting import save_figure
 from speech_lstm.training.open_set import OpenSet, RocArea, command_scores, open_set
 from speech_lstm.training.reliability_figures import open_set_figure
-from speech_lstm.training.report import assessment_table, open_set_table
+from speech_lstm.training.report import assessment_table, open_set_lines, open_set_table
 from speech_lstm.training.run import train
 from speech_lstm.training.scoring import assess_model
 
@@ -120,7 +120,10 @@ def test_few_recordings(commands: int, unknown: int, seed: int) -> None:
     ours[0] = 9 * np.eye(5)[truth[0]]  # one at least is named rightly
     result = open_set(LABELS, ours, truth, theirs, "unseen words")
     assert result is not None
-    assert max(map(len, open_set_table(result).split("\n"))) <= 100
+    for text in (open_set_table(result), open_set_lines(result)):
+        assert max(map(len, text.split("\n"))) <= 100
+    assert f"; AUC {result.separations[0].auc:.3f}" in open_set_lines(result)
+    assert all(f"\n{name} " in open_set_table(result) for name in NAMES)
     content = result.to_dict()
     assert json.loads(json.dumps(content, allow_nan=False)) == content
     assert all(0 <= item.interval[0] <= item.interval[1] <= 1 for item in result.separations)
@@ -162,6 +165,8 @@ def test_evaluate_tells_it_all(run_folder: Path, demo: Path, tmp_path: Path) -> 
     assert scores["calibration"]["accuracy"] == scores["accuracy"]
     assert f"expected calibration error {100 * scores['calibration']['error']:.1f} %" in done.stdout
     assert "recordings of unseen words\nthe plain answer accepts " in done.stdout
+    assert done.stdout.count("\na threshold that accepts 95 % of commands accepts ") == 2
+    assert "entropy" not in done.stdout
     names = {"confusion.png", "labels.png", "calibration.png", "open_set.png"}
     assert {path.name for path in (tmp_path / "plots").iterdir()} == names
 

@@ -23,6 +23,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         choices=("training", "validation", "testing"),
         help="the recordings to score (%(default)s)",
     )
+    parser.add_argument(
+        "--details", action="store_true", help="compare all scores that can reject unknown words, not only one"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write the figures to this folder")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
@@ -45,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     assessment = assess_model(model, arguments.data, arguments.split, device, arguments.strict)
     for note in assessment.notes:
         print_note(note)
-    print(assessment_table(assessment))
+    print(assessment_table(assessment, arguments.details))
     if arguments.json:
         write_json(arguments.json, assessment.to_dict())
         print(f"\nnumbers in {printable(arguments.json)}")

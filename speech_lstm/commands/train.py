@@ -63,10 +63,20 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"best: epoch {summary['best_epoch']}, validation accuracy {accuracy:.2f} %")
         for name in ("best.safetensors", "curve.png", "summary.json"):
             print(f"  {printable(arguments.out / name)}")
-        if source := SOURCES.get(config.network.cell):
-            plugin = printable(shlex.quote(source))
-            print(f"to evaluate, classify, listen or view gates with this model, pass --plugin {plugin}")
+        print("next:")
+        for line in next_commands(arguments.out / "best.safetensors", data, SOURCES.get(config.network.cell)):
+            print(f"  {printable(line)}")
     return 0
+
+
+def next_commands(model: Path, data: Path, plugin: str | None) -> list[str]:
+    """Command lines for a trained model; `plugin` is the code of its cell."""
+    lines = [
+        ["evaluate", str(model), "--data", str(data)],
+        ["listen", "--model", str(model)],
+        ["gates", "RECORDING.wav", "--model", str(model), "--out", "gates.html"],
+    ]
+    return [shlex.join(["speech-lstm", *words, *(["--plugin", plugin] if plugin else [])]) for words in lines]
 
 
 def run_of(arguments: argparse.Namespace) -> tuple[Config, Path]:

@@ -18,8 +18,8 @@ WIDTH = 100  # columns
 LABEL = 20  # most columns of a label or a word
 
 
-def assessment_table(assessment: Assessment) -> str:
-    """The whole report: the split, unseen words, reliability of the probabilities, open sets."""
+def assessment_table(assessment: Assessment, details: bool = False) -> str:
+    """The report: the split, unseen words, reliability of the probabilities, open sets with all scores or one."""
     parts = [evaluation_table(assessment.evaluation)]
     if assessment.unseen and (accepted := assessment.unseen.unknown_accepted):
         rejected = Proportion(accepted.of - accepted.hits, accepted.of)
@@ -28,7 +28,7 @@ def assessment_table(assessment: Assessment) -> str:
             f"{percent(rejected.share)} (95 % interval {span(rejected.interval or (0.0, 1.0))})"
         )
         parts.append("\n".join([line, *map(str.rstrip, word_lines(assessment.unseen, 30))]))
-    tables = [open_set_table(item) for item in assessment.open_sets]
+    tables = [open_set_table(item) if details else open_set_lines(item) for item in assessment.open_sets]
     return "\n\n".join([*parts, reliability_table(assessment.reliability), *tables])
 
 
@@ -175,6 +175,25 @@ def reliability_table(reliability: Reliability) -> str:
     )
 
 
+def open_set_head(open_set: OpenSet) -> list[str]:
+    """The recordings, and what the plain answer makes of them."""
+    return [
+        f"open set: {open_set.name}",
+        f"the plain answer accepts {percent(open_set.plain_commands.share)} of commands, "
+        f"{with_interval(open_set.plain_unknown)} of unknown words",
+    ]
+
+
+def open_set_lines(open_set: OpenSet) -> str:
+    """The score that recognition compares with a threshold."""
+    (score,) = (item for item in open_set.separations if item.name == BASELINE)
+    threshold = (
+        f"a threshold that accepts {100 * RECALL:.0f} % of commands accepts {with_interval(score.at_recall)} of "
+        f"unknown words; AUC {score.auc:.3f}"
+    )
+    return "\n".join([*open_set_head(open_set), threshold])
+
+
 def open_set_table(open_set: OpenSet) -> str:
     """Each score with its area and its false accepts."""
     recall = f"{percent(open_set.plain_commands.share)} of commands"
@@ -193,13 +212,7 @@ def open_set_table(open_set: OpenSet) -> str:
                 with_interval(item.at_plain),
             ]
         )
-    return "\n".join(
-        [
-            f"open set: {open_set.name}",
-            f"the plain answer accepts {recall}, {with_interval(open_set.plain_unknown)} of unknown words",
-            *align(rows, "lrrrrr"),
-        ]
-    )
+    return "\n".join([*open_set_head(open_set), *align(rows, "lrrrrr")])
 
 
 def with_interval(proportion: Proportion) -> str:
