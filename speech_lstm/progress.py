@@ -20,6 +20,8 @@ class Bar(tqdm):
     The last line is that of the end, unless the work took less than a minute.
     """
 
+    disable = True  # until it is made: Ctrl-C may come before
+
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self.drawn = (named.get("file") or sys.stderr).isatty()
         self.line_time, self.lines = time.monotonic(), 0

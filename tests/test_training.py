@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -180,17 +183,23 @@ STEADY = replace(
 )
 
 
-def stop(process: subprocess.Popen[bytes], number: signal.Signals, seen: str) -> str:
-    """Send a signal once `seen` (a regular expression) is on standard error; returns all of that."""
-    assert process.stderr is not None
-    text, deadline = "", time.monotonic() + SLOW
-    while not re.search(seen, text):
-        piece = os.read(process.stderr.fileno(), 1 << 16)
-        assert piece, f"it ended before {seen!r} was seen: {text}"
-        assert time.monotonic() < deadline
-        text += piece.decode()
-    process.send_signal(number)
-    return text + process.communicate(timeout=SLOW)[1].decode()
+def stop(command: list[str], number: signal.Signals, seen: str) -> tuple[int, str]:
+    """Send a command a signal once `seen` (a regular expression) is in its terminal; the status and all of that."""
+    here, there = pty.openpty()
+    termios.tcsetwinsize(there, (24, 80))  # of no size nothing is drawn
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=there)
+    os.close(there)
+    text, sent, deadline = "", False, time.monotonic() + SLOW
+    with suppress(OSError):  # how Linux says that the other end is closed
+        while piece := os.read(here, 1 << 16):
+            text += piece.decode()
+            assert time.monotonic() < deadline, text
+            if not sent and re.search(seen, text):
+                process.send_signal(number)
+                sent = True
+    os.close(here)
+    assert sent, f"it ended before {seen!r} was seen: {text}"
+    return process.wait(SLOW), text
 
 
 @pytest.fixture(scope="module")
@@ -206,9 +215,8 @@ def stopped(tmp_path_factory: pytest.TempPathFactory, demo: Path) -> tuple[Path,
     """The same run, stopped by Ctrl-C in the second epoch: its folder, its command line, its standard error."""
     folder = tmp_path_factory.mktemp("stopped")
     flags = ["--data", str(demo), "--out", str(folder / "run"), "--config", str(written(STEADY, folder / "c.toml"))]
-    process = subprocess.Popen([*TRAIN, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    text = stop(process, signal.SIGINT, "epoch 2:")
-    assert process.returncode == 130, text
+    status, text = stop([*TRAIN, *flags], signal.SIGINT, "epoch 2:")
+    assert status == 130, text
     return folder / "run", flags, text
 
 

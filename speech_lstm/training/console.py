@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,13 +39,14 @@ class Console:
             from speech_lstm.progress import Bar
 
             Bar.write(printable(text))
+            sys.stdout.flush()  # a log of a night is read while it is written
 
     @contextmanager
     def bar(self, steps: int, done: int) -> Iterator[ProgressBar]:
         """Show the progress of a run while the block lasts; `done` of `steps` are finished."""
         from speech_lstm.progress import Bar
 
-        with Bar(total=steps, initial=done, unit="step", disable=self.quiet, smoothing=0.05) as bar:
+        with Bar(total=steps, initial=done, unit="step", disable=self.quiet, smoothing=0.05, delay=0) as bar:
             yield ProgressBar(bar)
 
     def epoch(self, entry: dict[str, float], better: bool) -> None:
