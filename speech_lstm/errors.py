@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import errno
+import logging
 import re
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib.util import find_spec
+
+# A program that uses the package chooses what is shown of its log; without a handler Python would print warnings.
+# This is not done in the package itself, whose import is to be short.
+logging.getLogger("speech_lstm").addHandler(logging.NullHandler())
 
 LONGEST = 1000  # characters of a line on standard error
 FOREIGN = 200  # characters of a message of other code in such a line
@@ -149,6 +154,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = list(known)
     near = get_close_matches(name[:40], names, 1, 0.5) or get_close_matches(name[:40].lower(), names, 1, 0.5)
     return f"did you mean {near[0]!r}?" if near else ""
+
+
+def log_line(logger: logging.Logger, text: str, shown: bool, level: int = logging.INFO) -> None:
+    """Log a line, and print it on standard error if it is to be `shown`; without passwords in either."""
+    logger.log(level, "%s", printable(masked(text), LONGEST))
+    if shown:
+        print_line(text)
 
 
 def brief(value: object, most: int = 60) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -13,8 +14,10 @@ from pathlib import Path
 from speech_lstm.corpus.tar_members import UnusableArchive
 from speech_lstm.corpus.transfer import Transfer, bar, check_room
 from speech_lstm.corpus.unpack import unpack
-from speech_lstm.errors import ArchiveError, SpeechLSTMError, masked, print_line, printable
+from speech_lstm.errors import ArchiveError, SpeechLSTMError, log_line, masked, printable
 from speech_lstm.files import locked, reason, write_json
+
+logger = logging.getLogger(__name__)
 
 BASE = "https://storage.googleapis.com/download.tensorflow.org/data/"
 MARKER = ".speech-lstm-archive.json"  # in the unpacked folder: its archive, and the number of files and bytes
@@ -84,7 +87,7 @@ def download(
     folder = Path(data) / release.folder
     try:
         if _complete(folder, digest):
-            _say(f"{folder} is already complete", progress)
+            log_line(logger, f"{folder} is already complete", progress)
             return folder
         Path(data).mkdir(parents=True, exist_ok=True)
         part = Path(data) / f"{release.folder}.tar.gz.part"
@@ -93,7 +96,7 @@ def download(
             _fetch_and_unpack(release, release.url if url is None else url, digest, part, folder, progress)
     except OSError as error:
         raise ArchiveError(f"{data}: cannot be used: {reason(error)}") from error
-    _say(f"{folder} is complete", progress)
+    log_line(logger, f"{folder} is complete", progress)
     return folder
 
 
@@ -110,7 +113,7 @@ def _fetch_and_unpack(release: Release, url: str, digest: str, part: Path, folde
     check_room(part.parent, round(UNPACKED * part.stat().st_size), "to unpack it")
     unfinished = folder.with_name(folder.name + ".unpacking")
     if unfinished.exists():
-        _say(f"{unfinished} is of an interrupted unpacking, which is repeated", progress)
+        log_line(logger, f"{unfinished} is of an interrupted unpacking, which is repeated", progress)
     try:
         unpack(part, unfinished, progress)
         files, size = _census(unfinished)
@@ -171,8 +174,3 @@ def _sha256(path: Path, progress: bool) -> str:
             digest.update(piece)
             progress_bar.update(len(piece))
     return digest.hexdigest()
-
-
-def _say(text: str, progress: bool) -> None:
-    if progress:
-        print_line(text)

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import http.client
 import json
+import logging
 import re
 import shutil
 import time
@@ -17,8 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from speech_lstm.errors import ArchiveError, foreign, masked, print_line, printable
+from speech_lstm.errors import ArchiveError, foreign, log_line, masked, printable
 from speech_lstm.files import byte_size, discard, reason, write_json
+
+logger = logging.getLogger(__name__)
 
 WAITS = (0.5, 1.0, 2.0)  # seconds before each new attempt after one without progress
 SILENCE = 30.0  # seconds without a byte after which a connection counts as lost
@@ -78,8 +81,8 @@ class Transfer:
                     best, waits = self._size(), list(WAITS)
                 if not waits:
                     raise ArchiveError(f"{self.address}: {interruption}; {self._outlook()}") from interruption
-                if self.progress:
-                    print_line(f"{interruption}; trying again in {waits[0]:g} s")
+                line = f"{interruption}; trying again in {waits[0]:g} s"
+                log_line(logger, line, self.progress, logging.WARNING)
                 time.sleep(waits.pop(0))
 
     def remove(self) -> None:

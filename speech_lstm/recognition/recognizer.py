@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import sys
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from speech_lstm.insight.inside import Inside
     from speech_lstm.model.checkpoint import Model
     from speech_lstm.model.torch_model import TorchModel
+
+logger = logging.getLogger(__name__)
 
 ONE_WORD_SECONDS = 1.2  # a recording up to this long holds one word; a longer one is searched for commands
 
@@ -256,6 +259,7 @@ def load(
     Raises ModelError, and ConfigError for a device that is not there or a word that is not a command of the model.
     """
     file = find_model(DEFAULT if path is None else path, ".onnx" if str(device) == "cpu" else ".safetensors")
+    logger.debug("loading %s", printable(file))
     if file.suffix == ".onnx":
         return Recognizer(OnnxModel(file), words=words)
     require("torch")

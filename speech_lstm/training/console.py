@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from speech_lstm.errors import printable
+
+logger = logging.getLogger(__name__)
 
 
 class ProgressBar:
@@ -28,13 +31,14 @@ class ProgressBar:
 
 
 class Console:
-    """The printer of a run; a `quiet` one prints nothing."""
+    """The printer of a run, which also logs its lines; a `quiet` one prints nothing."""
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
 
     def say(self, text: str) -> None:
-        """Print a line above the progress bar."""
+        """Print a line above the progress bar, and log it."""
+        logger.info("%s", printable(text))
         if not self.quiet:
             from speech_lstm.progress import Bar
 

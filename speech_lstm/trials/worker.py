@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 import warnings
@@ -30,6 +31,8 @@ from speech_lstm.trials.slots import (
     slot_of,
 )
 from speech_lstm.trials.storage import connected
+
+logger = logging.getLogger(__name__)
 
 PAUSE = 2.0  # seconds between looks at what other workers do
 
@@ -152,8 +155,10 @@ class Worker(ABC):
             raise optuna.TrialPruned  # the queue was empty, or two workers put the slot into it
         outcome, value = self.fill(slot, trial)
         trial.set_user_attr(OUTCOME, outcome)
+        line = self.line(slot, outcome)
+        logger.info("%s", line)
         if not self.quiet:
-            self.bar.write(self.line(slot, outcome))
+            self.bar.write(line)
         return value
 
 
