@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from conftest import ROOT
+from speech_lstm.commands.calibrate import place_of
+from speech_lstm.commands.parser import build_parser
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN, DetectionConfig
 from speech_lstm.model.checkpoint import load_model, save_model
 from speech_lstm.recognition.posteriors import Rows
@@ -346,6 +348,18 @@ def test_calibrate_writes_thresholds_that_classify_uses(
     save_model(silent, replace(now, detection=DetectionConfig(dict.fromkeys(COMMANDS_8, 1.0))))
     assert classify(silent) == f"{stream}  no command\n"
     assert len(classify(out).splitlines()) > 3
+
+
+def test_calibrate_changes_the_model_only_when_asked() -> None:
+    model = Path("runs/first/best.safetensors")
+
+    def place(*flags: str) -> Path:
+        words = ["calibrate", str(model), "--data", "corpus", *flags]
+        return place_of(build_parser().parse_args(words), model)
+
+    assert place() == Path("runs/first/best.calibrated.safetensors")
+    assert place("--in-place") == model
+    assert place("--out", "other.safetensors") == Path("other.safetensors")
 
 
 def test_calibrate_leaves_the_model_as_it_was_when_it_fails(

@@ -16,6 +16,9 @@ from speech_lstm.commands.flags import (
     positive,
 )
 from speech_lstm.commands.make_stream import add_stream_flags, plan_of
+from speech_lstm.errors import ConfigError
+
+SUFFIX = ".calibrated.safetensors"  # of the file that is written without --out
 
 EXAMPLE = "calibrate MODEL --data DIR --false-accepts-per-hour 0.5 --out calibrated.safetensors"
 
@@ -42,7 +45,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hours", type=positive, default=4, help="length of the stream; a low rate needs a long one (%(default)s)"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the model here instead of to MODEL")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument(
+        "--out", type=Path, metavar="FILE", help=f"write the model here (NAME{SUFFIX} for NAME.safetensors)"
+    )
+    place.add_argument("--in-place", action="store_true", help="change MODEL itself")
     add_stream_flags(parser, "validation")
     add_plugin_flag(parser)
 
@@ -53,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from speech_lstm.config import commands_of
     from speech_lstm.corpus.speech_commands import scan
-    from speech_lstm.errors import ConfigError, print_note, printable
+    from speech_lstm.errors import print_note, printable
     from speech_lstm.files import atomic_path
     from speech_lstm.model.bundled import find_model
     from speech_lstm.model.checkpoint import load_model, save_model
@@ -71,9 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     one_thread()
     file = find_model(arguments.model, ".safetensors")
-    out = arguments.out or Path(arguments.model)
-    if not arguments.out and out != file:
-        raise ConfigError(f"{arguments.model} is a bundled model, which is not changed; pass --out FILE")
+    out = place_of(arguments, file)
     model = load_model(file)
     plan = plan_of(arguments, commands_of(model.labels), 3600 * arguments.hours)
     corpus = scan(arguments.data)
@@ -92,3 +97,12 @@ def run(arguments: argparse.Namespace) -> int:
     print(thresholds_table(chosen, comparison))
     print(f"\n{chosen.detection.rate}: thresholds in {printable(out)}")
     return 0
+
+
+def place_of(arguments: argparse.Namespace, file: Path) -> Path:
+    """The file that the model of `file` is written to; raises ConfigError for a bundled one without --out."""
+    if arguments.out:
+        return arguments.out
+    if file != Path(arguments.model):
+        raise ConfigError(f"{arguments.model} is a bundled model, which is not changed; pass --out FILE")
+    return file if arguments.in_place else file.with_suffix(SUFFIX)

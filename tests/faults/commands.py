@@ -102,7 +102,7 @@ COMMANDS = (
         old=old_stream,
         points=3,
     ),
-    Command("calibrate", "calibrate {work}/m.safetensors --data {work}/data --hours 0.01"),
+    Command("calibrate", "calibrate {work}/m.safetensors --data {work}/data --hours 0.01 --in-place"),
     Command(
         "study",
         "study run {given}/tiny_study.toml --data {work}/data --storage sqlite:///{work}/s.db",
