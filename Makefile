@@ -1,6 +1,6 @@
 # `make demo` and `make test` set up everything that they need in .venv; both work without root.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 DEMO := runs/demo
 
 .PHONY: demo test clean

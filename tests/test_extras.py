@@ -9,6 +9,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import yaml
 
 import speech_lstm
 from speech_lstm.errors import EXTRAS, MissingPackageError, require
@@ -71,3 +72,8 @@ def test_an_unknown_package_is_our_failure(
     assert status == 1
     assert "internal error (ModuleNotFoundError: " in message
     assert "speech_lstm.corpus.archive" in message
+
+
+def test_the_citation_has_the_version_of_the_package() -> None:
+    citation = yaml.safe_load((Path(__file__).parents[1] / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == PROJECT["version"]
