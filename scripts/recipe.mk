@@ -8,14 +8,17 @@
 #         (scripts/join_speech.py and scripts/read_texts.py make them)
 # OTHER   further recordings of single words and sounds for --extra, folders separated by commas
 # WORK    a folder for the results: NAME-SEED.safetensors, NAME-SEED.onnx and what led to them
-# CONFIG  settings of the training; SEEDS; FLAGS: further flags of `speech-lstm train`, such as --teachers
+# CONFIG  settings of the training; SEEDS; TEACHERS: networks for --teachers, separated by commas; FLAGS: further flags
+#         of `speech-lstm train`, such as --teacher-labels and --leave-out
 #
-# For each seed: train on all fifteen words; mine what the network takes for a command in SPEECH/train; go on from there
-# for each vocabulary, with these seconds as _unknown_; choose the decision on validation speakers and SPEECH/thresholds;
-# export. What is there is not made again, and an interrupted training goes on. `make -n` shows the commands.
+# For each seed: train on all fifteen words, which tells other words apart better than eight do; mine what the network
+# takes for a command in SPEECH/train; go on from there for each vocabulary, with these seconds as _unknown_ and taught by
+# the first network too; choose the decision on validation speakers and SPEECH/thresholds; export. What is there is not
+# made again, and an interrupted training goes on. `make -n` shows the commands.
 
 CONFIG ?= scripts/recipe.toml
 SEEDS ?= 1 2 3
+TEACHERS ?=
 FLAGS ?=
 PYTHON ?= .venv/bin/python
 RUN := $(PYTHON) -m speech_lstm
@@ -24,7 +27,9 @@ WORDS_commands8 := yes,no,up,down,left,right,stop,go
 WORDS_commands15 := $(WORDS_commands8),zero,one,two,three,four,five,eight
 NAMES ?= commands8 commands15
 # Of the second training, which begins with the weights of the first: shorter, at a lower rate.
-AGAIN := --epochs 10 --learning-rate 0.0008 --warmup 0.1
+AGAIN = --start $(WORK)/first-$*/last.safetensors --epochs 10 --learning-rate 0.0008 --warmup 0.1 \
+	--teachers $(TEACHERS:%=%$(COMMA))$(WORK)/first-$*/last.safetensors --teaching 0.8
+TAUGHT := $(TEACHERS:%=--teachers %)
 MATERIAL = $(WORK)/words,$(WORK)/noises$(OTHER:%=$(COMMA)%)
 
 export OMP_NUM_THREADS = 1
@@ -50,7 +55,7 @@ train = if [ -e $(1)/state.safetensors ]; then $(RUN) train --out $(1) --resume;
 	$(4) $(FLAGS); fi
 
 $(WORK)/first-%/summary.json: | $(WORK)/words $(WORK)/noises
-	$(call train,$(@D),$(WORDS_commands15),$(MATERIAL),--seed $*)
+	$(call train,$(@D),$(WORDS_commands15),$(MATERIAL),--seed $* $(TAUGHT))
 
 $(WORK)/mined-%: $(WORK)/first-%/summary.json
 	rm -rf $@ $@.part
@@ -60,7 +65,7 @@ $(WORK)/mined-%: $(WORK)/first-%/summary.json
 # $(call vocabulary,NAME): the rules from the mined seconds to the models and figures of a vocabulary
 define vocabulary
 $$(WORK)/second-$(1)-%/summary.json: $$(WORK)/mined-%
-	$$(call train,$$(@D),$$(WORDS_$(1)),$$(MATERIAL)$$(COMMA)$$<,--seed $$* --start $$(WORK)/first-$$*/last.safetensors $$(AGAIN))
+	$$(call train,$$(@D),$$(WORDS_$(1)),$$(MATERIAL)$$(COMMA)$$<,--seed $$* $$(AGAIN))
 
 $$(WORK)/$(1)-%.safetensors: $$(WORK)/second-$(1)-%/summary.json
 	$$(RUN) calibrate $$(<D)/last.safetensors --out $$@ --data $$(DATA) --hours 4 --snr-low-db 10 \

@@ -31,10 +31,16 @@ def commands_of(target: str, folder: Path, **variables: str) -> list[list[str]]:
 
 
 def test_every_command_can_be_parsed(tmp_path: Path) -> None:
-    commands = commands_of("test", tmp_path, SEEDS="1 2", FLAGS="--teachers x.onnx --leave-out list.csv")
+    commands = commands_of("test", tmp_path, SEEDS="1 2", TEACHERS="x.onnx,y.onnx", FLAGS="--leave-out list.csv")
     parser = build_parser()
     for words in commands:
         parser.parse_args(words)
+    trainings = [words for words in commands if words[0] == "train" and "--resume" not in words]
+    taught = [words[words.index("--teachers") + 1] for words in trainings]
+    assert sorted(set(taught)) == [
+        "x.onnx,y.onnx",
+        *(f"x.onnx,y.onnx,work/first-{n}/last.safetensors" for n in (1, 2)),
+    ]
     kinds = [words[0] for words in commands if "--resume" not in words]
     assert kinds.count("train") == 2 * 3
     assert kinds.count("mine") == 2
