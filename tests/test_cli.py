@@ -123,6 +123,36 @@ def test_what_is_mistyped(capsys: pytest.CaptureFixture[str], words: str, says: 
     assert says in err
 
 
+COMPLETE = """
+COMP_WORDS=(speech-lstm "$@"); COMP_CWORD=$#
+_shtab_speech_lstm speech-lstm "${@: -1}"
+echo "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    ("words", "answers"),
+    [
+        (("cla",), "classify"),
+        (("study", "re"), "report"),
+        (("train", "--le"), "--level-db --leave-out --learning-rate"),
+        (("evaluate", "m", "--split", "v"), "validation"),
+        (("classify", "REA"), "README.md"),
+        (("evaluate", "m", "--data", "doc"), "docs"),
+    ],
+)
+def test_the_shell_completes(capsys: pytest.CaptureFixture[str], words: tuple[str, ...], answers: str) -> None:
+    script = answer(capsys, "--completion", "bash") + COMPLETE
+    run = subprocess.run(["bash", "-c", script, "bash", *words], cwd=ROOT, capture_output=True, text=True)
+    assert (run.stdout.split(), run.stderr) == (answers.split(), "")
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish", "tcsh"])
+def test_other_shells_have_a_script(capsys: pytest.CaptureFixture[str], shell: str) -> None:
+    assert "classify" in answer(capsys, "--completion", shell)
+
+
 @pytest.mark.parametrize(
     "words", ["recognise", "classify", "classify --top 0 a.wav", "classify --threshold 2 a.wav", "train --epoch"]
 )

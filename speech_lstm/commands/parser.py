@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from speech_lstm import commands
+from speech_lstm.commands.completion import SHELLS, Completion
 from speech_lstm.errors import FAILED, masked, nearest, printable
 
 
@@ -75,6 +76,13 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
+    parser.add_argument(
+        "--completion",
+        action=Completion,
+        choices=SHELLS,
+        metavar="SHELL",
+        help=f"print the completion script of {', '.join(SHELLS)}",
+    )
     parser.set_defaults(run=lambda arguments: usage(parser))
     subparsers = parser.add_subparsers(metavar="COMMAND", prog=parser.prog, help=argparse.SUPPRESS)
     for name, module in modules.items():
