@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 DEMO := runs/demo
 
-.PHONY: demo test clean
+.PHONY: demo test docs clean
 
 # Rebuilt only when the dependencies change.
 .venv/installed: pyproject.toml constraints.txt
@@ -28,5 +28,11 @@ test: .venv/installed
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
+docs: .venv/installed
+	rm -rf build/pages && mkdir -p build/pages
+	cp -r *.md *.cff LICENSE docs checkpoints build/pages
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet  # the variable: no advertisement
+	@echo "The site is build/site/index.html"
+
 clean:
-	rm -rf .venv $(DEMO)
+	rm -rf .venv $(DEMO) build
