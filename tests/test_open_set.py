@@ -166,7 +166,7 @@ def test_evaluate_tells_it_all(run_folder: Path, demo: Path, tmp_path: Path) -> 
     assert f"expected calibration error {100 * scores['calibration']['error']:.1f} %" in done.stdout
     assert "recordings of unseen words\nthe plain answer accepts " in done.stdout
     assert done.stdout.count("\na threshold that accepts 95 % of commands accepts ") == 2
-    assert "entropy" not in done.stdout
+    assert "command energy" not in done.stdout
     names = {"confusion.png", "labels.png", "calibration.png", "open_set.png"}
     assert {path.name for path in (tmp_path / "plots").iterdir()} == names
 
