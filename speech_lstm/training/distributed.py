@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,4 +75,5 @@ def processes(device: str) -> Iterator[Processes]:
     try:
         yield Processes(rank, count, chosen)
     finally:
+        gc.collect()  # a network that still used the connections would end after them, and abort the process
         dist.destroy_process_group()

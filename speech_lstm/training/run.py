@@ -16,7 +16,7 @@ from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.corpus.task import task_of
 from speech_lstm.model.sizing import match_parameters, parameter_count
 from speech_lstm.training.console import Console
-from speech_lstm.training.distributed import processes
+from speech_lstm.training.distributed import Processes, processes
 from speech_lstm.training.hardware import keep_freed_memory
 from speech_lstm.training.run_folder import RunFolder
 from speech_lstm.training.trainer import Trainer
@@ -31,33 +31,40 @@ def train(config: Config, data: Path, out: Path, resume: bool = False, progress:
     keep_freed_memory()
     folder = RunFolder(out)
     with processes(config.training.device) as group, folder.locked() if group.first else nullcontext():
-        console = Console(quiet=not (group.first and progress))
-        folder.check_free(resume)
-        group.rows(config.training.batch)  # raises for a batch that does not divide, before the recordings are read
-        parameter_count(config.features, config.network, 1)  # and for an impossible network
-        with group.in_turn():  # the first process reads the recordings, the others map its cache
-            recordings = read_recordings(config.corpus, data, not console.quiet)
-        for note in recordings.notes:
-            console.say(f"note: {note}")
-        trainer = Trainer(config, recordings, group, folder, console)
-        describe(trainer, recordings)
-        if resume:
-            trainer.load_state()
-        elif group.first:
-            folder.begin(config, data)
-        trainer.run()
-        summary = {
-            "best_epoch": trainer.progress.best_epoch,
-            "best_validation_accuracy": trainer.progress.best[0],
-            "epochs": len(trainer.progress.history),
-            "parameters": trainer.network.parameter_count,
-            "labels": list(recordings.task.labels),
-            "model": str(folder.path("best.safetensors")),
-            "history": trainer.progress.history,
-        }
-        if group.first:
-            folder.end(summary)
-        return summary
+        return train_in(group, folder, config, data, resume, progress)
+
+
+def train_in(
+    group: Processes, folder: RunFolder, config: Config, data: Path, resume: bool, progress: bool
+) -> dict[str, Any]:
+    """Train in one of the processes; what it has of PyTorch's connections is gone when it returns."""
+    console = Console(quiet=not (group.first and progress))
+    folder.check_free(resume)
+    group.rows(config.training.batch)  # raises for a batch that does not divide, before the recordings are read
+    parameter_count(config.features, config.network, 1)  # and for an impossible network
+    with group.in_turn():  # the first process reads the recordings, the others map its cache
+        recordings = read_recordings(config.corpus, data, not console.quiet)
+    for note in recordings.notes:
+        console.say(f"note: {note}")
+    trainer = Trainer(config, recordings, group, folder, console)
+    describe(trainer, recordings)
+    if resume:
+        trainer.load_state()
+    elif group.first:
+        folder.begin(config, data)
+    trainer.run()
+    summary = {
+        "best_epoch": trainer.progress.best_epoch,
+        "best_validation_accuracy": trainer.progress.best[0],
+        "epochs": len(trainer.progress.history),
+        "parameters": trainer.network.parameter_count,
+        "labels": list(recordings.task.labels),
+        "model": str(folder.path("best.safetensors")),
+        "history": trainer.progress.history,
+    }
+    if group.first:
+        folder.end(summary)
+    return summary
 
 
 def describe(trainer: Trainer, recordings: Recordings) -> None:
