@@ -85,8 +85,9 @@ def drawn_arrows() -> set[tuple[str, str]]:
 
 
 def imports_of_rooms() -> set[tuple[str, str]]:
-    """Which room imports which, at the head of a module or in a function; the public face's `look_inside` aside."""
-    rooms = {path.parent.name for path in (ROOT / "speech_lstm").glob("*/__init__.py")}
+    """Which room imports which, at the head of a module or in a function; the public face's `look_inside` aside, and
+    `config`, which every room uses."""
+    rooms = {path.parent.name for path in (ROOT / "speech_lstm").glob("*/__init__.py")} - {"config"}
     arrows = set()
     for room in rooms:
         for path in (ROOT / "speech_lstm" / room).rglob("*.py"):
