@@ -190,11 +190,11 @@ def main(arguments: list[str] | None = None) -> int:
         for missing in sorted({*ENGINE_SHARE} - {*engines}):
             print(f"{missing} is missing: its voices are not used (apt install {missing})", file=sys.stderr)
         engines = voices_of(engines, options.voices)
-        found = [sentence for text in read_texts(options.texts) for sentence in sentences(text)]
-        usable = without(found, options.leave_out_words) if found else []
+        known = [sentence for text in read_texts(options.texts) for sentence in sentences(text)]
+        usable = without(known, options.leave_out_words) if known else []
         if not usable:
             return fail("no sentence is left; name other texts")
-        print(f"{len(usable):,} of {len(found):,} sentences; voices of {', '.join(engines)}")
+        print(f"{len(usable):,} of {len(known):,} sentences; voices of {', '.join(engines)}")
         spoken = scenes(usable, options, engines)
         for number, (wave, events) in enumerate(recordings(spoken, options.hours)):
             write_recording(options.out / f"{number:03d}.flac", wave, events)

@@ -64,31 +64,31 @@ def run(arguments: argparse.Namespace) -> int:
 
     one_thread()
     recognizer = load(arguments.model, words=arguments.words)
-    found, hours, damaged = Counter[str](), 0.0, 0
+    counts, hours, damaged = Counter[str](), 0.0, 0
     with collection, Bar(paths, desc="mining", unit=" recordings") as bar:
         for path in map(Path, bar):
             try:
                 for seconds, accepts in mine(recognizer, path, arguments.threshold):
                     for accept in accepts:
                         collection.add(path, accept)
-                    found.update(accept.label for accept in accepts)
+                    counts.update(accept.label for accept in accepts)
                     hours += seconds / 3600
-                    bar.set_postfix_str(f"{hours:.2f} h, {found.total():,} false accepts")
+                    bar.set_postfix_str(f"{hours:.2f} h, {counts.total():,} false accepts")
             except (RecordingError, TruthError) as error:
                 if len(paths) == 1:
                     raise
                 damaged += 1
                 print_error(error)
-    print(summary(found, hours, collection))
+    print(summary(counts, hours, collection))
     if damaged:
         print_error(f"{damaged} of {len(paths)} recordings could not be read")
     return FAILED if damaged else 0
 
 
-def summary(found: Counter[str], hours: float, collection: Collection) -> str:
+def summary(counts: Counter[str], hours: float, collection: Collection) -> str:
     """What was found and where it is, in a line."""
-    rate = f"{found.total():,} false accepts in {hours:.2f} h"
-    if not found:
+    rate = f"{counts.total():,} false accepts in {hours:.2f} h"
+    if not counts:
         return rate
-    words = ", ".join(f"{printable(label)} {count:,}" for label, count in found.most_common())
+    words = ", ".join(f"{printable(label)} {count:,}" for label, count in counts.most_common())
     return f"{rate}: {words}; {len(collection.rows):,} of them in {printable(collection.out)}"

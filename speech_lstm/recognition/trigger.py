@@ -100,8 +100,8 @@ class Trigger:
         firings = []
         for i in self.candidates(heights, isolations, old):
             part = slice(max(0, i - self.wait), i + 1)
-            if (found := self.consider(self.rows + i - old, heights[part], falls[1:][part])) is not None:
-                row, word = part.start + found[0], found[1]
+            if (decided := self.consider(self.rows + i - old, heights[part], falls[1:][part])) is not None:
+                row, word = part.start + decided[0], decided[1]
                 label, probability = self.labels[self.words[word]], float(heights[row, word])
                 firings.append(Firing(label, probability, float(times[i - old]), rows[row].copy()))
         self.rows += len(posteriors)

@@ -68,10 +68,10 @@ def choose_decision(
 
     check_words(material.stream)
     ways = Bar(list(product(SMOOTHINGS, ISOLATIONS)), desc="comparing", unit="way", disable=not progress)
-    found = {way: lowest_threshold(material, with_way(detection, way)) for way in ways}
-    scores = {way: None if setting is None else material.stream.score(setting) for way, setting in found.items()}
+    settings = {way: lowest_threshold(material, with_way(detection, way)) for way in ways}
+    scores = {way: None if setting is None else material.stream.score(setting) for way, setting in settings.items()}
     comparison = Comparison({way: None if score is None else missed_alone(score) for way, score in scores.items()})
-    if comparison.best is None or (chosen := found[comparison.best]) is None:
+    if comparison.best is None or (chosen := settings[comparison.best]) is None:
         raise ThresholdError(
             f"no threshold has at most {material.rate:g} false accepts an hour "
             f"in the {material.speech.hours:.3g} h of speech"
