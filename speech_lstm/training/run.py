@@ -72,10 +72,18 @@ def describe(trainer: Trainer, recordings: Recordings) -> None:
     config, batches, say = trainer.config, trainer.batches, trainer.console.say
     labels = recordings.task.labels
     say(f"training: {label_counts(labels, recordings.examples.label)}")
-    say(
-        f"each epoch: {len(batches.commands) + batches.extra_count:,} commands, {batches.unknown_count:,} unknown, "
-        f"{batches.silence_count:,} silence"
-    )
+    counts = {
+        "commands": len(batches.commands) + batches.extra_count,
+        "unknown": batches.unknown_count,
+        "silence": batches.silence_count,
+    }
+    of_streams = {
+        "seconds of speech": batches.speech_count,
+        "commands within speech": batches.in_speech_count,
+        "cut off": batches.cut_count,
+    }
+    counts |= {name: count for name, count in of_streams.items() if count}
+    say("each epoch: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
     for note in trainer.teachers.notes:
         say(note)
     say(f"validation: {label_counts(labels, recordings.validation.truth)}")
