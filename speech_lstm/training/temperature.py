@@ -1,6 +1,6 @@
 """Calibration of a model's probabilities on recordings outside the training set: one temperature for all logits
-(temperature scaling; Guo, Pleiss, Sun & Weinberger 2017, "On Calibration of Modern Neural Networks"), and how often
-`_unknown_` occurs, which training has drawn otherwise than the recordings have it.
+(temperature scaling; Guo, Pleiss, Sun & Weinberger 2017, "On Calibration of Modern Neural Networks"), and a bias for
+`_unknown_`, which training draws more often than it is heard.
 """
 
 from __future__ import annotations
