@@ -18,21 +18,21 @@ BESIDE_GAP = (0.08, 0.4)  # seconds between a word and speech on one side of it
 SPEECH_DB = 6.0  # by which the level of speech around a word may differ from the word's
 
 
-def energy_place(waveforms: Tensor, share: float) -> Tensor:
-    """The sample before which this share of the energy of waveforms [batch, samples] lies: int64 [batch]."""
+def energy_places(waveforms: Tensor, *shares: float) -> tuple[Tensor, ...]:
+    """The samples before which these shares of the energy of waveforms [batch, samples] lie: int64 [batch] each."""
     energy = waveforms.square().cumsum(1)
-    return torch.searchsorted(energy, share * energy[:, -1:])[:, 0]
+    return torch.searchsorted(energy, energy[:, -1:] * energy.new_tensor(shares)).unbind(1)
 
 
-def word_edges(waveforms: Tensor) -> tuple[Tensor, Tensor]:
+def word_edges(waveforms: Tensor) -> tuple[Tensor, ...]:
     """Where the words of waveforms [batch, samples] begin and end: two of int64 [batch]."""
-    return energy_place(waveforms, OUTSIDE), energy_place(waveforms, 1 - OUTSIDE)
+    return energy_places(waveforms, OUTSIDE, 1 - OUTSIDE)
 
 
 def splice(first: Tensor, second: Tensor) -> Tensor:
     """The first half of one recording and the second half of another, each cut at half of its energy: both float32
     [batch, samples] → [batch, samples]. The result is neither word."""
-    cut, other_cut = (energy_place(waveforms, 0.5)[:, None] for waveforms in (first, second))
+    cut, other_cut = (energy_places(waveforms, 0.5)[0][:, None] for waveforms in (first, second))
     time = torch.arange(first.shape[1], device=first.device)
     return torch.lerp(first, moved(second, cut - other_cut), torch.sigmoid((time - cut) / FADE))
 
