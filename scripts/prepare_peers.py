@@ -15,7 +15,7 @@ import torch
 from speech_lstm.audio.mfcc import fft_length
 from speech_lstm.export.graph import OnnxGraph
 from speech_lstm.export.model import recording_model, value_info
-from speech_lstm.export.network import StreamState, array, write_head, write_stack
+from speech_lstm.export.network import StreamState, array, write_head, write_pooling, write_stack
 from speech_lstm.model.checkpoint import save_model
 from speech_lstm.model.network import Network
 from speech_lstm.recognition.recognizer import load
@@ -58,7 +58,7 @@ def write_parts(folder: Path, network: Network, size: int) -> None:
     shift = array(normalise.bias) - array(normalise.mean) * scale
     alone, layers = OnnxGraph(), OnnxGraph(int8=True)
     hidden = write_stack(alone, alone("Add", alone("Mul", "features", scale), shift), network.stack, StreamState())
-    logits = value_info(write_head(alone, hidden, network), ("batch", None))
+    logits = value_info(write_head(alone, write_pooling(alone, hidden, network), network), ("batch", None))
     (folder / "network.onnx").write_bytes(alone.model("network", [features], [logits], {}).SerializeToString())
     hidden = value_info(write_stack(layers, "features", network.stack, StreamState()), ("batch", "frames", None))
     (folder / "layers.int8.onnx").write_bytes(layers.model("layers", [features], [hidden], {}).SerializeToString())

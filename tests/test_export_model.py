@@ -74,6 +74,28 @@ def test_the_same_posteriors_as_torch(folder: Path) -> None:
     assert model.posteriors(WINDOWS[:0]).shape == (0, 3)
 
 
+def test_the_same_vectors_as_torch(folder: Path, tmp_path: Path) -> None:
+    ours, want = load(folder / "model.onnx"), Recognizer(model_of("lstm"))
+    vectors = want.vectors(WINDOWS)
+    assert vectors.shape == (len(WINDOWS), 2 * 2 * 8)  # heads, directions, units
+    np.testing.assert_allclose(ours.vectors(WINDOWS), vectors, atol=1e-5)
+    assert ours.vectors(WINDOWS[:0]).shape == (0, vectors.shape[1])
+    network = want.model.network
+    np.testing.assert_allclose(network.head(torch.from_numpy(vectors)).numpy(), want.logits(WINDOWS), atol=1e-5)
+
+
+def test_a_file_of_an_older_version_recognises_but_gives_no_vectors(content: bytes, tmp_path: Path) -> None:
+    proto = onnx.load_from_string(content)
+    del proto.graph.output[2]
+    proto.graph.node.remove(next(node for node in proto.graph.node if node.output[0] == "vector"))
+    del proto.metadata_props[-1]  # the old seal
+    file = tmp_path / "old.onnx"
+    file.write_bytes(seal(proto.SerializeToString()))
+    assert load(file).posteriors(WINDOWS).shape == (len(WINDOWS), 3)
+    with pytest.raises(ModelError, match="make it again with `speech-lstm export`"):
+        load(file).vectors(WINDOWS)
+
+
 def window_posteriors(model_file: Path, samples: np.ndarray, first: int = 0) -> np.ndarray:
     """By torch: what was held in the last second at the end of each window, of a network that began at `first`."""
     model = load_model(model_file)

@@ -253,6 +253,10 @@ def escape(proto: ModelProto) -> None:
     add(proto, node("\x1b]0;PWNED\x07", ["waveforms"], ["evil"], name="\x1b]0;PWNED\x07"))
 
 
+def reads_waveforms(proto: ModelProto, output: str) -> None:
+    next(node for node in proto.graph.node if node.output[0] == output).input[0] = "waveforms"
+
+
 HARM: dict[str, tuple[Change, str]] = {
     "an endless loop": (endless, "'Loop'"),
     "a branch": (branch, "cannot be run"),
@@ -300,7 +304,12 @@ HARM: dict[str, tuple[Change, str]] = {
         lambda p: p.graph.output[0].type.tensor_type.shape.dim[1].__setattr__("dim_value", 4),
         "'probabilities' of a shape",
     ),
-    "logits that are features": (lambda p: p.graph.node[-1].input.__setitem__(0, "waveforms"), "answers of another"),
+    "logits that are features": (lambda p: reads_waveforms(p, "logits"), "answers of another"),
+    "vectors that are features": (lambda p: reads_waveforms(p, "vector"), "vectors of another"),
+    "vectors without a size": (
+        lambda p: p.graph.output[2].type.tensor_type.shape.dim[1].ClearField("dim_value"),
+        "'vector' of a shape",
+    ),
 }
 
 

@@ -13,9 +13,9 @@ from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.errors import ConfigError
 from speech_lstm.export.graph import OnnxGraph
 from speech_lstm.export.loop import start_of
-from speech_lstm.export.network import StreamState, write_features, write_head, write_stack
+from speech_lstm.export.network import StreamState, write_features, write_head, write_pooling, write_stack
 from speech_lstm.model.checkpoint import Model
-from speech_lstm.model.onnx_file import KIND, STREAM_KIND, metadata, seal
+from speech_lstm.model.onnx_file import KIND, STREAM_KIND, VECTOR, metadata, seal
 
 Shape = Sequence[str | int]
 Outputs = dict[str, tuple[str, Shape]]  # by name: the value and its shape
@@ -25,11 +25,15 @@ FRAMES = "frames"
 @torch.no_grad()
 def recording_model(model: Model, int8: bool = False) -> bytes:
     """The ONNX file: `waveforms` float32 [batch, samples] in ±1 at 16 kHz, of at least one window → `probabilities`
-    and `logits` float32 [batch, labels]. Raises ConfigError for a cell that cannot be exported."""
+    and `logits` float32 [batch, labels], and `vector` float32 [batch, size], which the head reads.
+
+    Raises ConfigError for a cell that cannot be exported.
+    """
     graph = OnnxGraph(int8)
     features = write_features(graph, "waveforms", FrontEnd(model.features), model.network)
-    hidden = write_stack(graph, features, model.network.stack, StreamState())
-    return serialise(graph, KIND, model, {"waveforms": ("batch", "samples")}, answers(graph, hidden, model))
+    pooled = write_pooling(graph, write_stack(graph, features, model.network.stack, StreamState()), model.network)
+    outputs = answers(graph, pooled, model) | {VECTOR: (pooled, ("batch", model.network.pooling.size))}
+    return serialise(graph, KIND, model, {"waveforms": ("batch", "samples")}, outputs)
 
 
 @torch.no_grad()
@@ -64,7 +68,8 @@ def stream_model(model: Model, int8: bool = False) -> bytes:
         state[FRAMES] = graph("Add", FRAMES, graph("Squeeze", count, [0])), ()
     inputs: dict[str, Shape] = {"samples": ("batch", "samples")} | {name: shape for name, (_, shape) in state.items()}
     nexts: Outputs = {f"next.{name}": (value, output_shape(shape)) for name, (value, shape) in state.items()}
-    return serialise(graph, STREAM_KIND, model, inputs, answers(graph, hidden, model) | nexts)
+    pooled = write_pooling(graph, hidden, model.network)
+    return serialise(graph, STREAM_KIND, model, inputs, answers(graph, pooled, model) | nexts)
 
 
 def layer_state(model: Model, i: int) -> dict[str, Shape]:
@@ -82,9 +87,9 @@ def output_shape(shape: Shape) -> Shape:
     return [f"next_{size}" if size in ("held", "known") else size for size in shape]
 
 
-def answers(graph: OnnxGraph, hidden: str, model: Model) -> Outputs:
-    """The outputs for hidden states [batch, frames, size]."""
-    logits, shape = write_head(graph, hidden, model.network), ("batch", len(model.labels))
+def answers(graph: OnnxGraph, pooled: str, model: Model) -> Outputs:
+    """The outputs for pooled vectors [batch, size]."""
+    logits, shape = write_head(graph, pooled, model.network), ("batch", len(model.labels))
     return {"probabilities": (graph("Softmax", logits, axis=-1), shape), "logits": (logits, shape)}
 
 

@@ -70,9 +70,8 @@ def write_layer(
     return write_loop(graph, layer, track, before, index)
 
 
-def write_head(graph: OnnxGraph, hidden: str, network: Network) -> str:
-    """Hidden states [batch, frames, size] → logits [batch, labels]."""
-    pooled = write_pooling(graph, hidden, network)
+def write_head(graph: OnnxGraph, pooled: str, network: Network) -> str:
+    """Pooled vectors [batch, size] → logits [batch, labels]."""
     return graph.dense(pooled, array(network.head.weight.T), array(network.head.bias))
 
 

@@ -34,8 +34,12 @@ class Network(torch.nn.Module):
 
         For recordings of different lengths, `lengths` int64 [batch] are their frames without padding, at least 1.
         """
+        return self.head(self.dropout(self.pooled(features, lengths)))
+
+    def pooled(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Features float32 [batch, frames, size] → the vector [batch, pooling.size] that the head reads."""
         hidden, _ = self.stack(self.normalise(features, lengths), lengths)
-        return self.head(self.dropout(self.pooling(hidden, lengths)))
+        return self.pooling(hidden, lengths)
 
     @property
     def parameter_count(self) -> int:

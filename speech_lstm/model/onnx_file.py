@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1  # raise it when an older program cannot read a newer file
 KIND = "speech-lstm onnx model"  # waveforms of any length to probabilities
 STREAM_KIND = "speech-lstm onnx stream"  # samples and the state before them to probabilities and the state after them
+VECTOR = "vector"  # the output that the head reads, of whole recordings only; files of older versions lack it
 STREAM_SUFFIX = ".stream.onnx"  # instead of the .onnx of the model that it belongs to
 FACTS = ("precision", "source")  # entries that are texts, besides the header
 COUNT = "frames"  # the part of a stream's state that is an integer
@@ -77,6 +78,7 @@ class OnnxSession:
         try:
             self.graph = read_graph(content)
             self.state = check_interface(self.graph, kind, len(self.labels))
+            self.vector_size = size_of_vector(self.graph)
             self.check(((1, CLIP_SAMPLES), *(shape for _, shape in self.state.values())))
         except ValueError as error:  # and WorkError, which is one
             raise refused(path, error) from None
@@ -97,6 +99,8 @@ class OnnxSession:
         sizes = [output.shape for output in work.outputs(self.graph, known)]
         if any(size != (shapes[0][0], len(self.labels)) for size in sizes[:2]):
             raise ValueError("answers of another size than its labels")
+        if self.vector_size and sizes[2:] != [(shapes[0][0], self.vector_size)]:
+            raise ValueError("vectors of another size than they are said to have")
         self.checked.add(shapes)
         return work.multiplications, tuple(sizes[2:])
 
@@ -130,10 +134,11 @@ def check_interface(graph: Graph, kind: str, labels: int) -> dict[str, tuple[typ
     """The types and shapes of a stream's first state, by name; raises ValueError for inputs or outputs that no export
     has."""
     sound, answers = "samples" if kind == STREAM_KIND else "waveforms", ["probabilities", "logits"]
+    further = [VECTOR] if kind == KIND and VECTOR in graph.outputs else []
     state = list(graph.inputs)[1:]
     if list(graph.inputs) != [sound, *state] or bool(state) != (kind == STREAM_KIND):
         raise ValueError("other inputs than an export has")
-    if list(graph.outputs) != [*answers, *(f"next.{name}" for name in state)]:
+    if list(graph.outputs) != [*answers, *further, *(f"next.{name}" for name in state)]:
         raise ValueError("other outputs than an export has")
     expected = {sound: ("batch", "samples")} | dict.fromkeys(answers, ("batch", labels))
     shapes: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {}
@@ -150,6 +155,16 @@ def check_interface(graph: Graph, kind: str, labels: int) -> dict[str, tuple[typ
                 raise ValueError(f"{name[:40]!r} of a negative size")
             shapes[name] = value.dtype, tuple(sizes)
     return shapes
+
+
+def size_of_vector(graph: Graph) -> int:
+    """The numbers in the vector that the head reads; 0 if the file does not give it. Raises ValueError."""
+    if (value := graph.outputs.get(VECTOR)) is None:
+        return 0
+    size = value.shape[-1] if len(value.shape) == 2 and value.shape[0] == "batch" else 0
+    if not isinstance(size, int) or size < 1:
+        raise ValueError(f"{VECTOR!r} of a shape that no export has")
+    return size
 
 
 def read_session(path: Path, kind: str = KIND) -> tuple[OnnxSession, Header]:

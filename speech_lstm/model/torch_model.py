@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -49,12 +50,23 @@ class TorchModel:
     @torch.inference_mode()
     def logits(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of windows float32 [n, CLIP_SAMPLES] → [n, labels]."""
-        answers = [np.zeros((0, len(self.labels)), np.float32)]
+        return self.through(windows, self.network, len(self.labels))
+
+    @torch.inference_mode()
+    def vectors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the head reads of windows float32 [n, CLIP_SAMPLES]: float32 [n, size]."""
+        return self.through(windows, self.network.pooled, self.network.pooling.size)
+
+    def through(
+        self, windows: NDArray[np.float32], network: Callable[[torch.Tensor], torch.Tensor], size: int
+    ) -> NDArray[np.float32]:
+        """The output of a network, or a part of it, for the features of windows: float32 [n, size]."""
+        rows = [np.zeros((0, size), np.float32)]
         for start in range(0, len(windows), BATCH):
             # A copy: windows may overlap in memory, and torch needs writable arrays.
             batch = torch.from_numpy(np.array(windows[start : start + BATCH], np.float32)).to(self.device)
-            answers.append(self.network(self.front_end(batch)).cpu().numpy())
-        return check_logits(np.concatenate(answers))
+            rows.append(network(self.front_end(batch)).cpu().numpy())
+        return check_logits(np.concatenate(rows))
 
     def scorer(self, hop: int) -> CarriedScorer | WindowScorer:
         """The scorer of a stream's windows, `hop` samples apart: a multiple of the front end's hop.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.errors import ModelError
 from speech_lstm.model.header import check_logits, check_posteriors
-from speech_lstm.model.onnx_file import KIND, STREAM_KIND, STREAM_SUFFIX, read_session
+from speech_lstm.model.onnx_file import KIND, STREAM_KIND, STREAM_SUFFIX, VECTOR, read_session
 from speech_lstm.recognition.posteriors import Scorer, WaveformScorer
 
 State = dict[str, NDArray[np.generic]]  # of a stream, by the names of the inputs
@@ -61,17 +61,28 @@ class OnnxModel:
         """The posteriors before the soft-max: windows float32 [n, CLIP_SAMPLES] → float32 [n, labels]."""
         return check_logits(self.run(windows, "logits"))
 
-    def run(self, windows: NDArray[np.float32], output: str) -> NDArray[np.float32]:
-        """One of the file's outputs for windows float32 [n, CLIP_SAMPLES]: float32 [n, labels]."""
+    def vectors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the head reads of windows float32 [n, CLIP_SAMPLES]: float32 [n, size].
+
+        Raises ModelError for a file of an older version, which does not give it.
+        """
+        if not self.session.vector_size:
+            raise ModelError(
+                f"{self.path}: does not give the vector that its head reads; make it again with `speech-lstm export`"
+            )
+        return check_logits(self.run(windows, VECTOR, self.session.vector_size))
+
+    def run(self, windows: NDArray[np.float32], output: str, size: int | None = None) -> NDArray[np.float32]:
+        """One of the file's outputs for windows float32 [n, CLIP_SAMPLES]: float32 [n, size], or [n, labels]."""
         rows: list[NDArray[np.float32]] = []
-        size = self.batch if len(windows) > 1 else 1
-        for start in range(0, len(windows), size):
-            part = windows[start : start + size]
+        batch_size = self.batch if len(windows) > 1 else 1
+        for start in range(0, len(windows), batch_size):
+            part = windows[start : start + batch_size]
             batch = np.ascontiguousarray(part, np.float32)  # windows may overlap in memory
             rows += self.session.run([output], {"waveforms": batch})
         if len(rows) == 1:
             return rows[0]
-        return np.concatenate([np.zeros((0, len(self.labels)), np.float32), *rows])
+        return np.concatenate([np.zeros((0, size or len(self.labels)), np.float32), *rows])
 
     def scorer(self, hop: int) -> Scorer:
         """A scorer of the windows of a stream, `hop` samples apart: a multiple of the front end's hop.

@@ -124,6 +124,14 @@ class Recognizer:
         """The posteriors before the soft-max: windows float32 [n, CLIP_SAMPLES] → float32 [n, labels]."""
         return self.vocabulary.logits(self.backend.logits(self.windows(windows)))
 
+    def vectors(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the network's head reads of each of the windows float32 [n, CLIP_SAMPLES]: float32 [n, size].
+
+        Sounds that are alike have vectors that are near each other. Raises ModelError for an ONNX file of a version
+        that does not give them.
+        """
+        return self.backend.vectors(self.windows(windows))
+
     def windows(self, windows: Any) -> NDArray[np.float32]:
         """The argument of `posteriors`; raises RecordingError unless it is one."""
         rows = float_samples(windows)
