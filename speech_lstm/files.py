@@ -88,18 +88,24 @@ def create_temporary(target: Path) -> tuple[Path, BinaryIO]:
     for number in itertools.count():
         path = target.with_name(f"{temporary_stem(target)}-{number}{target.suffix}")
         remove_abandoned(path)
+        file = None
         try:
             file = path.open("xb")
-        except FileExistsError:
-            continue
-        try:
             if not lock(file):
                 file.close()  # Windows does not rename a file that is open
             elif not is_at(file, path):
                 raise BlockingIOError
             return path, file
+        except FileExistsError:
+            continue
         except BlockingIOError:  # another process has taken it for abandoned before it was locked
-            file.close()
+            if file:
+                file.close()
+        except BaseException:  # an interruption
+            if file:
+                file.close()
+            remove_abandoned(path)
+            raise
     raise AssertionError("the numbers do not end")
 
 

@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -210,6 +211,26 @@ def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path: Path)
     assert len(list(tmp_path.iterdir())) == 2  # another file's writer leaves it alone
     write_json(path, {})
     assert sorted(tmp_path.iterdir()) == [other, path]
+
+
+def interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers of POSIX")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # interrupted in the end of an object
+def test_an_interruption_at_any_moment_leaves_nothing(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for delay in np.linspace(2e-5, 6e-4, 500):
+            with suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, delay)
+                write_json(tmp_path / "out.json", 1)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            assert {path.name for path in tmp_path.iterdir()} <= {"out.json"}
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
