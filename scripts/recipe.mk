@@ -4,8 +4,8 @@
 #     make -f scripts/recipe.mk -j2 DATA=… SPEECH=… WORK=… test     reads the testing speakers, once, and prints a table
 #
 # DATA    a corpus in the layout of Speech Commands
-# SPEECH  long recordings of speech without commands, in three folders: train, thresholds, figure
-#         (scripts/join_speech.py and scripts/read_texts.py make them)
+# SPEECH  long recordings of speech without commands in the folders train, thresholds and those of FIGURES (figure), for
+#         each of which false accepts are reported (scripts/join_speech.py and scripts/read_texts.py make them)
 # OTHER   further recordings of single words and sounds for --extra, folders separated by commas
 # WORK    a folder for the results: NAME-SEED.safetensors, NAME-SEED.onnx and what led to them
 # CONFIG  settings of the training; SEEDS; TEACHERS: networks for --teachers, separated by commas; FLAGS: further flags
@@ -18,6 +18,7 @@
 
 CONFIG ?= scripts/recipe.toml
 SEEDS ?= 1 2 3
+FIGURES ?= figure
 TEACHERS ?=
 FLAGS ?=
 PYTHON ?= .venv/bin/python
@@ -75,10 +76,16 @@ $$(WORK)/$(1)-testing.wav:
 	$$(RUN) make-stream --data $$(DATA) --out $$@ --words $$(WORDS_$(1)) --minutes 120 --snr-low-db 10
 
 $$(WORK)/$(1)-%-testing.json: $$(WORK)/$(1)-%.safetensors
-	$$(RUN) evaluate $$< --data $$(DATA) --json $$@ > $$(@:.json=.txt)
+	$$(RUN) evaluate $$< --data $$(DATA) --words $$(WORDS_commands8) --json $$@ > $$(@:.json=.txt)
 
-$$(WORK)/$(1)-%-stream.json: $$(WORK)/$(1)-%.safetensors $$(WORK)/$(1)-testing.wav
-	$$(RUN) stream-test $$^ --speech $$(SPEECH)/figure --json $$@ > $$(@:.json=.txt)
+$(foreach figure,$(FIGURES),$(call stream_test,$(1),$(figure)))
+endef
+
+# $(call stream_test,NAME,FIGURE): the rule from the models of a vocabulary to false accepts in a folder of speech
+define stream_test
+$$(WORK)/$(1)-%-$(2).json: $$(WORK)/$(1)-%.safetensors $$(WORK)/$(1)-testing.wav
+	$$(RUN) stream-test $$^ --speech $$(SPEECH)/$(2) --json $$@ > $$(@:.json=.txt)
+
 endef
 $(foreach name,$(NAMES),$(eval $(call vocabulary,$(name))))
 
@@ -86,5 +93,5 @@ $(WORK)/%.onnx: $(WORK)/%.safetensors
 	$(RUN) export $< --out $@ --int8
 
 RESULTS := $(foreach name,$(NAMES),$(foreach seed,$(SEEDS),$(WORK)/$(name)-$(seed)))
-test: $(RESULTS:=-testing.json) $(RESULTS:=-stream.json)
-	$(PYTHON) scripts/recipe_table.py $(RESULTS)
+test: $(RESULTS:=-testing.json) $(foreach figure,$(FIGURES),$(RESULTS:=-$(figure).json))
+	$(PYTHON) scripts/recipe_table.py --figures $(FIGURES) -- $(RESULTS)

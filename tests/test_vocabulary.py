@@ -145,6 +145,21 @@ def test_a_stream_test_counts_the_others_as_unknown_words(
     assert scores["thresholds"].keys() == {"yes", "left"}
 
 
+def test_an_evaluation_counts_the_others_as_unknown_words(
+    capsys: pytest.CaptureFixture[str], demo: Path, tmp_path: Path
+) -> None:
+    numbers = tmp_path / "numbers.json"
+    line = ("evaluate", "commands8", "--data", demo, "--split", "training", "--words", "left,yes", "--json", numbers)
+    assert call(capsys, *line)[0] == 0
+    result = json.loads(numbers.read_text())
+    assert result["labels"] == ["yes", "left", UNKNOWN, SILENCE]
+    unknown = next(facts for facts in result["scores"] if facts["label"] == UNKNOWN)
+    assert unknown["support"] > 0
+    assert "'lights' is not a command" in refusal(
+        capsys, "evaluate", "commands8", "--data", demo, "--words", "lights"
+    )
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speech_lstm.commands.flags import add_model_argument, add_plugin_flag, load_plugins
+from speech_lstm.commands.flags import add_model_argument, add_plugin_flag, add_words_flag, load_plugins
 
 if TYPE_CHECKING:
     from speech_lstm.training.scoring import Assessment
@@ -16,6 +16,7 @@ EXAMPLE = "evaluate runs/first/best.safetensors --data DIR"
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser)
+    add_words_flag(parser)
     parser.add_argument("--data", type=Path, metavar="DIR", required=True, help="the corpus")
     parser.add_argument(
         "--split",
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     device = choose_device(arguments.device)
     model = load_model(find_model(arguments.model, ".safetensors"), device)
-    assessment = assess_model(model, arguments.data, arguments.split, device, arguments.strict)
+    assessment = assess_model(model, arguments.data, arguments.split, device, arguments.strict, words=arguments.words)
     for note in assessment.notes:
         print_note(note)
     print(assessment_table(assessment, arguments.details))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from speech_lstm.corpus.speech_commands import Split, scan
 from speech_lstm.corpus.task import Task
 from speech_lstm.model.checkpoint import Model
 from speech_lstm.model.torch_model import TorchModel
+from speech_lstm.recognition.vocabulary import Vocabulary
 from speech_lstm.training.evaluation import Evaluation, evaluate
 from speech_lstm.training.open_set import OpenSet, open_set
 from speech_lstm.training.reliability import Reliability, reliability
@@ -73,26 +75,36 @@ class Assessment:
 
 
 def assess_model(
-    model: Model, data: Path, split: Split, device: torch.device, strict: bool = False, progress: bool = True
+    model: Model,
+    data: Path,
+    split: Split,
+    device: torch.device,
+    strict: bool = False,
+    progress: bool = True,
+    words: Sequence[str] | None = None,
 ) -> Assessment:
-    """Score a split of the corpus in `data`, and the words that the model's training held out."""
+    """Score a split of the corpus in `data`, and the words that the model's training held out.
+
+    `words` are those of the model's commands that count as commands; None: all. Raises ConfigError for other words.
+    """
+    vocabulary = Vocabulary(model.labels, words)
     corpus = scan(data, strict)
     clips = load_clips(data, [clip.name for clip in corpus.clips], progress, strict)
-    task = Task(model.labels)
+    task = Task(vocabulary.labels)
     scored = scored_set(corpus, clips, task, split)
-    answers = logits(model, scored.waveforms, device, progress)
+    answers = vocabulary.logits(logits(model, scored.waveforms, device, progress))
     others, unseen = {}, None
     if UNKNOWN in task.labels:
         others["unknown words"] = answers[scored.truth == task.labels.index(UNKNOWN)]
         held_out = split_names(model.training.get("config", {}).get("corpus", {}).get("hold_out", ""))
         unseen_set = gather([(clip, UNKNOWN) for clip in corpus.clips if clip.word in held_out], clips, task)
         if unseen_set.names:
-            others["unseen words"] = logits(model, unseen_set.waveforms, device)
-            unseen = evaluate_logits(model, unseen_set, others["unseen words"])
+            others["unseen words"] = vocabulary.logits(logits(model, unseen_set.waveforms, device))
+            unseen = evaluate_logits(task, unseen_set, others["unseen words"])
     open_sets = (open_set(task.labels, answers, scored.truth, other, words) for words, other in others.items())
     return Assessment(
         split,
-        evaluate_logits(model, scored, answers),
+        evaluate_logits(task, scored, answers),
         reliability(softmax(answers.astype(np.float64), axis=1), scored.truth),
         unseen,
         tuple(item for item in open_sets if item),
@@ -100,7 +112,7 @@ def assess_model(
     )
 
 
-def evaluate_logits(model: Model, scored: ScoredSet, logits: NDArray[np.float32]) -> Evaluation:
-    """Evaluate the logits [n, labels] of a model."""
+def evaluate_logits(task: Task, scored: ScoredSet, logits: NDArray[np.float32]) -> Evaluation:
+    """Evaluate logits [n, labels] of a task."""
     posteriors = softmax(logits.astype(np.float64), axis=1)
-    return evaluate(model.labels, scored.names, scored.truth, posteriors, scored.words)
+    return evaluate(task.labels, scored.names, scored.truth, posteriors, scored.words)
