@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import queue
 import signal
 import socket
 import sys
@@ -11,12 +12,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
 from speech_lstm.errors import ActionError, MissingPackageError
-from speech_lstm.live.mqtt import PASSWORD, Publisher
+from speech_lstm.live.home_assistant import Discovery
+from speech_lstm.live.mqtt import PASSWORD, Publisher, shut
+from support.command_line import refusal
 from support.listening import command
 from support.mqtt_broker import SLOW, Broker, Reader, needs_broker
 
@@ -89,6 +92,48 @@ def test_users_and_passwords(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         with Publisher(broker.address(user="maker@")) as publisher:
             publisher(command("no"))
             assert reader.messages.get(timeout=SLOW)[1]["label"] == "no"
+
+
+@needs_broker
+def test_home_assistant_is_told(broker: Broker) -> None:
+    """Its messages are retained, and one says that nobody listens any more, however the listener ends."""
+    topic = "home/the kitchen"
+    discovery = Discovery(topic, ("yes", "stop it"))
+    with Publisher(broker.address("home/the%20kitchen")) as other:  # without Home Assistant
+        assert other.discovery is None
+    publisher = Publisher(broker.address("home/the%20kitchen"))
+    publisher.discovery = discovery
+    with publisher:
+        config = next_message(broker, discovery.config_topic)
+        assert next_message(broker, discovery.status_topic) == "online"
+    assert next_message(broker, discovery.status_topic, "online") == "offline"
+    assert config["availability_topic"] == discovery.status_topic
+    event, *triggers = config["components"].values()
+    assert (event["platform"], event["state_topic"], event["event_types"]) == ("event", topic, ["yes", "stop it"])
+    assert [trigger["subtype"] for trigger in triggers] == ["yes", "stop it"]
+    assert {trigger["topic"] for trigger in triggers} == {topic}
+    with publisher:
+        assert next_message(broker, discovery.status_topic, "offline") == "online"
+        publisher.closing.set()
+        shut(publisher.client)  # as if the power failed: the broker publishes the will
+        assert next_message(broker, discovery.status_topic, "online") == "offline"
+
+
+def next_message(broker: Broker, topic: str, but: str = "") -> Any:
+    """The retained message of a topic, as soon as it is another one."""
+    deadline = time.monotonic() + SLOW
+    while time.monotonic() < deadline:
+        with Reader(broker) as reader, contextlib.suppress(queue.Empty):
+            while True:
+                name, value, retained = reader.messages.get(timeout=0.5)
+                if name == topic and value != but:
+                    assert retained
+                    return value
+    raise AssertionError(topic)
+
+
+def test_home_assistant_needs_a_broker(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "pass --mqtt" in refusal(capsys, "listen", "--home-assistant", "--input", "-")
 
 
 def test_without_a_broker(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def to_mono_16k(samples: Any, rate: float) -> np.ndarray:
         raise RecordingError(f"samples of shape {array.shape}: transpose them to [samples, channels]")
     if not is_number(rate) or not 0 < rate < 1e9:
         raise RecordingError(f"the rate is {brief(rate)}; give a number of samples per second")
-    _check_format("the samples", array.shape[1], float(rate))
+    check_format("the samples", array.shape[1], float(rate))
     if not len(array):
         raise RecordingError("the samples: the array is empty; give at least one sample")
     mono = _mono(array, "the samples", 0, float(rate))
@@ -107,7 +107,7 @@ def frame_blocks(sound: soundfile.SoundFile, name: str, values: int) -> Iterator
 
     Raises RecordingError, which calls it `name`, for an unsupported or damaged sound.
     """
-    _check_format(name, sound.channels, sound.samplerate)
+    check_format(name, sound.channels, sound.samplerate)
     frames = 0
     while True:
         # libsndfile zeroes what it cannot fill
@@ -226,7 +226,8 @@ def _as_float(array: np.ndarray) -> np.ndarray:
     raise RecordingError(f"samples of type {kind}: give floats in ±1, or int16, int32, int8 or uint8")
 
 
-def _check_format(name: str, channels: int, rate: float) -> None:
+def check_format(name: str, channels: int, rate: float) -> None:
+    """Raise RecordingError, which calls the sound `name`, for an impossible count of channels or rate in Hz."""
     if not 1 <= channels <= MOST_CHANNELS:
         raise RecordingError(f"{name}: has {channels} channels; 1 to {MOST_CHANNELS} are supported")
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:

@@ -138,6 +138,13 @@ def add_input_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_level_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of the commands that recognise live sound."""
+    parser.add_argument(
+        "--auto-level", choices=("true", "false"), default="true", help="amplify quiet speech (%(default)s)"
+    )
+
+
 def add_plugin_flag(parser: argparse.ArgumentParser) -> None:
     """Add the flag of the commands that make or load a network."""
     rare(

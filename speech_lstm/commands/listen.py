@@ -7,12 +7,14 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from speech_lstm.commands.flags import add_input_flags, add_recognition_flags, load_plugins, seconds
+from speech_lstm.commands.flags import add_input_flags, add_level_flag, add_recognition_flags, load_plugins, seconds
 from speech_lstm.errors import ActionError, printable
 
 if TYPE_CHECKING:
     from speech_lstm.audio.inputs import Input
     from speech_lstm.live.listening import Action, DetectorLike, Display
+    from speech_lstm.live.mqtt import Publisher
+    from speech_lstm.live.programs import Program
     from speech_lstm.recognition.recognizer import Recognizer
 
 EXAMPLE = "listen --on yes ./lamp.sh"
@@ -20,9 +22,7 @@ EXAMPLE = "listen --on yes ./lamp.sh"
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     add_input_flags(parser)
-    parser.add_argument(
-        "--auto-level", choices=("true", "false"), default="true", help="amplify quiet speech (%(default)s)"
-    )
+    add_level_flag(parser)
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--plain", action="store_true", help="print a line for each command, also in a terminal")
     output.add_argument("--jsonl", action="store_true", help="print a JSON object per line for each command")
@@ -44,6 +44,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="start a program at most once in this time (%(default)s)",
     )
     actions.add_argument("--mqtt", metavar="mqtt://HOST/TOPIC", help="publish each command as JSON to an MQTT broker")
+    actions.add_argument(
+        "--home-assistant", action="store_true", help="announce the commands of --mqtt to Home Assistant"
+    )
     add_recognition_flags(parser)
 
 
@@ -54,8 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
     # Before the model is loaded, so that a wrong device, program or address fails at once.
     source = find_input(arguments.device, arguments.input, arguments.raw)
     microphone = LevelledInput(source, Level(arguments.auto_level == "true"))
-    actions = actions_of(arguments)
+    programs, publisher = programs_of(arguments), publisher_of(arguments)
     load_plugins(arguments)
+    from speech_lstm.config import commands_of
+    from speech_lstm.live.home_assistant import Discovery
     from speech_lstm.live.listening import listen
     from speech_lstm.recognition.detector import Detector
     from speech_lstm.recognition.recognizer import load, one_thread
@@ -63,29 +68,36 @@ def run(arguments: argparse.Namespace) -> int:
     one_thread()
     model = load(arguments.model, words=arguments.words)
     check_words([word for word, _ in arguments.on], model.labels)
+    if publisher is not None and arguments.home_assistant:
+        publisher.discovery = Discovery(publisher.topic, commands_of(model.labels))
     detector = Detector(model, arguments.threshold, continuous=arguments.continuous)
     for name in ("SIGTERM", "SIGHUP"):  # they end it as Ctrl-C does, and with it the programs that it started
         number = getattr(signal, name, None)  # Windows has only one of them
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as after nohup
             signal.signal(number, signal.default_int_handler)
+    actions: list[Action] = [*programs, *([publisher] if publisher else [])]
     listen(microphone, detector, display_of(arguments, microphone, detector, model), actions)
     return 0
 
 
-def actions_of(arguments: argparse.Namespace) -> list[Action]:
-    """The actions that the flags ask for; raises ActionError for an impossible one."""
+def programs_of(arguments: argparse.Namespace) -> list[Program]:
+    """The programs that the flags name; raises ActionError for an impossible one."""
     from speech_lstm.live.programs import Program
 
     if arguments.shell and not arguments.on:
         raise ActionError("--shell applies to the commands of --on; pass --on WORD COMMAND")
-    actions: list[Action] = [
-        Program(word, command, arguments.shell, arguments.every) for word, command in arguments.on
-    ]
-    if arguments.mqtt is not None:
-        from speech_lstm.live.mqtt import Publisher
+    return [Program(word, command, arguments.shell, arguments.every) for word, command in arguments.on]
 
-        actions.append(Publisher(arguments.mqtt))
-    return actions
+
+def publisher_of(arguments: argparse.Namespace) -> Publisher | None:
+    """The publisher that the flags ask for; raises ActionError for an impossible address."""
+    if arguments.mqtt is None:
+        if arguments.home_assistant:
+            raise ActionError("--home-assistant announces what --mqtt publishes; pass --mqtt mqtt://HOST/TOPIC")
+        return None
+    from speech_lstm.live.mqtt import Publisher
+
+    return Publisher(arguments.mqtt)
 
 
 def check_words(words: list[str], labels: tuple[str, ...]) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from speech_lstm.errors import ActionError, printable, require
 from speech_lstm.files import reason
 from speech_lstm.live.command_log import Command
+from speech_lstm.live.home_assistant import OFFLINE, ONLINE, Discovery
 from speech_lstm.report.tables import quantity
 
 PORT = 1883
@@ -54,6 +55,7 @@ class Publisher:
         assert parts.hostname is not None
         self.host, self.port, self.topic = parts.hostname, parts.port or PORT, unquote(parts.path[1:])
         self.address = printable(f"mqtt://{self.host}:{self.port}/{self.topic}")  # without the password
+        self.discovery: Discovery | None = None  # what Home Assistant is told on connecting
         self.user = unquote(parts.username) if parts.username else None
         self.password = unquote(parts.password) if parts.password else os.environ.get(PASSWORD)
         self.pending: deque[str] = deque()  # notes
@@ -72,6 +74,7 @@ class Publisher:
     ) -> None:
         self.closing.set()
         if self.client is not None:
+            self.announce(self.client, OFFLINE)  # the will is for the other ways to end
             end(self.client)
 
     def connect(self) -> None:
@@ -82,6 +85,8 @@ class Publisher:
         client.max_queued_messages_set(MOST_WAITING)
         if self.user is not None:
             client.username_pw_set(self.user, self.password)
+        if self.discovery is not None:
+            client.will_set(self.discovery.status_topic, OFFLINE, qos=1, retain=True)
         client.connect_timeout = TIMEOUT_SECONDS
         answers: queue.SimpleQueue[str] = queue.SimpleQueue()  # why it refused, or empty
         gone = threading.Event()
@@ -119,6 +124,13 @@ class Publisher:
             raise ActionError(
                 f"{self.address}: the MQTT broker refuses ({printable(refusal)}); check the user and the password"
             )
+        self.announce(client, ONLINE)
+
+    def announce(self, client: Any, status: str) -> None:
+        """Tell Home Assistant of the commands, and whether they can come."""
+        if self.discovery is not None:
+            client.publish(self.discovery.config_topic, self.discovery.config(), qos=1, retain=True)
+            client.publish(self.discovery.status_topic, status, qos=1, retain=True)
 
     def lose(self, client: Any) -> bool:
         """Mark that this client's connection is lost; False if another one is in use, or it is marked already."""

@@ -68,7 +68,7 @@ class Broker:
 
 
 class Reader:
-    """What arrives under every topic of a broker, as (topic, JSON)."""
+    """What arrives under every topic of a broker, as (topic, JSON or text, retained)."""
 
     def __init__(self, broker: Broker) -> None:
         from paho.mqtt import client
@@ -79,7 +79,7 @@ class Reader:
         if broker.password:
             self.client.username_pw_set("maker", broker.password)
         self.client.on_message = lambda client, data, message: self.messages.put(
-            (message.topic, json.loads(message.payload), message.retain)
+            (message.topic, value_of(message.payload), bool(message.retain))
         )
         self.client.on_subscribe = lambda *rest: ready.put(True)
         self.client.connect("127.0.0.1", broker.port)
@@ -95,3 +95,10 @@ class Reader:
     ) -> None:
         self.client.disconnect()
         self.client.loop_stop()
+
+
+def value_of(payload: bytes) -> Any:
+    try:
+        return json.loads(payload)
+    except ValueError:
+        return payload.decode()
