@@ -33,6 +33,10 @@ AGAIN = --start $(WORK)/first-$*/last.safetensors --epochs 10 --learning-rate 0.
 TAUGHT := $(TEACHERS:%=--teachers %)
 MATERIAL = $(WORK)/words,$(WORK)/noises$(OTHER:%=$(COMMA)%)
 
+$(foreach name,DATA SPEECH WORK,$(if $($(name)),,$(error $(name) is not given; the head of scripts/recipe.mk says what it is)))
+$(foreach folder,$(DATA) $(SPEECH)/train $(SPEECH)/thresholds $(subst $(COMMA), ,$(OTHER)),$(if \
+	$(wildcard $(folder)),,$(error $(folder) does not exist)))
+
 export OMP_NUM_THREADS = 1
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -17,13 +17,17 @@ from speech_lstm.config import COMMANDS_8, read_config, split_names
 FOLDERS = {"DATA": "corpus", "SPEECH": "speech", "WORK": "work", "OTHER": "a,b"}
 
 
+def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = ["make", "--file", ROOT / "scripts" / "recipe.mk", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
 def commands_of(target: str, folder: Path, **variables: str) -> list[list[str]]:
     """The commands of this project that `make` would run, without Python's name."""
     settings = [f"{name}={value}" for name, value in {**FOLDERS, **variables}.items()]
-    makefile = ROOT / "scripts" / "recipe.mk"
-    run = subprocess.run(
-        ["make", "--dry-run", "--file", makefile, *settings, target], cwd=folder, capture_output=True, text=True
-    )
+    for path in ("corpus", "speech/train", "speech/thresholds", "a", "b"):
+        (folder / path).mkdir(parents=True, exist_ok=True)
+    run = make(folder, "--dry-run", *settings, target)
     assert run.returncode == 0, run.stderr
     lines = run.stdout.replace("\\\n", " ").replace(";", "\n").replace(" else ", "\n").replace("then ", "\n")
     commands = [shlex.split(line.partition(">")[0]) for line in lines.splitlines() if "-m speech_lstm" in line]
@@ -66,6 +70,21 @@ def test_what_is_there_is_not_made_again_and_a_stopped_training_goes_on(tmp_path
     folders = [words[words.index("--out") + 1] for words in trainings]
     assert set(folders) == {"work/second-commands8-1", "work/second-commands15-1"}
     assert sum("--resume" in words for words in trainings) == 2  # if their state is there
+
+
+def test_what_is_missing_is_named_before_anything_is_made(tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    for settings, says in [
+        ([], "DATA is not given"),
+        (["DATA=corpus", "SPEECH=speech"], "WORK is not given"),
+        (["DATA=nowhere", "SPEECH=speech", "WORK=work"], "nowhere does not exist"),
+        (["DATA=corpus", "SPEECH=speech", "WORK=work"], "speech/train does not exist"),
+    ]:
+        run = make(tmp_path, *settings)
+        assert run.returncode == 2
+        assert says in run.stderr
+        assert run.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
 
 
 def test_the_settings_hold_out_the_words_that_measure() -> None:
