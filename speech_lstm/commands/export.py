@@ -1,4 +1,4 @@
-"""Write a model as an ONNX file that runs without PyTorch."""
+"""Write a model as an ONNX file that runs without PyTorch, or as C for microcontrollers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from speech_lstm.commands.flags import add_model_argument, add_plugin_flag, load_plugins
-from speech_lstm.errors import require
+from speech_lstm.errors import ConfigError, require
 
 EXAMPLE = "export runs/first/best.safetensors --out words.onnx --int8"
 
@@ -24,10 +24,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also write FILE.stream.onnx, which runs frame by frame; for a network that reads in one direction",
     )
+    parser.add_argument(
+        "--c",
+        type=Path,
+        metavar="DIR",
+        help="write C in integers into this new folder instead; for a network that reads in one direction",
+    )
     add_plugin_flag(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.c is not None:
+        return run_c(arguments)
     require("onnx")  # first, as its extra includes torch
     load_plugins(arguments)
     from speech_lstm.export.files import export
@@ -39,4 +47,19 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(find_model(arguments.model, ".safetensors"))
     out = arguments.out or Path(arguments.model).with_suffix(".int8.onnx" if arguments.int8 else ".onnx")
     print(export(model, out, arguments.int8, arguments.streaming, arguments.data))
+    return 0
+
+
+def run_c(arguments: argparse.Namespace) -> int:
+    if arguments.out or arguments.int8 or arguments.streaming:
+        raise ConfigError("--c writes C alone; leave out --out, --int8 and --streaming")
+    require("torch")
+    load_plugins(arguments)
+    from speech_lstm.export.c.files import export_c
+    from speech_lstm.model.bundled import find_model
+    from speech_lstm.model.checkpoint import load_model
+    from speech_lstm.recognition.recognizer import one_thread
+
+    one_thread()
+    print(export_c(load_model(find_model(arguments.model, ".safetensors")), arguments.c, arguments.data))
     return 0

@@ -155,6 +155,13 @@ class TrainingConfig(Settings):
         "labels, separated by commas, whose recordings the ONNX teachers do not answer: the label alone is learnt",
         value="A,B,…",
     )
+    carry: float = setting(
+        0.0,
+        "fraction of the recordings that a network of one direction begins with the state in which it left another "
+        "one, as in a stream; needs --bidirectional false and a single process",
+        0,
+        1,
+    )
     clip: float = setting(1.0, "highest norm of the gradient; 0: no clipping", 0, 1e6)
     average: float = setting(
         0.999, "decay of the moving average of the weights, which is evaluated and saved; 0: no average", 0, 0.99999
@@ -176,6 +183,11 @@ class Config(Settings):
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.training.carry and self.network.bidirectional:
+            raise ConfigError("carry needs a network of one direction; add --bidirectional false")
 
     GROUPS: ClassVar[dict[str, type[Settings]]] = {
         "features": FeatureConfig,

@@ -12,7 +12,7 @@ from speech_lstm.config import FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.recurrent.norm import RunningNorm
 from speech_lstm.recurrent.registry import find_cell
-from speech_lstm.recurrent.stack import Stack
+from speech_lstm.recurrent.stack import Carry, Stack
 
 
 class Network(torch.nn.Module):
@@ -38,8 +38,14 @@ class Network(torch.nn.Module):
 
     def pooled(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Features float32 [batch, frames, size] → the vector [batch, pooling.size] that the head reads."""
-        hidden, _ = self.stack(self.normalise(features, lengths), lengths)
-        return self.pooling(hidden, lengths)
+        return self.read(features, lengths)[0]
+
+    def read(
+        self, features: Tensor, lengths: Tensor | None = None, carry: Carry | None = None
+    ) -> tuple[Tensor, Carry]:
+        """As `pooled`, beginning with a state of the stack, and the state after the last frame."""
+        hidden, after = self.stack(self.normalise(features, lengths), lengths, carry)
+        return self.pooling(hidden, lengths), after
 
     @property
     def parameter_count(self) -> int:

@@ -14,6 +14,7 @@ from speech_lstm.config import Config
 from speech_lstm.errors import ConfigError, ModelError
 from speech_lstm.model.checkpoint import load_model, read_tensors, write_tensors
 from speech_lstm.model.network import Network
+from speech_lstm.training.carrying import CarriedStates
 
 KIND, VERSION = "speech-lstm training state", 2
 CONTENT = {  # the digests of what a run reads, and the beginning of what is said of another one
@@ -72,12 +73,15 @@ class State:
     corpus: str  # digest of what is trained on and scored
     sound: str = ""  # digest of the samples
     teachers: str = ""  # digest of the files of the teachers
+    carried: CarriedStates | None = None
 
     def save(self, path: Path) -> None:
         """Write the state atomically; raises OutputError."""
         tensors = with_group("network", self.network.state_dict()) | with_group("average", self.average.state_dict())
         for index, values in self.optimizer.state_dict()["state"].items():
             tensors |= with_group(f"optimizer/{index}", values)
+        if self.carried is not None:
+            tensors |= with_group("carried", self.carried.tensors())
         header = {"progress": asdict(self.progress), "config": self.config}
         header |= {name: getattr(self, name) for name in CONTENT}
         write_tensors(path, tensors, KIND, VERSION, header)
@@ -100,6 +104,8 @@ class State:
         self.progress = progress
         self.network.load_state_dict(group_of("network", tensors))
         self.average.load_state_dict(group_of("average", tensors))
+        if self.carried is not None:
+            self.carried.load(group_of("carried", tensors))
         state = {i: group_of(f"optimizer/{i}", tensors) for i in range(len(self.parameters()))}
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
 
@@ -133,7 +139,7 @@ class State:
         for index, parameter in enumerate(self.parameters()):
             values = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}  # AdamW's
             tensors |= with_group(f"optimizer/{index}", values)
-        return tensors
+        return tensors | with_group("carried", self.carried.tensors() if self.carried is not None else {})
 
 
 def number(value: Any) -> float:

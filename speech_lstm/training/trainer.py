@@ -29,6 +29,7 @@ from speech_lstm.model.checkpoint import Model, save_model
 from speech_lstm.model.network import Network
 from speech_lstm.training import replay
 from speech_lstm.training.batches import Batch, Batches
+from speech_lstm.training.carrying import CarriedStates
 from speech_lstm.training.console import Console
 from speech_lstm.training.distributed import Processes
 from speech_lstm.training.hardware import choose_precision
@@ -70,9 +71,12 @@ class Trainer:
         self.front_end = FrontEnd(config.features).to(self.device)
         self.precision = choose_precision(settings.precision, self.device)
         self.rows = processes.rows(settings.batch)
+        if processes.count > 1 and settings.carry:
+            raise ConfigError("carry needs a single process; leave it out or train without torchrun")
+        carried = CarriedStates(self.network, settings.carry, settings.batch) if settings.carry else None
         if processes.count > 1:
             self.parallel = DistributedDataParallel(self.network)
-        elif self.device.type == "cuda":
+        elif self.device.type == "cuda" and carried is None:
             silence = torch.zeros(settings.batch, CLIP_SAMPLES, device=self.device)
             replay.capture(self.network, self.front_end(silence), self.precision)
         self.optimizer = torch.optim.AdamW(parameter_groups(self.network, settings), lr=settings.learning_rate)
@@ -81,7 +85,7 @@ class Trainer:
         with processes.in_turn():  # the first one writes the answers down for the others
             self.teachers = Teachers(settings, recordings, self.batches, not console.quiet)
         digests = recordings.digest, recordings.sound, self.teachers.digest
-        self.state = State(self.network, averaged, self.optimizer, RunProgress(), config.to_dict(), *digests)
+        self.state = State(self.network, averaged, self.optimizer, RunProgress(), config.to_dict(), *digests, carried)
 
     def load_state(self) -> None:
         """Continue from the state in the run's folder; raises ModelError if it is damaged or of another run."""
@@ -136,7 +140,7 @@ class Trainer:
         waveforms, features, labels = self.prepare(batch)
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
-            logits = self.parallel(features).float()
+            logits = self.logits(features).float()
         if len(self.teachers):
             targets = self.teachers.targets(batch.rows(self.rows), waveforms, self.precision)
             loss = torch.nn.functional.cross_entropy(logits, targets)
@@ -152,6 +156,13 @@ class Trainer:
         self.optimizer.step()
         self.update_average(step)
         return float(self.processes.total(loss.detach())) / self.processes.count
+
+    def logits(self, features: Tensor) -> Tensor:
+        """The network's answers to features [rows, frames, size], in training: [rows, labels]."""
+        if self.state.carried is None:
+            logits: Tensor = self.parallel(features)
+            return logits
+        return self.state.carried.logits(features, self.step_seed)
 
     def prepare(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """This process's rows of a batch, augmented: the waveforms float32 [rows, samples], their features
