@@ -27,6 +27,10 @@ COMMA := ,
 WORDS_commands8 := yes,no,up,down,left,right,stop,go
 WORDS_commands15 := $(WORDS_commands8),zero,one,two,three,four,five,eight
 NAMES ?= commands8 commands15
+# The model for microcontrollers is of one direction and is taught by commands8: NAMES="commands8 small"
+WORDS_small := $(WORDS_commands8)
+BEFORE_small = $(WORK)/commands8-%.safetensors
+AGAIN_small = --config scripts/small.toml --teachers $(WORK)/commands8-$*.safetensors
 # Of the second training, which begins with the weights of the first: shorter, at a lower rate.
 AGAIN = --start $(WORK)/first-$*/last.safetensors --epochs 10 --learning-rate 0.0008 --warmup 0.1 \
 	--teachers $(TEACHERS:%=%$(COMMA))$(WORK)/first-$*/last.safetensors --teaching 0.8
@@ -69,8 +73,8 @@ $(WORK)/mined-%: $(WORK)/first-%/summary.json
 
 # $(call vocabulary,NAME): the rules from the mined seconds to the models and figures of a vocabulary
 define vocabulary
-$$(WORK)/second-$(1)-%/summary.json: $$(WORK)/mined-%
-	$$(call train,$$(@D),$$(WORDS_$(1)),$$(MATERIAL)$$(COMMA)$$<,--seed $$* $$(AGAIN))
+$$(WORK)/second-$(1)-%/summary.json: $$(WORK)/mined-% $$(BEFORE_$(1))
+	$$(call train,$$(@D),$$(WORDS_$(1)),$$(MATERIAL)$$(COMMA)$$<,--seed $$* $$(or $$(AGAIN_$(1)),$$(AGAIN)))
 
 $$(WORK)/$(1)-%.safetensors: $$(WORK)/second-$(1)-%/summary.json
 	$$(RUN) calibrate $$(<D)/last.safetensors --out $$@ --data $$(DATA) --hours 4 --snr-low-db 10 \

@@ -174,7 +174,9 @@ def test_weights_that_do_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[s
     text = refusal(capsys, "export", tmp_path / "m.safetensors", "--c", tmp_path / "words")
     assert "does not fit into its integers" in text
     rough = model_of("lstm", bidirectional=False)
-    rough.network.head.weight.data.mul_(3)[:, 0] += 900  # the same for all labels; the others of a row are rounded away
+    rough.network.head.weight.data.mul_(3)[:, 0] += (
+        900  # the same for all labels; the others of a row are rounded away
+    )
     with pytest.raises(ParityError, match="do not fit into 8 bits"):
         export_c(rough, tmp_path / "words")
     assert not (tmp_path / "words").exists()

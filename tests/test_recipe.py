@@ -55,6 +55,18 @@ def test_every_command_can_be_parsed(tmp_path: Path) -> None:
     assert kinds.count("make-stream") == 2
 
 
+def test_the_small_model_is_taught_by_the_bundled_one(tmp_path: Path) -> None:
+    commands = commands_of("models", tmp_path, SEEDS="1", NAMES="commands8 small")
+    (training,) = [words for words in commands if "work/second-small-1" in words and "--resume" not in words]
+    assert training[training.index("--teachers") + 1] == "work/commands8-1.safetensors"
+    assert str(build_parser().parse_args(training).config) == "scripts/small.toml"
+    taught, trained = (commands.index(words) for words in (training, next(w for w in commands if "calibrate" in w)))
+    assert trained < taught
+    config = read_config(ROOT / "scripts" / "small.toml")
+    assert config.training.carry
+    assert not config.network.bidirectional
+
+
 def test_testing_speakers_are_read_only_when_asked_for(tmp_path: Path) -> None:
     commands = commands_of("models", tmp_path)
     assert not {"evaluate", "stream-test", "make-stream"} & {words[0] for words in commands}
