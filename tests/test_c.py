@@ -13,10 +13,11 @@ from scipy.special import softmax
 
 from speech_lstm.audio.mfcc import FrontEnd
 from speech_lstm.config import SAMPLE_RATE
+from speech_lstm.errors import ModelError
 from speech_lstm.export.c import reference
 from speech_lstm.export.c.files import export_c
 from speech_lstm.export.c.integers import integer_model
-from speech_lstm.export.parity import ParityError, answer_of, demo_recordings
+from speech_lstm.export.parity import answer_of, demo_recordings
 from speech_lstm.files import OutputError
 from speech_lstm.model.checkpoint import save_model
 from speech_lstm.recognition.detector import Detector
@@ -172,13 +173,17 @@ def test_weights_that_do_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[s
     model.network.head.weight.data[0, 0] = 1e6
     save_model(tmp_path / "m.safetensors", model)
     text = refusal(capsys, "export", tmp_path / "m.safetensors", "--c", tmp_path / "words")
-    assert "does not fit into its integers" in text
+    assert "does not fit into 8 bits" in text
     rough = model_of("lstm", bidirectional=False)
     rough.network.head.weight.data.mul_(3)[:, 0] += (
         900  # the same for all labels; the others of a row are rounded away
     )
-    with pytest.raises(ParityError, match="do not fit into 8 bits"):
+    with pytest.raises(ModelError, match="do not fit into 8 bits: same answer as the model for 0 of"):
         export_c(rough, tmp_path / "words")
+    flat = model_of("lstm", bidirectional=False)
+    flat.network.normalise.weight.data.zero_()
+    with pytest.raises(ModelError, match="does not fit"):
+        export_c(flat, tmp_path / "words")
     assert not (tmp_path / "words").exists()
 
 

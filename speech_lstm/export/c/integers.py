@@ -139,7 +139,7 @@ def fixed(values: Floats, bits: int, width: int = 29) -> NDArray[np.int32]:
 
 def too_large(value: float) -> ModelError:
     return ModelError(
-        f"a weight of the model is {value:.3g}, which does not fit into its integers; train with more --weight-decay"
+        f"a weight of the model is {value:.3g}, which does not fit into 8 bits; train with more --weight-decay"
     )
 
 
@@ -181,7 +181,10 @@ def front_end(model: Model) -> IntegerFrontEnd:
     matrix, bias = transform(model)
     # log2(power · scale) is LOG_CENTRE + the integer; what is constant goes into the bias.
     bias = bias + matrix.sum(1) * (LOG_CENTRE - math.log2(scale))
-    shift = 14 - math.ceil(math.log2(np.abs(matrix).max()))
+    largest = float(np.abs(matrix).max())
+    if not 2**-12 < largest < 2**12:
+        raise too_large(largest)
+    shift = 14 - math.ceil(math.log2(largest))
     return IntegerFrontEnd(
         fft,
         np.round(hann(config.window) * 2**15).astype(np.int64),

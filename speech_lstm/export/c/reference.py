@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_lstm.config import CLIP_SAMPLES, DetectionConfig
+from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, DetectionConfig
 from speech_lstm.export.c.integers import (
     EXP2,
     FACTOR_Q,
@@ -271,4 +271,4 @@ class IntegerRecognizer:
 def hop_of(model: IntegerModel) -> int:
     """Samples from row to row, as `Recognizer.stream` rounds them."""
     grid = model.model.features.hop
-    return min(max(1, round(HOP_SECONDS * 16_000 / grid)), CLIP_SAMPLES // grid) * grid
+    return min(max(1, round(HOP_SECONDS * SAMPLE_RATE / grid)), CLIP_SAMPLES // grid) * grid
