@@ -6,7 +6,7 @@ is shown below. A module imports what it needs inside `run`, so `--help` answers
 """
 
 GROUPS = {  # of the help
-    "recognise": ("classify", "listen", "serve", "devices", "models"),
+    "recognise": ("classify", "listen", "teach", "review", "serve", "devices", "models"),
     "train and measure": (
         "train",
         "download",

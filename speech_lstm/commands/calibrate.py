@@ -1,6 +1,6 @@
 """Choose thresholds for a rate of false accepts.
 
-With --speech the smoothing and the pauses that a command needs around it are chosen too.
+With --speech the smoothing and the pauses that a command needs around it are chosen too. --room needs no corpus.
 """
 
 from __future__ import annotations
@@ -25,8 +25,13 @@ EXAMPLE = "calibrate MODEL --data DIR --false-accepts-per-hour 0.5 --out calibra
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     add_model_argument(parser)
-    parser.add_argument(
-        "--data", type=Path, metavar="DIR", required=True, help="the corpus that the stream is made from"
+    material = parser.add_mutually_exclusive_group(required=True)
+    material.add_argument("--data", type=Path, metavar="DIR", help="the corpus that the stream is made from")
+    material.add_argument(
+        "--room",
+        type=Path,
+        metavar="FILE",
+        help="a recording of your room without commands: thresholds are raised until it has no more false accepts",
     )
     parser.add_argument(
         "--false-accepts-per-hour",
@@ -69,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.streams.report import precision_notes, thresholds_table
     from speech_lstm.streams.speech_thresholds import Material, choose_decision
     from speech_lstm.streams.thresholds import choose_thresholds
+    from speech_lstm.teaching.report import room_line
+    from speech_lstm.teaching.room import choose_for_room
 
     rate, stream_rate = arguments.false_accepts_per_hour, arguments.stream_false_accepts_per_hour
     if stream_rate is not None and not arguments.speech:
@@ -80,6 +87,11 @@ def run(arguments: argparse.Namespace) -> int:
     file = find_model(arguments.model, ".safetensors")
     out = place_of(arguments, file)
     model = load_model(file)
+    if arguments.room:
+        room = choose_for_room(Recognizer(model), arguments.room, rate)
+        save_model(out, replace(model, detection=room.detection))
+        print(f"{room_line(room)}\nthresholds in {printable(out)}")
+        return 0
     plan = plan_of(arguments, commands_of(model.labels), 3600 * arguments.hours)
     corpus = scan(arguments.data)
     with atomic_path(out) as temporary:  # an unwritable place fails before hours of work

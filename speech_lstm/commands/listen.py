@@ -5,16 +5,27 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speech_lstm.commands.flags import add_input_flags, add_level_flag, add_recognition_flags, load_plugins, seconds
-from speech_lstm.errors import ActionError, printable
+from speech_lstm.commands.flags import (
+    add_input_flags,
+    add_level_flag,
+    add_recognition_flags,
+    load_plugins,
+    positive,
+    probability,
+    seconds,
+)
+from speech_lstm.errors import ActionError, ConfigError, printable
 
 if TYPE_CHECKING:
     from speech_lstm.audio.inputs import Input
+    from speech_lstm.live.keeping import Keeper
     from speech_lstm.live.listening import Action, DetectorLike, Display
     from speech_lstm.live.mqtt import Publisher
     from speech_lstm.live.programs import Program
+    from speech_lstm.recognition.detector import Detector
     from speech_lstm.recognition.recognizer import Recognizer
 
 EXAMPLE = "listen --on yes ./lamp.sh"
@@ -47,6 +58,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     actions.add_argument(
         "--home-assistant", action="store_true", help="announce the commands of --mqtt to Home Assistant"
     )
+    keep = parser.add_argument_group("keeping", "The sound that fired, to learn from it; see docs/teach.md.")
+    keep.add_argument("--keep", type=Path, metavar="DIR", help="write the second of each command to this folder")
+    keep.add_argument(
+        "--nearly", type=probability, metavar="P", help="with --keep: also of words that came to this score (none)"
+    )
+    keep.add_argument(
+        "--keep-mb", type=positive, default=100, metavar="MB", help="most megabytes in the folder (%(default)s)"
+    )
     add_recognition_flags(parser)
 
 
@@ -75,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         number = getattr(signal, name, None)  # Windows has only one of them
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as after nohup
             signal.signal(number, signal.default_int_handler)
-    actions: list[Action] = [*programs, *([publisher] if publisher else [])]
+    actions: list[Action] = [*programs, *([publisher] if publisher else []), *keepers_of(arguments, detector)]
     listen(microphone, detector, display_of(arguments, microphone, detector, model), actions)
     return 0
 
@@ -98,6 +117,17 @@ def publisher_of(arguments: argparse.Namespace) -> Publisher | None:
     from speech_lstm.live.mqtt import Publisher
 
     return Publisher(arguments.mqtt)
+
+
+def keepers_of(arguments: argparse.Namespace, detector: Detector) -> list[Keeper]:
+    """The action that keeps sound, if the flags ask for it; raises ConfigError for --nearly alone."""
+    if not arguments.keep:
+        if arguments.nearly is not None:
+            raise ConfigError("--nearly says what else is kept; name the folder with --keep DIR")
+        return []
+    from speech_lstm.live.keeping import Keeper
+
+    return [Keeper(arguments.keep, detector, arguments.nearly, arguments.keep_mb)]
 
 
 def check_words(words: list[str], labels: tuple[str, ...]) -> None:

@@ -33,28 +33,34 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    record(arguments, arguments.out)
+    return 0
+
+
+def record(arguments: argparse.Namespace, out: Path) -> None:
+    """Record the takes that are missing in a folder."""
     from speech_lstm.audio.inputs import LevelledInput, find_input
     from speech_lstm.audio.level import Level
     from speech_lstm.audio.word_recorder import WordRecorder
     from speech_lstm.corpus.own_words import missing_takes
 
-    takes = missing_takes(arguments.out, arguments.words, arguments.speaker, arguments.each)
+    takes = missing_takes(out, arguments.words, arguments.speaker, arguments.each)
     source = LevelledInput(find_input(arguments.device, arguments.input, arguments.raw), Level())
     total = len(arguments.words) * arguments.each
     if len(takes) < total:
         print(f"{total - len(takes)} of {total} recordings exist already")
     if not takes:
-        return 0
+        return
     with keyboard(arguments.input) as keys, WordRecorder(source) as recorder:
         print(f"listening to {printable(source.device.name)}; {KEYS}")
-        session = RecordingSession(recorder, keys, arguments.out, arguments.speaker, takes)
+        session = RecordingSession(recorder, keys, out, arguments.speaker, takes)
         try:
             session.run()
         finally:
-            done = total - len(missing_takes(arguments.out, arguments.words, arguments.speaker, arguments.each))
-            print(f"{done} of {total} recordings are in {printable(arguments.out)}", end="")
-            print("" if done == total else "; run the same command to continue")
-    return 0
+            done = total - len(missing_takes(out, arguments.words, arguments.speaker, arguments.each))
+            print(f"{done} of {total} recordings are in {printable(out)}", end="")
+            further = f", for `speech-lstm teach --from {printable(out)}`"
+            print(further if done == total else "; run the same command to continue")
 
 
 def keyboard(recording: str | None) -> TextIO:

@@ -23,14 +23,19 @@ def take_path(root: Path, word: str, speaker: str, number: int) -> Path:
     return root / word / f"{speaker_id(speaker)}_nohash_{number}.wav"
 
 
+def check_word(word: str) -> None:
+    """Raise CorpusError for a word that cannot be the name of a folder of recordings."""
+    if not word or word[0] in "._" or not word.isprintable() or set(word) & set('/\\:*?"<>|'):
+        raise CorpusError(f"{word!r} cannot name a word's folder; use letters, digits, spaces and hyphens")
+
+
 def missing_takes(root: Path, words: Sequence[str], speaker: str, each: int) -> list[tuple[str, int]]:
     """The words and numbers that do not exist yet, every word once before any word again.
 
     Raises CorpusError for a word that cannot be the name of a folder of recordings.
     """
     for word in words:
-        if word[0] in "._" or not word.isprintable() or set(word) & set('/\\:*?"<>|'):
-            raise CorpusError(f"{word!r} cannot name a word's folder; use letters, digits, spaces and hyphens")
+        check_word(word)
     if not " ".join(speaker.split()):
         raise CorpusError("the speaker's name is empty; give one, which identifies the speaker")
     takes = [(word, number) for number in range(each) for word in words]

@@ -1,7 +1,8 @@
 """A strict reader of protobuf, the encoding of ONNX files: it accepts the fields of a schema, each as it is written.
 
 The lean install has no package that reads ONNX, and ONNX Runtime shows nothing of a file before it has loaded it. The
-reader allocates nothing that the content does not have, and goes only as deep as the schema.
+reader allocates nothing that the content does not have, and goes only as deep as the schema. The writer writes what
+the reader has read.
 """
 
 from __future__ import annotations
@@ -86,3 +87,32 @@ def read_varint(content: memoryview, place: int) -> tuple[int, int]:
                 break
             return value, place + shift // 7
     raise ValueError("a number that has no end")
+
+
+def write_message(message: Message, schema: Schema) -> bytes:
+    """The bytes of a message of this schema, which `read_message` reads; a field that is missing is omitted."""
+    parts: list[bytes | memoryview] = []
+    for number, field in schema.items():
+        if field.name not in message:
+            continue
+        values = message[field.name]
+        for value in values if field.repeats else [values]:
+            if field.kind is int:
+                parts += [varint(number << 3 | VARINT), varint(value)]
+            elif field.kind is float:
+                parts += [varint(number << 3 | FIXED32), struct.pack("<f", value)]
+            else:
+                data = value.encode() if field.kind is str else value
+                data = data if field.kind in (str, bytes) else write_message(data, field.kind)
+                parts += [varint(number << 3 | BYTES), varint(len(data)), data]
+    return b"".join(parts)
+
+
+def varint(value: int) -> bytes:
+    """A number of up to 64 bits; a negative one as its two's complement."""
+    value &= (1 << 64) - 1
+    groups = []
+    while value > 127:
+        groups.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*groups, value])

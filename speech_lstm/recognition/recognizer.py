@@ -280,5 +280,5 @@ def load(
 def one_thread() -> None:
     """Compute on one thread: for one window at a time a second one would cost more than it saves."""
     os.environ["OMP_NUM_THREADS"] = "1"  # which torch reads when it is imported
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)

@@ -1,0 +1,192 @@
+"""How good `speech-lstm teach` is with words that the model has not been trained on.
+
+    python scripts/bench_teach.py --words DIR --speech DIR [--draws 30] [--json FILE]
+
+--words has a folder for each word, whose files are named SPEAKER-… or SPEAKER_…, as DSPSpeech-20 and Speech Commands
+are; --speech are recordings of running speech without the words. A draw chooses words and speakers at random, teaches
+the words from a few takes, and tries the head on takes that it has not seen: of the same speaker (his last take of
+each word), or of speakers who gave no take. "Others taken" are recordings of all other words of those speakers. False
+accepts are seconds of the speech, half a second apart, in which a taught word is likelier than all else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from speech_lstm.audio.clips import fit_clip
+from speech_lstm.audio.recording import read_recording, stream_recording
+from speech_lstm.audio.sources import find_recordings
+from speech_lstm.commands.flags import add_model_flag, whole
+from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
+from speech_lstm.files import write_json
+from speech_lstm.model.bundled import find_model
+from speech_lstm.progress import Bar
+from speech_lstm.recognition.onnx_model import OnnxModel
+from speech_lstm.recognition.recognizer import one_thread
+from speech_lstm.report.tables import align, percent
+from speech_lstm.teaching.encoding import take_points
+from speech_lstm.teaching.head import margins
+from speech_lstm.teaching.lesson import Lesson, Taught, teach
+from speech_lstm.teaching.teacher import Teacher
+
+SAME, OTHER = "same speaker", "other speakers"
+SETTINGS = [(SAME, 1), (SAME, 2), (SAME, 3), (OTHER, 1), (OTHER, 3), (OTHER, 5), (OTHER, 10)]
+TESTED = 60  # recordings of a draw, at most, of the words and of the others
+RATE = 0.5  # false accepts an hour that are asked for
+
+
+@dataclass(frozen=True)
+class Recording:
+    word: str
+    speaker: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Result:
+    """The figures of one draw."""
+
+    recall: float
+    taken: float  # of the other words
+    accepts: float  # an hour of speech
+    expected: float  # left out takes that were recognised, as the user is told; NaN of one take
+
+
+class Bench:
+    def __init__(self, teacher: Teacher, words: Path, speech: Path | None) -> None:
+        self.teacher, self.model, self.space = teacher, teacher.model, teacher.bank.space
+        self.recordings = list(find(words))
+        clips = Bar([fit_clip(read_recording(item.path)) for item in self.recordings], desc="encoding", unit="clip")
+        self.points = np.concatenate([self.space.points(self.model.vectors(clip[None])) for clip in clips])
+        self.speech = self.speech_points(speech)
+        self.takes: dict[int, np.ndarray] = {}
+
+    def speech_points(self, speech: Path | None) -> np.ndarray:
+        """The points of seconds of speech, half a second apart."""
+        parts = [np.zeros((0, self.space.projection.shape[1]), np.float32)]
+        for path in Bar(find_recordings([speech]) if speech else [], desc="speech", unit="recording"):
+            samples = np.concatenate(list(stream_recording(path)))
+            windows = np.lib.stride_tricks.sliding_window_view(samples, CLIP_SAMPLES)[:: SAMPLE_RATE // 2]
+            parts += [self.space.points(self.model.vectors(window[None])) for window in windows]
+        return np.concatenate(parts)
+
+    def take(self, i: int) -> np.ndarray:
+        """The points of a recording and its variations."""
+        if i not in self.takes:
+            clip = fit_clip(read_recording(self.recordings[i].path))
+            (self.takes[i],) = take_points(self.model, self.space, [clip])
+        return self.takes[i]
+
+    def draw(self, kind: str, takes: int, count: int, random: np.random.Generator) -> Result | None:
+        """Teach `count` words at random and try them; None where the speakers drawn lack takes."""
+        words = np.array([item.word for item in self.recordings])
+        speakers = np.array([item.speaker for item in self.recordings])
+        chosen = random.choice(np.unique(words), count, replace=False)
+        order = random.permutation(np.unique(speakers))
+        if kind == SAME:
+            mine = speakers == order[0]
+            of_word = [random.permutation(np.flatnonzero(mine & (words == word))) for word in chosen]
+            taught, tried = [places[:takes] for places in of_word], [places[-1:] for places in of_word]
+            if any(len(places) <= takes for places in of_word):
+                return None
+        else:
+            mine = np.isin(speakers, order[2 * takes :])  # twice as many, as not every speaker says every word
+            of_word = [random.permutation(np.flatnonzero(~mine & (words == word))) for word in chosen]
+            taught = [one_each(places, speakers)[:takes] for places in of_word]
+            tried = [random.permutation(np.flatnonzero(mine & (words == word)))[: TESTED // count] for word in chosen]
+            if any(len(places) < takes for places in taught) or not all(map(len, tried)):
+                return None
+        others = random.permutation(np.flatnonzero(mine & ~np.isin(words, chosen)))[:TESTED]
+        lesson = Lesson({word: [self.take(i) for i in places] for word, places in zip(chosen, taught, strict=True)},
+                        self.teacher.bank)  # fmt: skip
+        return self.result(teach(lesson, RATE), tried, others)
+
+    def result(self, taught: Taught, tried: list[np.ndarray], others: np.ndarray) -> Result:
+        def answers(points: np.ndarray) -> np.ndarray:
+            return taught.head.logits(points).argmax(1)
+
+        hits = np.concatenate([answers(self.points[places]) == i for i, places in enumerate(tried)])
+        taken = margins(taught.head.logits(self.points[others]))[:, : len(tried)].max(1) > 0
+        speech = margins(taught.head.logits(self.speech))[:, : len(tried)].max(1, initial=-np.inf) > 0
+        left_out = [answer == word for word, each in taught.answers.items() for answer in each]
+        hours = len(speech) / 2 / 3600
+        return Result(
+            float(hits.mean()),
+            float(taken.mean()),
+            float(speech.sum() / 2 / hours) if hours else np.nan,
+            float(np.mean(left_out)) if left_out else np.nan,
+        )
+
+
+def find(folder: Path) -> Iterator[Recording]:
+    """The recordings of the words."""
+    for word in sorted(part for part in folder.iterdir() if part.is_dir() and part.name[0] not in "._"):
+        for path in map(Path, find_recordings([word])):
+            yield Recording(word.name, re.split(r"[-_]", path.stem)[0], path)
+
+
+def one_each(places: np.ndarray, speakers: np.ndarray) -> np.ndarray:
+    """The first place of each speaker, in order."""
+    _, first = np.unique(speakers[places], return_index=True)
+    return places[np.sort(first)]
+
+
+def interval(values: np.ndarray) -> str:
+    """The mean with the 95 % interval of it over draws, by the bootstrap, in percent."""
+    random = np.random.default_rng(0)
+    means = values[random.integers(0, len(values), (2000, len(values)))].mean(1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return f"{percent(values.mean())} ({100 * low:.0f}–{100 * high:.0f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--words", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--speech", type=Path, metavar="DIR")
+    parser.add_argument("--count", type=whole, nargs="*", default=[3, 8], metavar="N", help="words (%(default)s)")
+    parser.add_argument("--draws", type=whole, default=30, metavar="N", help="of each line (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    add_model_flag(parser)
+    options = parser.parse_args()
+    one_thread()
+    bench = Bench(Teacher(OnnxModel(find_model(options.model, ".onnx"))), options.words, options.speech)
+    rows = [("words", "takes", "tried on", "recall", "others taken", "false accepts/h", "recall as told", "draws")]
+    numbers = []
+    for count in options.count:
+        for kind, takes in SETTINGS:
+            random, results = np.random.default_rng([count, takes, len(kind)]), list[Result]()
+            for _ in range(20 * options.draws):
+                if len(results) < options.draws and (result := bench.draw(kind, takes, count, random)):
+                    results.append(result)
+            if not results:
+                continue
+            columns = {name: np.array([getattr(item, name) for item in results]) for name in asdict(results[0])}
+            told = columns["expected"][~np.isnan(columns["expected"])]
+            rows.append(
+                (
+                    str(count),
+                    str(takes),
+                    kind,
+                    interval(columns["recall"]),
+                    interval(columns["taken"]),
+                    f"{columns['accepts'].mean():.2f}",
+                    percent(told.mean()) if len(told) else "–",
+                    str(len(results)),
+                )
+            )
+            numbers.append(
+                {"words": count, "takes": takes, "tried": kind, "draws": [asdict(item) for item in results]}
+            )
+    print("\n".join(align(rows, "rrlrrrrr")))
+    if options.json:
+        write_json(options.json, numbers)
+
+
+if __name__ == "__main__":
+    main()

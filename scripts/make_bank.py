@@ -1,0 +1,131 @@
+"""Make the bank of other words, speech and noise from which `speech-lstm teach` learns what is no taught word.
+
+    python scripts/make_bank.py [NAME] --data DIR --words DIR … --speech DIR … --noise DIR … [--without on,off]
+
+It writes checkpoints/NAME.bank.npz for the bundled model NAME, and is run again whenever that model changes: its
+vectors mean nothing to another. --data is Speech Commands, whose training speakers are used; --words are folders of
+words, one folder each; --speech are long recordings, --noise recordings without speech. --model and --out make a bank
+of any other exported model.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from speech_lstm.audio.clips import fit_clip
+from speech_lstm.audio.recording import read_recording, stream_recording
+from speech_lstm.audio.sources import find_recordings
+from speech_lstm.commands.flags import names
+from speech_lstm.config import CLIP_SAMPLES
+from speech_lstm.corpus.speech_commands import scan
+from speech_lstm.files import byte_size
+from speech_lstm.model.bundled import DEFAULT
+from speech_lstm.progress import Bar
+from speech_lstm.recognition.onnx_model import OnnxModel
+from speech_lstm.teaching.bank import NOISE, SPEECH, SUFFIX, Bank, quantised
+from speech_lstm.teaching.space import fit_space
+
+FOLDER = Path(__file__).parents[1] / "checkpoints"
+EACH = 80  # recordings of a word of --data, at most
+MOST = 4_000  # recordings of --words and of --speech, but one of each word and of each recording
+NOISES = 600
+
+Named = tuple[str, np.ndarray]  # a name and a clip, float32 [CLIP_SAMPLES]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?", default=DEFAULT, metavar="NAME", help="(%(default)s)")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--without", type=names, default=(), metavar="A,B,…", help="folders that are not used")
+    parser.add_argument("--words", type=Path, nargs="*", default=[], metavar="DIR")
+    parser.add_argument("--speech", type=Path, nargs="*", default=[], metavar="DIR")
+    parser.add_argument("--noise", type=Path, nargs="*", default=[], metavar="DIR")
+    parser.add_argument("--model", type=Path, metavar="FILE.onnx", help="(the bundled model NAME)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="(checkpoints/NAME.bank.npz)")
+    options = parser.parse_args()
+    random = np.random.default_rng(1)
+    model = OnnxModel(options.model or FOLDER / f"{options.name}.onnx")
+    groups = [
+        corpus_words(options.data, options.without, random),
+        folder_words(options.words, options.without, random),
+        pieces(options.speech, random),
+        ((NOISE, clip) for clip in clips(some(recordings(options.noise), NOISES, random))),
+    ]
+    named = [(name, vector) for group in groups for name, vector in encoded(model, group)]
+    bank = make_bank(model, [name for name, _ in named], np.stack([vector for _, vector in named]))
+    out = options.out or FOLDER / f"{options.name}{SUFFIX}"
+    bank.save(out)
+    speech, noise = int(bank.is_speech.sum()), int(bank.is_noise.sum())
+    print(
+        f"{out}  {byte_size(out.stat().st_size)}: {len(bank.kinds) - speech - noise:,} recordings of "
+        f"{len(bank.names) - 2:,} words, {speech:,} seconds of speech, {noise:,} of noise"
+    )
+
+
+def make_bank(model: OnnxModel, words: list[str], vectors: np.ndarray) -> Bank:
+    """The bank of vectors float32 [n, size] of these words."""
+    known, kinds = np.unique([*words, SPEECH, NOISE], return_inverse=True)
+    kinds = kinds[:-2]
+    sound = np.array([name != NOISE for name in words])
+    labels = np.where([name == SPEECH for name in words], -1, kinds)
+    space = fit_space(vectors[sound], labels[sound])
+    points = quantised(space.points(vectors))
+    return Bank(model.source, space, points, tuple(known.tolist()), kinds.astype(np.uint16))
+
+
+def encoded(model: OnnxModel, items: Iterable[Named]) -> Iterator[tuple[str, np.ndarray]]:
+    """The names and vectors of clips."""
+    for name, clip in Bar(items, desc="encoding", unit="clip"):
+        yield name, model.vectors(clip[None])[0]
+
+
+def corpus_words(data: Path, without: tuple[str, ...], random: np.random.Generator) -> Iterator[Named]:
+    """Training recordings of the words of a corpus."""
+    corpus = scan(data)
+    for word in corpus.words:
+        if word not in without:
+            paths = [data / clip.name for clip in corpus.clips if clip.folder == word and clip.split == "training"]
+            yield from ((word, clip) for clip in clips(some(paths, EACH, random)))
+
+
+def folder_words(folders: list[Path], without: tuple[str, ...], random: np.random.Generator) -> Iterator[Named]:
+    """A few recordings of each word of these folders."""
+    for folder in folders:
+        words = [part for part in sorted(folder.iterdir()) if part.is_dir() and part.name[0] != "."]
+        words = [part for part in words if part.name not in without]
+        each = max(1, MOST // max(1, len(folders) * len(words)))
+        for word in words:
+            yield from ((word.name, clip) for clip in clips(some(recordings([word]), min(each, EACH), random)))
+
+
+def pieces(folders: list[Path], random: np.random.Generator) -> Iterator[Named]:
+    """Seconds of long recordings, as many of each."""
+    paths = recordings(folders)
+    each = MOST // max(1, len(paths))
+    for path in paths:
+        speech = np.concatenate(list(stream_recording(path)))
+        starts = np.arange(0, len(speech) - CLIP_SAMPLES, CLIP_SAMPLES)
+        for start in random.permutation(starts)[:each]:
+            yield SPEECH, speech[start : start + CLIP_SAMPLES]
+
+
+def recordings(folders: list[Path]) -> list[Path]:
+    return [Path(path) for path in find_recordings(folders)] if folders else []
+
+
+def some(paths: list[Path], most: int, random: np.random.Generator) -> list[Path]:
+    """At most so many of the paths, at random."""
+    return [paths[i] for i in sorted(random.permutation(len(paths))[:most])]
+
+
+def clips(paths: Iterable[Path]) -> Iterator[np.ndarray]:
+    return (fit_clip(read_recording(path)) for path in paths)
+
+
+if __name__ == "__main__":
+    main()

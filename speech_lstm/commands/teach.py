@@ -1,0 +1,144 @@
+"""Teach a model your own words from a few recordings.
+
+Words that are named are recorded, as far as takes of them are missing; --from DIR takes one folder of recordings for
+each word. The network stays as it is and gets a new head, which tells the words from other words, speech and noise.
+It takes seconds, and no PyTorch.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speech_lstm.commands.flags import add_input_flags, add_model_flag, names, positive, whole
+from speech_lstm.errors import ConfigError, printable
+
+if TYPE_CHECKING:
+    from speech_lstm.recognition.onnx_model import OnnxModel
+    from speech_lstm.teaching.takes import Takes
+    from speech_lstm.teaching.teacher import Teacher
+
+OUT, OWN = Path("own.onnx"), Path("own")
+EXAMPLE = "teach --from own --out own.onnx"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("words", nargs="*", metavar="WORD", help="words to record, as far as takes are missing")
+    parser.add_argument(
+        "--from", dest="folder", type=Path, metavar="DIR", help="the takes, one folder for each word (own)"
+    )
+    parser.add_argument("--each", type=whole, default=5, metavar="N", help="takes to record of a word (%(default)s)")
+    parser.add_argument("--speaker", default="me", metavar="NAME", help="who records; files hold a hash of it (me)")
+    add_model_flag(parser)
+    parser.add_argument(
+        "--keep", type=names, default=(), metavar="A,B,…|all", help="commands of the bundled model that stay (none)"
+    )
+    parser.add_argument(
+        "--add", type=names, default=(), metavar="A,B,…", help="add only these words of the folder to a taught MODEL"
+    )
+    parser.add_argument("--remove", type=names, default=(), metavar="A,B,…", help="words that a taught MODEL forgets")
+    parser.add_argument(
+        "--also",
+        type=Path,
+        metavar="DIR",
+        help="further recordings: folders named like the words, and _unknown_ and _silence_ with what is no command",
+    )
+    parser.add_argument(
+        "--room", type=Path, metavar="FILE", help="a recording of your room without commands, to choose thresholds on"
+    )
+    parser.add_argument(
+        "--false-accepts-per-hour",
+        type=positive,
+        default=0.5,
+        metavar="RATE",
+        help="highest rate in speech, of all words together (%(default)s)",
+    )
+    parser.add_argument("--bank", type=Path, metavar="FILE", help="the bank of a model that is not bundled")
+    parser.add_argument("--out", type=Path, metavar="FILE.onnx", help=f"the taught model ({OUT}, if it is new)")
+    add_input_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from speech_lstm.errors import print_note
+    from speech_lstm.recognition.recognizer import one_thread
+    from speech_lstm.teaching.bank import Bank
+    from speech_lstm.teaching.report import remarks, room_line, words_table
+    from speech_lstm.teaching.teacher import Teacher
+
+    one_thread()
+    teacher = Teacher(open_model(arguments.model), Bank.load(arguments.bank) if arguments.bank else None)
+    out = place_of(arguments, teacher)
+    record_missing(arguments)
+    takes = hear(arguments, teacher)
+    taught = teacher.teach(arguments.false_accepts_per_hour)
+    room = teacher.write(out, taught, arguments.false_accepts_per_hour, arguments.room)
+    print(words_table(taught))
+    if room:
+        print(room_line(room))
+    for remark in (*takes.remarks, *remarks(taught, takes)):
+        print_note(remark)
+    print(f"\n{printable(out)} is written; try it: speech-lstm listen --model {printable(out)}")
+    return 0
+
+
+def open_model(name: str) -> OnnxModel:
+    """The exported form of a model; raises ConfigError for one that has none."""
+    from speech_lstm.model.bundled import find_model
+    from speech_lstm.recognition.onnx_model import OnnxModel
+
+    file = find_model(name, ".onnx")
+    if file.suffix != ".onnx":
+        raise ConfigError(
+            f"{printable(file)}: only an exported model can be taught; make one with `speech-lstm export FILE`"
+        )
+    return OnnxModel(file)
+
+
+def place_of(arguments: argparse.Namespace, teacher: Teacher) -> Path:
+    """The file that the taught model is written to; raises ConfigError for one that nobody asked to replace."""
+    alone = not (arguments.words or arguments.folder)
+    changes = bool(arguments.add or arguments.remove or (arguments.also and alone))
+    if changes and not (teacher.memory.words or teacher.memory.kept):
+        raise ConfigError(
+            f"{printable(arguments.model)} was not taught; --add, --remove and --also alone change a model that was: "
+            "name that with --model, or takes with --from"
+        )
+    if arguments.out:
+        if arguments.out.suffix != ".onnx":
+            raise ConfigError(f"{printable(arguments.out)}: the name of a taught model must end in .onnx")
+        return arguments.out
+    if changes:
+        return teacher.model.path
+    if OUT.exists():
+        raise ConfigError(f"{OUT} exists; name another file with --out, or change it by --add WORD --model {OUT}")
+    return OUT
+
+
+def hear(arguments: argparse.Namespace, teacher: Teacher) -> Takes:
+    """Give the teacher the takes of the words, and take the others away; returns those takes."""
+    from speech_lstm.teaching.takes import Takes, read_further, read_takes
+
+    teacher.forget(arguments.remove)
+    wanted = arguments.add or arguments.words
+    nothing_new = not wanted and not arguments.folder and (arguments.remove or arguments.also or arguments.keep)
+    takes = Takes() if nothing_new else read_takes(arguments.folder or OWN, wanted)
+    for word, each in takes.words.items():
+        teacher.learn(word, [take.clip for take in each])
+    if arguments.also:
+        further, others = read_further(arguments.also, teacher.memory.words)
+        for word, each in further.words.items():
+            teacher.hear_more(word, [take.clip for take in each])
+        teacher.hear_others([take.clip for take in others])
+        takes.remarks += further.remarks
+    if arguments.keep:
+        teacher.keep(arguments.keep)
+    return takes
+
+
+def record_missing(arguments: argparse.Namespace) -> None:
+    """Record the takes of the named words that are missing."""
+    from speech_lstm.commands.record import record
+
+    if arguments.words:
+        record(arguments, arguments.folder or OWN)

@@ -1,0 +1,95 @@
+"""Teaches a model: takes and the bank in, a taught model out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from speech_lstm.config import DetectionConfig, commands_of
+from speech_lstm.errors import ConfigError, brief, printable
+from speech_lstm.files import atomic_path
+from speech_lstm.recognition.onnx_model import OnnxModel
+from speech_lstm.recognition.recognizer import Recognizer
+from speech_lstm.teaching.bank import Bank, Floats, find_bank
+from speech_lstm.teaching.encoding import take_points
+from speech_lstm.teaching.lesson import Lesson, Take, Taught, teach
+from speech_lstm.teaching.model_file import Memory, detection_of, taught_file
+from speech_lstm.teaching.room import Room, choose_for_room
+
+
+class Teacher:
+    """Teaches words to an exported model; one that was taught before keeps its words."""
+
+    def __init__(self, model: OnnxModel, bank: Bank | None = None) -> None:
+        """`bank` is that of the model; None: the bundled one. Raises ModelError if there is none."""
+        self.model, self.memory = model, Memory.of(model)
+        self.bank = find_bank(self.memory.source) if bank is None else bank
+
+    def learn(self, word: str, clips: Sequence[Floats]) -> None:
+        """Take in a word by its takes, each float32 [CLIP_SAMPLES], instead of those that it had.
+
+        Raises ModelError for a model that does not give the vector that its head reads.
+        """
+        self.memory.words[word] = self.points(clips, word)
+        self.memory.kept = tuple(kept for kept in self.memory.kept if kept != word)
+
+    def hear_others(self, clips: Sequence[Floats]) -> None:
+        """Take in recordings of no command, each float32 [CLIP_SAMPLES]."""
+        self.memory.others += self.points(clips, "other sounds")
+
+    def hear_more(self, word: str, clips: Sequence[Floats]) -> None:
+        """Take in further takes of a word that the model was taught."""
+        self.memory.words[word] += self.points(clips, word)
+
+    def points(self, clips: Sequence[Floats], what: str) -> list[Take]:
+        return take_points(self.model, self.bank.space, clips, f"encoding {printable(what)}")
+
+    def forget(self, words: Iterable[str]) -> None:
+        """Raises ConfigError for a word that the model was not taught."""
+        for word in words:
+            known = (*self.memory.words, *self.memory.kept)
+            if word not in known:
+                listed = ", ".join(map(printable, known)) or "none"
+                raise ConfigError(f"{brief(word)} is no word that the model was taught; those are: {listed}")
+            self.memory.words.pop(word, None)
+            self.memory.kept = tuple(kept for kept in self.memory.kept if kept != word)
+
+    def keep(self, words: Sequence[str]) -> None:
+        """Keep commands of the bundled model, by the bank's recordings of them; "all": all of its commands.
+
+        Raises ConfigError for others.
+        """
+        commands = commands_of(self.model.labels)
+        chosen = commands if tuple(words) == ("all",) else tuple(words)
+        for word in chosen:
+            if word not in commands or not self.bank.of([word]).any():
+                raise ConfigError(
+                    f"{brief(word)} cannot be kept: it is no command of the model; its commands are "
+                    f"{', '.join(map(printable, commands))}"
+                )
+        self.memory.kept = tuple(word for word in chosen if word not in self.memory.words)
+
+    def teach(self, rate: float) -> Taught:
+        """Fit a head with so many false accepts an hour of speech; raises ConfigError if there are no words."""
+        kept = {word: list(self.bank.points[self.bank.of([word]), None]) for word in self.memory.kept}
+        words = self.memory.words | kept
+        if not words:
+            raise ConfigError("no word is left to teach; give takes of one, or keep a command")
+        return teach(Lesson(words, self.bank, self.memory.others), rate)
+
+    def write(self, out: Path, taught: Taught, rate: float, room: Path | None = None) -> Room | None:
+        """Write the taught model, whole or not at all, with thresholds for a recording of the room if there is one.
+
+        Raises OutputError, and RecordingError for the room's recording.
+        """
+        with atomic_path(out) as temporary:
+            temporary.write_bytes(self.content(taught, detection_of(taught, rate)))
+            if room is None:
+                return None
+            result = choose_for_room(Recognizer(OnnxModel(temporary)), room, rate)
+            temporary.write_bytes(self.content(taught, result.detection))
+        return result
+
+    def content(self, taught: Taught, detection: DetectionConfig) -> bytes:
+        """The file of the taught model."""
+        return taught_file(self.model, self.bank.space, taught, self.memory, detection)
