@@ -262,7 +262,7 @@ def test_headers_that_are_refused(content: bytes, key: str, value: str, says: st
 def test_the_command_writes_both_files_and_a_report(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "new" / "small.onnx"
+    out = tmp_path / "small.onnx"
     status, text, _ = call(capsys, "export", folder / "forwards.safetensors", "--out", out, "--streaming")
     assert status == 0
     lines = text.splitlines()
@@ -314,6 +314,9 @@ def test_bad_input(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     (tmp_path / "f.onnx").mkdir()
     assert "folder" in refusal(capsys, "export", folder / "forwards.safetensors", "--out", tmp_path / "f.onnx")
     assert "must end in .onnx" in refusal(capsys, "export", folder / "forwards.safetensors", "--out", tmp_path / "a")
+    away = tmp_path / "none" / "a.onnx"
+    assert "there is no folder" in refusal(capsys, "export", folder / "forwards.safetensors", "--out", away)
+    assert not away.parent.exists()
     both = tmp_path / "both.safetensors"
     save_model(both, model_of("rnn"))
     assert "--bidirectional false" in refusal(capsys, "export", both, "--streaming")

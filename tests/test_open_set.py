@@ -139,12 +139,14 @@ def test_nothing_to_compare() -> None:
 @pytest.mark.parametrize("unknown", [1, 300])
 def test_the_curves_are_drawn(tmp_path: Path, unknown: int) -> None:
     sets = [compared(200, unknown, 1), replace(compared(100, 50, 2), words="unseen words")]
-    figure = open_set_figure(sets)
-    for axes, result in zip(figure.axes, sets, strict=True):
-        assert len(axes.lines) == len(NAMES)
-        legend = [text.get_text() for text in axes.get_legend().get_texts()]
-        assert legend[0] == f"posterior, AUC {result.separations[0].auc:.3f}"
-        assert result.words in axes.get_xlabel()
+    for details, count in ((True, len(NAMES)), (False, 1)):
+        figure = open_set_figure(sets, details)
+        for axes, result in zip(figure.axes, sets, strict=True):
+            assert len(axes.lines) == count
+            legend = [text.get_text() for text in axes.get_legend().get_texts()]
+            first = "posterior (probability of the likeliest command), AUC"
+            assert legend[0] == f"{first} {result.separations[0].auc:.3f}"
+            assert result.words in axes.get_xlabel()
     save_figure(figure, tmp_path / "open_set.png")
     assert (tmp_path / "open_set.png").stat().st_size > 20_000
 

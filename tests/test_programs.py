@@ -186,3 +186,28 @@ def test_our_own_environment_is_handed_on_and_stays(monkeypatch: pytest.MonkeyPa
         program(command("go"))
         assert notes_at_the_end(program) == ["go: kitchen"]
     assert "SPEECH_LSTM_WORD" not in os.environ
+
+
+# --- Windows, as far as it can be simulated ------------------------------------------------------------------------
+
+
+def test_without_groups_and_signals_the_program_alone_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "killpg")
+    monkeypatch.delattr(signal, "SIGKILL")
+    with Program("go", "sleep 60") as program:
+        program(command("go"))
+        process = program.process
+        assert process is not None
+    assert process.wait(SLOW) == -signal.SIGTERM
+
+
+def test_the_shell_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("speech_lstm.live.programs.WINDOWS", True)
+    monkeypatch.setenv("COMSPEC", "C:\\cmd.exe")
+    assert Program("go", "echo %PATH%", shell=True).arguments == ["C:\\cmd.exe", "/c", "echo %PATH%"]
+
+
+def test_python_3_11_cannot_read_programs_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "set_blocking")
+    with pytest.raises(ActionError, match=r"--on needs Python 3\.12 or newer on Windows"):
+        Program("go", "sleep 60")

@@ -101,6 +101,19 @@ def test_every_slot_is_filled_once(finished: Finished) -> None:
     assert len(tiny.trials(url)) == len(slots) == len(SLOTS[kind]) + len(REPEATED[kind])
 
 
+def test_the_total_and_the_time_left_are_printed(
+    tmp_path: Path, demo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = TINY_STUDY.write(tmp_path)
+    _, out, _ = call(capsys, *TINY_STUDY.command(file, demo, f"sqlite:///{tmp_path}/trials.sqlite"))
+    first, *others = out.splitlines()
+    assert first == "0 of 6 trainings done, 0 running, time left not yet known"
+    trained = [line for line in others if " parameters " in line]
+    assert [line.rpartition("  ")[2].partition(", ")[0] for line in trained] == [f"{n} of 6" for n in range(1, 7)]
+    assert trained[0].endswith("time left not yet known")
+    assert all(line.endswith(" left") for line in trained[1:])
+
+
 def test_every_training_of_a_study_is_stored(finished_study: Finished, demo: Path) -> None:
     _, file, url = finished_study
     definition = StudyDefinition.read(str(file))

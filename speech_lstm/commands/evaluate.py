@@ -54,12 +54,12 @@ def run(arguments: argparse.Namespace) -> int:
         write_json(arguments.json, assessment.to_dict())
         print(f"\nnumbers in {printable(arguments.json)}")
     if arguments.plots:
-        paths = draw(assessment, arguments.plots)
+        paths = draw(assessment, arguments.plots, arguments.details)
         print(f"\npictures {', '.join(map(printable, paths))}")
     return 0
 
 
-def draw(assessment: Assessment, folder: Path) -> list[Path]:
+def draw(assessment: Assessment, folder: Path, details: bool) -> list[Path]:
     """Write the figures; returns their paths."""
     from speech_lstm.report.plotting import save_figure
     from speech_lstm.training.figures import confusion_figure, recall_figure
@@ -71,7 +71,7 @@ def draw(assessment: Assessment, folder: Path) -> list[Path]:
         "calibration.png": reliability_figure(assessment.reliability),
     }
     if assessment.open_sets:
-        figures["open_set.png"] = open_set_figure(assessment.open_sets)
+        figures["open_set.png"] = open_set_figure(assessment.open_sets, details)
     for name, figure in figures.items():
         save_figure(figure, folder / name)
     return [folder / name for name in figures]

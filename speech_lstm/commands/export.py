@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from speech_lstm.commands.flags import add_model_argument, add_plugin_flag, load_plugins
-from speech_lstm.errors import ConfigError, require
+from speech_lstm.errors import ConfigError, printable, require
+from speech_lstm.files import OutputError
 
 EXAMPLE = "export runs/first/best.safetensors --out words.onnx --int8"
 
@@ -43,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.model.checkpoint import load_model
     from speech_lstm.recognition.recognizer import one_thread
 
+    if arguments.out and not arguments.out.parent.is_dir():
+        raise OutputError(f"{arguments.out}: there is no folder {printable(arguments.out.parent)}; make it first")
     one_thread()
     model = load_model(find_model(arguments.model, ".safetensors"))
     out = arguments.out or Path(arguments.model).with_suffix(".int8.onnx" if arguments.int8 else ".onnx")

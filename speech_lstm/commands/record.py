@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from speech_lstm.audio.word_recorder import Take, WordRecorder
 
+TERMINAL = "CONIN$" if os.name == "nt" else "/dev/tty"
 KEYS = "Enter records, p plays the last one, r records the last one again, s skips, q ends"
 KEY_SECONDS = 0.4  # after a key, whose click is not a part of the word
 EXAMPLE = "record --words yes,no --speaker NAME --out own"
@@ -67,7 +69,7 @@ def keyboard(recording: str | None) -> TextIO:
     """The stream of the user's keys: standard input, or the terminal if standard input is the sound."""
     if recording != "-" and sys.stdin is None:
         raise RecordingError("standard input is closed: no keys can be read; leave it open")
-    source: str | int = "/dev/tty" if recording == "-" else sys.stdin.fileno()
+    source: str | int = TERMINAL if recording == "-" else sys.stdin.fileno()
     try:
         return open(source, closefd=isinstance(source, str))
     except OSError as error:

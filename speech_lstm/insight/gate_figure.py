@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 # By the first word of a role: the diagram's colours, and two for values that it draws without one.
 STRIPES = {word: line for word, (line, _) in COLOURS.items()} | {"depth": VERMILION, "memory": "#333333"}
+OUTPUT = BLUE  # of the cell; orange is the output gate's
 LINES = (BLUE, VERMILION, GREEN, PURPLE, SKY_BLUE, ORANGE)  # colours of the likeliest labels
 ORDERS = {
     "index": "in the order of the weights",
@@ -120,7 +121,7 @@ def gate_panel(name: str, summaries: Sequence[Summary], order: str) -> Panel:
         values = [value[:, units] for value in values]
     role = trace.role(name)
     title = name if role == name else f"{name}   {role}"
-    colour = STRIPES.get(role.split()[0].rstrip(","), GREY)
+    colour = OUTPUT if name == "h" else STRIPES.get(role.split()[0].rstrip(","), GREY)
     if name in trace.gates:
         return Panel(title, colour, values, (0.0, 1.0), SHARES, "unit")
     return Panel(title, colour, values, symmetric(values), SIGNED, "unit")

@@ -23,6 +23,7 @@ EVERY_SECONDS = 1.0  # between the starts of one program
 LONGEST_LINE = 1000  # bytes; a program's line is cut there
 MOST_LINES = 10  # of a program that are shown in WINDOW_SECONDS
 WINDOW_SECONDS = 1.0
+WINDOWS = os.name == "nt"
 END_SECONDS = 1.0  # from SIGTERM to SIGKILL
 BLANK = b"\0\t\n\v\f\r "  # bytes that are dropped at the ends of a line
 POLL_SECONDS = 0.02  # from look to look whether it has ended
@@ -40,7 +41,9 @@ class Program:
 
     def __init__(self, word: str, command: str, shell: bool = False, every: float = EVERY_SECONDS) -> None:
         self.word, self.every = word, every
-        self.arguments = ["/bin/sh", "-c", command] if shell else split_command(word, command)
+        if not hasattr(os, "set_blocking"):
+            raise ActionError("--on needs Python 3.12 or newer on Windows")
+        self.arguments = [*shell_of_the_system(), command] if shell else split_command(word, command)
         self.name = "the command" if shell else printable(os.path.basename(self.arguments[0]))  # noqa: PTH119
         self.process: subprocess.Popen[bytes] | None = None
         self.last_start = -float("inf")  # seconds of the stream
@@ -144,14 +147,25 @@ class Program:
                 self.collect()
         finally:
             if self.process is not None:
-                self.signal(signal.SIGKILL)
+                self.signal(getattr(signal, "SIGKILL", signal.SIGTERM))
                 self.process.wait()
 
     def signal(self, number: signal.Signals) -> None:
-        """Signal the program's whole group, whose number stays its own until the program is reaped."""
+        """Signal the program's whole group, whose number stays its own until the program is reaped.
+
+        Windows has neither groups nor signals: there the program alone is ended, at once.
+        """
         assert self.process is not None
         with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter on macOS, for a group of zombies
-            os.killpg(self.process.pid, number)
+            if hasattr(os, "killpg"):
+                os.killpg(self.process.pid, number)
+            else:
+                self.process.terminate()
+
+
+def shell_of_the_system() -> list[str]:
+    """The shell that runs the command after it."""
+    return [os.environ.get("COMSPEC", "cmd.exe"), "/c"] if WINDOWS else ["/bin/sh", "-c"]
 
 
 def split_command(word: str, command: str) -> list[str]:

@@ -77,8 +77,11 @@ def write_cell(results: SearchResults, rank: int, path: Path | None) -> tuple[Pa
     Raises ConfigError for a rank without a candidate, and OutputError.
     """
     if rank > len(results.best):
-        count = f"{len(results.best)} cells that passed all stages" if results.best else "no such cell yet"
-        raise ConfigError(f"rank {rank}: the search {results.name!r} has {count}")
+        count = (
+            f"{len(results.best)} cells that passed all stages" if results.best else "no cell that passed all stages"
+        )
+        tried = f"after {len(results.tried)} of {results.progress.total} cells; run it on for more"
+        raise ConfigError(f"rank {rank}: the search {results.name!r} has {count}, {tried}")
     cell = results.best[rank - 1]
     path = path or Path(f"{cell.label}.py")
     if path.suffix != ".py":

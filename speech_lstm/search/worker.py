@@ -17,10 +17,9 @@ from speech_lstm.search.population import (
     propose,
     published_cells,
     repeated_slots,
-    total,
     tried_cells,
 )
-from speech_lstm.search.progress import tried_line
+from speech_lstm.search.progress import SearchProgress, progress_of, tried_line
 from speech_lstm.search.source import register
 from speech_lstm.search.stages import CANDIDATE, Stages, TriedCell, best_accuracy
 from speech_lstm.trials.slots import Slot, Slots, filled_slots, outcome_of
@@ -35,8 +34,8 @@ class SearchWorker(Worker):
     definition: SearchDefinition
     UNIT = "cell"
 
-    def total(self, target: dict[str, int]) -> int:
-        return total(self.definition.search, target["candidates"])
+    def progress(self) -> SearchProgress:
+        return progress_of(self.study)
 
     def planned(self, slots: Slots) -> list[Slot]:
         best = max((best_accuracy(cell.outcome["draws"]) for cell in tried_cells(slots)), default=0.0)

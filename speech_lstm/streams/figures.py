@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 4  # panels in a row
-RIGHT = 60  # false accepts per hour; to the right of it there is no room for text
+RIGHT = 0.6  # of the width; to the right of it there is no room for text
+HIGH = 90  # %; above it there is no room for text
 TARGET = 0.5  # false accepts per hour, a usual requirement
 
 
@@ -32,7 +33,7 @@ def total_figure(curve: TradeOff, speech: bool = False) -> Figure:
     axes.set_xlabel(f"false accepts an hour of {sound}, all words together", fontsize=12)
     axes.set_ylabel("commands not matched, %", fontsize=12)
     axes.set_title("Missed commands against false accepts", fontsize=15, fontweight="bold", pad=26)
-    commands = f"{curve.occurrences.sum():,} commands, {curve.of(speech).hours:.1f} h of {sound}"
+    commands = f"{curve.occurrences.sum():,} commands, {duration(curve.of(speech).hours)} of {sound}"
     facts = f"{commands}; line: all thresholds moved together, ◆: the model's"
     axes.annotate(facts, (0.5, 1), (0, 9), "axes fraction", "offset points", ha="center", fontsize=11)
     return as_written(figure)
@@ -65,6 +66,11 @@ def least(curve: TradeOff, speech: bool) -> float:
     return 0.3 / curve.of(speech).hours
 
 
+def duration(hours: float) -> str:
+    """A time for people: minutes below two hours."""
+    return f"{60 * hours:.0f} min" if hours < 2 else f"{hours:.1f} h"
+
+
 def draw(axes: Axes, curve: TradeOff, word: str | None, size: float, speech: bool = False) -> None:
     """The least share not matched for each rate, as steps, and the operating point."""
     rates, missed = curve.curve(word, speech)
@@ -74,23 +80,30 @@ def draw(axes: Axes, curve: TradeOff, word: str | None, size: float, speech: boo
     rate, share = float(rates[curve.operating]), 100 * float(missed[curve.operating])
     point = max(rate, least(curve, speech)), share
     axes.plot(*point, "D", color=VERMILION, markeredgecolor="white", markersize=9, zorder=5, clip_on=False)
-    right = rate > RIGHT
+    low, high = limits(curve, speech)
+    right = math.log(point[0] / low) > RIGHT * math.log(high / low)
     axes.annotate(
         f"{share:.1f} % at {rate:,.1f} an hour",
         point,
-        (-8 if right else 8, 7),
+        (-8 if right else 8, -7 if share > HIGH else 7),
         textcoords="offset points",
         ha="right" if right else "left",
+        va="top" if share > HIGH else "bottom",
         fontsize=size,
         zorder=6,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},
     )
 
 
+def limits(curve: TradeOff, speech: bool = False) -> tuple[float, float]:
+    """The rates at both ends of the axis."""
+    low = least(curve, speech)
+    return low, max(10.0, 20 * low, min(1000.0, 2 * curve.curve(speech=speech)[0].max()))
+
+
 def frame(axes: Axes, curve: TradeOff, speech: bool = False) -> None:
     """The axes: from no false accept to the highest rate of the curve."""
-    low = least(curve, speech)
-    high = max(10.0, 20 * low, min(1000.0, 2 * curve.curve(speech=speech)[0].max()))
+    low, high = limits(curve, speech)
     axes.set_xscale("log")
     axes.set_xlim(low * 0.9, high)
     axes.set_ylim(0, 100)

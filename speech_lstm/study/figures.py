@@ -188,8 +188,8 @@ def pareto_figure(results: Results) -> Figure:
     """Accuracy of the best configurations against their costs, with the Pareto front."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(15, 5.2), layout="constrained")
-    panels = figure.subplots(1, len(COSTS), sharey=True)
+    figure = Figure(figsize=(8.5, 12), layout="constrained")  # not wider: its text is read on a page
+    panels = figure.subplots(len(COSTS), 1, sharey=True)
     accuracy = np.array([100 * best_accuracy(results, cell) for cell in results.cells])
     low = floor_of(accuracy)
     names = [f"{cell} ({a:.1f} %)" if a < low else cell for cell, a in zip(results.cells, accuracy, strict=True)]
@@ -207,7 +207,7 @@ def pareto_figure(results: Results) -> Figure:
             set_logarithmic(axes, "x")
         axes.xaxis.set_major_formatter("{x:,g}")
         tidy(axes)
-    panels[0].set_ylabel("accuracy on the testing split, %", fontsize=12)
+    figure.supylabel("accuracy on the testing split, %", fontsize=12)
     figure.draw_without_rendering()  # sets the limits of the axes
     for axes, (_, cost) in zip(panels, COSTS.values(), strict=True):
         costs = np.array([typical_cost(results, cell, cost) for cell in results.cells])

@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 
 from speech_lstm.study.definition import StudyDefinition
-from speech_lstm.study.progress import best_slots, trial_line
+from speech_lstm.study.progress import StudyProgress, best_slots, progress_of, trial_line
 from speech_lstm.trials.slots import Slot, Slots, all_finished
 from speech_lstm.trials.space import draw_seed, suggest
 from speech_lstm.trials.training import train_and_score
@@ -22,8 +22,8 @@ class StudyWorker(Worker):
 
     definition: StudyDefinition
 
-    def total(self, target: dict[str, int]) -> int:
-        return len(self.definition.cells) * (target["trials"] + target["repeats"])
+    def progress(self) -> StudyProgress:
+        return progress_of(self.study)
 
     def planned(self, slots: Slots) -> list[Slot]:
         return planned_slots(self.definition, self.target, slots)

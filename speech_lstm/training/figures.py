@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from speech_lstm.report.plotting import BLUE, GREY, GRID, VERMILION, as_written, empty_figure, tidy
+from speech_lstm.report.plotting import BLUE, GRID, VERMILION, as_written, empty_figure, tidy
 from speech_lstm.training.report import headline
 
 if TYPE_CHECKING:
@@ -132,25 +132,14 @@ def curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def mark_best(axes: Axes, epochs: Sequence[int], values: Sequence[float]) -> None:
-    """Mark the first of the highest values with a ring and a label."""
+    """Mark the first of the highest values with a ring, which the legend explains."""
     measured = [(value, -epoch) for epoch, value in zip(epochs, values, strict=True) if not math.isnan(value)]
     if not measured:
         return
     value, negative = max(measured)
-    best = -negative
-    axes.scatter([best], [value], s=130, facecolors="none", edgecolors="black", linewidths=1.8, zorder=4)
-    along = (best - epochs[0] + 0.5) / (epochs[-1] - epochs[0] + 1)  # 0..1 of the width
-    axes.annotate(
-        f"best: {value:.1f} %\nin epoch {best}",
-        (best, value),
-        xytext=(0, -45),  # the best is the highest point, so there is room below it
-        textcoords="offset points",
-        ha="right" if along > 0.85 else "left" if along < 0.15 else "center",
-        va="top",
-        fontsize=12,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
-        arrowprops={"arrowstyle": "-", "color": GREY, "shrinkB": 7},
-    )
+    best, label = -negative, f"best: {value:.1f} % in epoch {-negative}"
+    axes.scatter([best], [value], s=130, facecolors="none", edgecolors="black", linewidths=1.8, zorder=4, label=label)
+    axes.legend(loc="lower right", frameon=False, fontsize=12)  # the curve rises, so that corner is free
 
 
 def column(history: Sequence[Mapping[str, Any]], key: str) -> list[float]:

@@ -19,7 +19,7 @@ from speech_lstm.training.console import Console
 from speech_lstm.training.distributed import Processes, processes
 from speech_lstm.training.hardware import keep_freed_memory
 from speech_lstm.training.run_folder import RunFolder
-from speech_lstm.training.trainer import Trainer
+from speech_lstm.training.trainer import Stopped, Trainer
 
 
 def train(config: Config, data: Path, out: Path, resume: bool = False, progress: bool = True) -> dict[str, Any]:
@@ -52,7 +52,12 @@ def train_in(
         trainer.load_state()
     elif group.first:
         folder.begin(config, data)
-    trainer.run()
+    try:
+        trainer.run()
+    except Stopped:
+        if group.first and trainer.progress.history:
+            folder.draw(trainer.progress.history)
+        raise
     summary = {
         "best_epoch": trainer.progress.best_epoch,
         "best_validation_accuracy": trainer.progress.best[0],

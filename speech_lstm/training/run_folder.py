@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,13 @@ from speech_lstm.recurrent.plugins import SOURCES
 from speech_lstm.training.events import Events
 
 STATE, CONFIG, LOCK = "state.safetensors", "config.toml", "training.lock"
+TAGS = {  # of TensorBoard, which shows them in the order of the alphabet
+    "validation_accuracy": "accuracy/validation",
+    "learning_rate": "learning_rate",
+    "train_loss": "loss/training",
+    "validation_loss": "loss/validation",
+    "clips_per_second": "speed/clips_per_second",
+}
 
 
 class RunFolder:
@@ -84,16 +91,19 @@ class RunFolder:
     def add_epoch(self, entry: dict[str, float]) -> None:
         """Add the points of an epoch to TensorBoard's curves; raises OutputError."""
         if self.events is not None:
-            values = {name: value for name, value in entry.items() if name != "epoch"}
-            self.events.add(int(entry["epoch"]), values)
+            self.events.add(int(entry["epoch"]), {tag: entry[name] for name, tag in TAGS.items()})
 
     def end(self, summary: dict[str, Any]) -> None:
         """Write the summary and the curve."""
+        write_json(self.path("summary.json"), summary)
+        self.draw(summary["history"])
+
+    def draw(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Write the curve of the epochs so far."""
         from speech_lstm.report.plotting import save_figure
         from speech_lstm.training.figures import curve_figure
 
-        write_json(self.path("summary.json"), summary)
-        save_figure(curve_figure(summary["history"]), self.path("curve.png"))
+        save_figure(curve_figure(history), self.path("curve.png"))
 
 
 def is_unicode(text: str) -> bool:

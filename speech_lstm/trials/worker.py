@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from speech_lstm.training.trainer import Stopped
 from speech_lstm.trials.definition import Definition
+from speech_lstm.trials.progress import TrialsProgress, progress_line, time_left
 from speech_lstm.trials.recordings import TrialRecordings
 from speech_lstm.trials.slots import (
     OUTCOME,
@@ -61,6 +62,9 @@ class Worker(ABC):
 
         with connected(), Bar(unit=self.UNIT, disable=self.quiet, smoothing=0) as self.bar:
             self.raise_target()
+            begun = self.progress()
+            if not self.quiet and begun.done < begun.total:
+                self.bar.write(progress_line(begun, f"{self.UNIT}s"))
             while True:
                 slots = self.look()
                 planned = self.planned(slots)
@@ -76,8 +80,8 @@ class Worker(ABC):
                     return
 
     @abstractmethod
-    def total(self, target: dict[str, int]) -> int:
-        """The number of planned trainings."""
+    def progress(self) -> TrialsProgress:
+        """How far all workers together are."""
 
     @abstractmethod
     def planned(self, slots: Slots) -> list[Slot]:
@@ -120,7 +124,7 @@ class Worker(ABC):
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             optuna.storages.fail_stale_trials(self.study)
         slots = filled_slots(self.all_trials())
-        self.bar.total = self.total(self.stored_target())
+        self.bar.total = self.progress().total
         self.bar.n = len(finished(current_slots(slots, self.repeated(slots))))
         self.bar.refresh()
         return slots
@@ -155,7 +159,8 @@ class Worker(ABC):
             raise optuna.TrialPruned  # the queue was empty, or two workers put the slot into it
         outcome, value = self.fill(slot, trial)
         trial.set_user_attr(OUTCOME, outcome)
-        line = self.line(slot, outcome)
+        progress = self.progress()
+        line = f"{self.line(slot, outcome)}  {progress.done + 1:,} of {progress.total:,}, {time_left(progress)}"
         logger.info("%s", line)
         if not self.quiet:
             self.bar.write(line)
