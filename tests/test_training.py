@@ -225,6 +225,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(stopped: tuple[Path, list[str], str]
     assert text.splitlines()[-1].endswith(f"speech-lstm train --out {out} {' '.join(flags[:2])} --resume")
     assert step_of(out) > 0
     assert not (out / "summary.json").exists()
+    assert (out / "curve.png").read_bytes().startswith(b"\x89PNG")  # of the first epoch
 
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, number: signal.Signals, step: int) -> None:
