@@ -34,7 +34,7 @@ test: .venv/installed
 
 docs: .venv/installed
 	rm -rf build/pages && mkdir -p build/pages
-	cp -r *.md *.cff LICENSE docs checkpoints build/pages
+	cp -r *.md *.cff LICENSE Dockerfile docs checkpoints build/pages
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet  # the variable: no advertisement
 	@echo "The site is build/site/index.html"
 
