@@ -1,0 +1,67 @@
+"""Run every command of the lecture and copy the figures that its page shows from runs/lecture to docs/lecture.
+
+    python scripts/run_lecture.py
+
+Prints each command, and each line of its output on the page that it does not print now: those lines, and what the
+text says about the figures, are then out of date.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "lecture.md"
+MADE = Path("runs/lecture")  # in the folder where the commands run
+
+
+def main() -> None:
+    for command, shown in steps(PAGE):
+        print("$", command, flush=True)
+        printed = output(command).splitlines()
+        for line in shown:
+            if line not in printed:
+                print("not printed:", line)
+    for figure in figures(PAGE):
+        shutil.copyfile(made(ROOT / MADE, figure), PAGE.parent / figure)
+
+
+def steps(page: Path) -> list[tuple[str, list[str]]]:
+    """The commands after `$ ` in the blocks of a page, each with the output below it, without `…`."""
+    commands: list[tuple[str, list[str]]] = []
+    for block in re.findall(r"^```console\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                commands.append((line[2:], []))
+            elif line not in ("", "…"):
+                commands[-1][1].append(line)
+    return commands
+
+
+def output(command: str) -> str:
+    """What a command prints, on a terminal so wide that no line is broken; raises CalledProcessError if it fails."""
+    _, *words = shlex.split(command)
+    call = [sys.executable, "-m", "speech_lstm", *words]
+    environment = os.environ | {"COLUMNS": "1000"}
+    return subprocess.run(call, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def figures(page: Path) -> list[str]:
+    """The figures that a page shows, by their paths from the page."""
+    return re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text("utf-8"))
+
+
+def made(folder: Path, figure: str) -> Path:
+    """The file in a folder, or one below, from which a figure of the page is copied."""
+    (path,) = folder.rglob(Path(figure).name)
+    return path
+
+
+if __name__ == "__main__":
+    main()
