@@ -30,6 +30,7 @@ from speech_lstm.progress import Bar
 from speech_lstm.recognition.onnx_model import OnnxModel
 from speech_lstm.recognition.recognizer import one_thread
 from speech_lstm.report.tables import align, percent
+from speech_lstm.teaching.bank import Bank
 from speech_lstm.teaching.encoding import take_points
 from speech_lstm.teaching.head import margins
 from speech_lstm.teaching.lesson import Lesson, Taught, teach
@@ -152,10 +153,12 @@ def main() -> None:
     parser.add_argument("--count", type=whole, nargs="*", default=[3, 8], metavar="N", help="words (%(default)s)")
     parser.add_argument("--draws", type=whole, default=30, metavar="N", help="of each line (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--bank", type=Path, metavar="FILE", help="(that of the bundled model)")
     add_model_flag(parser)
     options = parser.parse_args()
     one_thread()
-    bench = Bench(Teacher(OnnxModel(find_model(options.model, ".onnx"))), options.words, options.speech)
+    bank = Bank.load(options.bank) if options.bank else None
+    bench = Bench(Teacher(OnnxModel(find_model(options.model, ".onnx")), bank), options.words, options.speech)
     rows = [("words", "takes", "tried on", "recall", "others taken", "false accepts/h", "recall as told", "draws")]
     numbers = []
     for count in options.count:

@@ -304,6 +304,20 @@ def test_a_bank_whose_parts_do_not_fit_together(folder: Path, tmp_path: Path, pa
         Bank.load(tmp_path / "bank.npz")
 
 
+BANKS = sorted((Path(__file__).parents[1] / "checkpoints").glob("*.bank.npz"))
+
+
+@pytest.mark.parametrize("file", BANKS, ids=lambda file: file.name)
+def test_an_included_bank_is_that_of_its_model(file: Path) -> None:
+    """If not, run scripts/make_bank.py: the model has changed."""
+    bank, model = Bank.load(file), OnnxModel(file.with_name(file.name.replace(".bank.npz", ".onnx")))
+    assert bank.source == model.source
+    assert bank.space.projection.shape[0] == model.session.vector_size
+    assert bank.is_speech.sum() > 1000
+    assert bank.is_noise.any()
+    assert file.stat().st_size <= 2_000_000
+
+
 # --- parts -------------------------------------------------------------------------------------------------------
 
 

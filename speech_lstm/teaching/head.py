@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-PENALTY = 3e-4  # of the squared weights
+PENALTY = 2e-3  # of the squared weights
 STEPS = 60
 
 

@@ -22,6 +22,7 @@ from speech_lstm.teaching.tail import Tail
 FOLDS = 5  # at most; fewer where no word has so many takes
 WORDS, OTHERS, QUIET = 0.4, 0.1, 0.1  # of all shares, besides those of the bank's words and speech
 LEAST_MARGIN = 0.0  # a word is at least as likely as all else together, however different the bank is from it
+UNCHANGED = 2.0  # what the takes as they are count for, against all of their variations together
 NEVER = -1  # the fold of what is never left out
 
 Take = Floats  # points [variations, dimensions] of a recording, the first of it as it is
@@ -118,9 +119,13 @@ def of_takes(takes: Sequence[Take], label: int, share: float, folds: int) -> Row
     sizes = [len(take) for take in takes]
     folds_of = [i % folds if len(takes) > 1 else NEVER for i in range(len(takes))]
     first = np.concatenate([np.arange(size) == 0 for size in sizes])
-    total = sum(sizes)
+    shares = np.where(first, UNCHANGED * first.size / first.sum(), 1.0)
     return Rows(
-        np.concatenate(takes), np.full(total, label), np.full(total, share / total), np.repeat(folds_of, sizes), first
+        np.concatenate(takes),
+        np.full(len(first), label),
+        share * shares / shares.sum(),
+        np.repeat(folds_of, sizes),
+        first,
     )
 
 
