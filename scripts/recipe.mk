@@ -78,7 +78,7 @@ $$(WORK)/second-$(1)-%/summary.json: $$(WORK)/mined-% $$(BEFORE_$(1))
 
 $$(WORK)/$(1)-%.safetensors: $$(WORK)/second-$(1)-%/summary.json
 	$$(RUN) calibrate $$(<D)/last.safetensors --out $$@ --data $$(DATA) --hours 4 --snr-low-db 10 \
-		--speech $$(SPEECH)/thresholds --false-accepts-per-hour 0.5 --stream-false-accepts-per-hour 20
+		--speech $$(SPEECH)/thresholds --false-accepts-per-hour 1 --stream-false-accepts-per-hour 20
 
 $$(WORK)/$(1)-testing.wav:
 	$$(RUN) make-stream --data $$(DATA) --out $$@ --words $$(WORDS_$(1)) --minutes 120 --snr-low-db 10

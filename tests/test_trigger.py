@@ -166,6 +166,15 @@ def test_a_word_that_waited_fires_once_with_its_highest_probability() -> None:
     assert trigger.scores == pytest.approx(posteriors[-1])
 
 
+def test_a_sure_word_needs_no_pauses() -> None:
+    posteriors, none = rows(QUIET, ("yes", 4, 0.9), QUIET), [0.0] * 28
+    assert fired_alone(posteriors, none, DetectionConfig(isolation=9.0, sure=0.89)) == [pytest.approx(2.4)]
+    assert fired_alone(posteriors, none, DetectionConfig(isolation=9.0, sure=0.91)) == []
+    at_a_higher_threshold = DetectionConfig({"yes": 0.95}, isolation=9.0, sure=0.89)
+    assert fired_alone(posteriors, none, at_a_higher_threshold) == []
+    assert fired_alone(rows(QUIET, ("yes", 4, 1.0), QUIET), none) == []  # without `sure`
+
+
 @pytest.mark.parametrize(("smoothing", "count"), [(0.1, 1), (0.3, 3), (0.6, 6)])
 def test_the_smoothing_time_is_a_number_of_rows(smoothing: float, count: int) -> None:
     posteriors = rows(QUIET, ("yes", 8, 1.0), QUIET)
@@ -181,15 +190,16 @@ def test_the_smoothing_time_is_a_number_of_rows(smoothing: float, count: int) ->
     cuts=st.lists(st.integers(0, 200), max_size=30),
     threshold=st.floats(0, 1),
     isolation=st.sampled_from([0.0, 6.0, 12.0]),
+    sure=st.sampled_from([0.6, 0.9, 1.0]),
     smoothing=st.sampled_from([0.1, 0.3, 0.7]),
 )
 def test_how_many_rows_with_pauses_come_at_a_time_changes_nothing(
-    seed: int, cuts: list[int], threshold: float, isolation: float, smoothing: float
+    seed: int, cuts: list[int], threshold: float, isolation: float, sure: float, smoothing: float
 ) -> None:
     random = np.random.default_rng(seed)
     posteriors = np.repeat(random.dirichlet([0.1] * len(LABELS), 50), 4, axis=0).astype(np.float32)
     isolations = np.repeat(random.uniform(0, 20, 100), 2).astype(np.float32)
-    when, detection = times(len(posteriors)), DetectionConfig(smoothing=smoothing, isolation=isolation)
+    when, detection = times(len(posteriors)), DetectionConfig(smoothing=smoothing, isolation=isolation, sure=sure)
     whole, parted = (Trigger(LABELS, detection, threshold) for _ in range(2))
     want = whole(when, posteriors, isolations)
     places = sorted(cuts)
@@ -197,7 +207,9 @@ def test_how_many_rows_with_pauses_come_at_a_time_changes_nothing(
     found = [firing for piece in pieces for firing in parted(*piece)]
     assert [firing[:3] for firing in found] == [firing[:3] for firing in want]
     rows_of = {round(time, 6): value for time, value in zip(when.tolist(), isolations.tolist(), strict=True)}
-    assert all(rows_of[round(firing.time, 6)] >= isolation for firing in found)
+    among = [firing for firing in found if rows_of[round(firing.time, 6)] < isolation]
+    assert sure < 1 or not among
+    assert all(firing.probability >= np.float32(sure) for firing in among)
     assert all(firing.probability >= np.float32(threshold) for firing in found)
     assert (np.diff([firing.time for firing in found]) > 0.3 - 1e-6).all()
 

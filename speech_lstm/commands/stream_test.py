@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(stream_table(score, curve, detection, speech_score))
     if arguments.json:
         facts = {"recording": arguments.recording, "thresholds": {w: detection.threshold(w) for w in commands}}
-        facts |= {"smoothing": detection.smoothing, "isolation": detection.isolation}
+        facts |= {"smoothing": detection.smoothing, "isolation": detection.isolation, "sure": detection.sure}
         spoken = {"speech": speech_score.to_dict()} if speech_score else {}
         write_json(arguments.json, facts | score.to_dict() | spoken | {"trade_off": curve.to_dict()})
         print(f"\nnumbers in {printable(arguments.json)}")

@@ -103,6 +103,7 @@ class DetectionConfig(Settings):
     false_accepts_per_hour: float = 0.0  # rate for which the thresholds were chosen; 0: not chosen for a rate
     smoothing: float = setting(SMOOTHING, "time over which the posteriors are averaged, s", 0.1, 2)
     isolation: float = setting(0.0, "by how much the pauses around a command lie below it, dB; 0: no pauses", 0, 60)
+    sure: float = setting(1.0, "probability from which a command needs no pauses around it; 1: it always does", 0, 1)
     sound: Literal["single words", "continuous speech"] = setting("single words", "what the rate is of")
     false_accepts: int = setting(0, "false accepts in the sound that the thresholds were chosen on", 0, 10**9)
     hours: float = setting(0.0, "hours of that sound; 0: not known", 0, 1e6)

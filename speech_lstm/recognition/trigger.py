@@ -47,7 +47,7 @@ class Trigger:
     REFRACTORY_SECONDS; or after AGAIN_SECONDS without a fall. `_unknown_` and `_silence_` never fire.
 
     If words are to stand alone, one that would fire waits for the first row with enough isolation, for at most
-    WAIT_SECONDS. The commands depend on the rows alone, not on how many come at a time.
+    WAIT_SECONDS, unless it is sure. The commands depend on the rows alone, not on how many come at a time.
     """
 
     def __init__(
@@ -69,6 +69,8 @@ class Trigger:
             for seconds in (detection.smoothing, AGAIN_SECONDS, REFRACTORY_SECONDS, LOCKOUT_SECONDS)
         )
         self.isolation = np.float32(detection.isolation)
+        sure = detection.sure if detection.sure < 1 else np.inf
+        self.sure = np.maximum(self.thresholds, np.float32(sure))  # [words]
         self.wait = round(WAIT_SECONDS / hop_seconds) if detection.isolation else 0  # rows
         self.reset()
 
@@ -98,9 +100,10 @@ class Trigger:
         heights = rows[:, self.words]
         falls = np.concatenate([self.falls, self.falls[-1] + np.cumsum(heights[old:] < self.releases, 0)])
         firings = []
-        for i in self.candidates(heights, isolations, old):
-            part = slice(max(0, i - self.wait), i + 1)
-            if (decided := self.consider(self.rows + i - old, heights[part], falls[1:][part])) is not None:
+        for i, alone in self.candidates(heights, isolations, old):
+            part = slice(max(0, i - self.wait) if alone else i, i + 1)
+            needed = self.thresholds if alone else self.sure
+            if (decided := self.consider(self.rows + i - old, heights[part], falls[1:][part], needed)) is not None:
                 row, word = part.start + decided[0], decided[1]
                 label, probability = self.labels[self.words[word]], float(heights[row, word])
                 firings.append(Firing(label, probability, float(times[i - old]), rows[row].copy()))
@@ -110,15 +113,22 @@ class Trigger:
         self.waiting, self.falls = rows[first:].copy(), falls[first:].copy()
         return firings
 
-    def candidates(self, heights: NDArray[np.float32], isolations: NDArray[np.float32] | None, old: int) -> list[int]:
-        """The rows after the first `old` ones in which a word stands alone that passed its threshold and may wait."""
+    def candidates(
+        self, heights: NDArray[np.float32], isolations: NDArray[np.float32] | None, old: int
+    ) -> list[tuple[int, bool]]:
+        """The rows after the first `old` ones in which a word may fire, and whether it stands alone there.
+
+        One that stands alone has passed its threshold in that row or a little before; any other is sure in that row.
+        """
         passes = np.asarray((heights >= self.thresholds).any(1))
         waits = passes.copy()
         for back in range(1, self.wait + 1):
             waits[back:] |= passes[:-back]
+        alone = np.ones(len(heights), np.bool_)
         if isolations is not None and self.isolation:
-            waits[old:] &= isolations >= self.isolation
-        return [i for i in np.flatnonzero(waits).tolist() if i >= old]
+            alone[old:] = isolations >= self.isolation
+        fires = np.where(alone, waits, (heights >= self.sure).any(1))
+        return [(i, bool(alone[i])) for i in np.flatnonzero(fires).tolist() if i >= old]
 
     def smooth(self, posteriors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Each row's mean with the rows just before it, which are fewer at the beginning."""
@@ -133,16 +143,18 @@ class Trigger:
         self.recent = rows[max(0, len(rows) - self.smoothed + 1) :].copy()
         return total / count
 
-    def consider(self, row: int, heights: NDArray[np.float32], falls: NDArray[np.int64]) -> tuple[int, int] | None:
+    def consider(
+        self, row: int, heights: NDArray[np.float32], falls: NDArray[np.int64], needed: NDArray[np.float32]
+    ) -> tuple[int, int] | None:
         """The word that fires at a row, if one does, by the smoothed posteriors and falls [n, words] up to that row.
 
-        Returns which of the n rows made it fire, and the word.
+        `needed` [words] are the thresholds. Returns which of the n rows made it fire, and the word.
         """
         if row - self.fired.max() < self.lockout:
             return None
         since = np.arange(row - len(heights) + 1, row + 1)[:, None] - self.fired
         armed = ((falls > self.fallen) & (since >= self.refractory)) | (since >= self.again)
-        ready = armed & (heights >= self.thresholds) & (since.min(1, keepdims=True) >= self.lockout)
+        ready = armed & (heights >= needed) & (since.min(1, keepdims=True) >= self.lockout)
         if not ready.any():
             return None
         at, word = np.unravel_index(np.where(ready, heights, -1).argmax(), ready.shape)

@@ -37,7 +37,17 @@ def thresholds_table(chosen: ChosenThresholds, comparison: Comparison | None = N
         word_lines(chosen.score, chosen.detection, chosen.speech),
         circumstance_lines(chosen.score) if comparison else [],
         comparison_lines(comparison) if comparison else [],
+        [decision_line(chosen.detection)] if comparison else [],
     )
+
+
+def decision_line(detection: DetectionConfig) -> str:
+    """How commands are decided, apart from their thresholds."""
+    text = f"probabilities are averaged over {detection.smoothing:g} s"
+    if not detection.isolation:
+        return f"{text}; a command needs no pauses around it"
+    unless = f", unless its probability is {detection.sure:g} or more" if detection.sure < 1 else ""
+    return f"{text}; the pauses around a command must lie {detection.isolation:g} dB below it{unless}"
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:
@@ -49,7 +59,7 @@ def comparison_lines(comparison: Comparison) -> list[str]:
         shares = [(way, ways[way]) for way in ((smoothing, isolation) for isolation in isolations)]
         cells = [(percent(share.share) if share else "none") + ("*" if way == best else " ") for way, share in shares]
         rows.append([f"{smoothing:g} s", *cells])
-    head = "commands apart not matched at these rates, by smoothing and isolation (*: chosen, none: no threshold)"
+    head = "commands not matched at these rates, by smoothing and isolation (*: chosen, none: no threshold)"
     return [head, *align(rows, "l" + "r" * len(isolations))]
 
 

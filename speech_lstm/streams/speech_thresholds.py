@@ -8,7 +8,6 @@ from itertools import product
 from speech_lstm.config import DetectionConfig
 from speech_lstm.report.proportion import Proportion
 from speech_lstm.streams.replay import StreamPosteriors
-from speech_lstm.streams.score import StreamScore
 from speech_lstm.streams.thresholds import (
     ChosenThresholds,
     ThresholdError,
@@ -19,6 +18,7 @@ from speech_lstm.streams.thresholds import (
 
 SMOOTHINGS = (0.3, 0.4, 0.5, 0.6)  # seconds
 ISOLATIONS = (0.0, 6.0, 9.0, 12.0)  # dB
+SURE = (1.0, 0.99, 0.98, 0.97, 0.95)  # probabilities from which a command needs no pauses; 1: it always does
 
 Way = tuple[float, float]  # smoothing in seconds, isolation in dB
 
@@ -43,7 +43,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The commands said alone that are not matched at the rates, for each way to decide; None: no threshold."""
+    """The commands that are not matched at the rates, for each way to decide; None: no threshold."""
 
     missed: dict[Way, Proportion | None]
 
@@ -57,20 +57,20 @@ class Comparison:
 def choose_decision(
     material: Material, detection: DetectionConfig, progress: bool = True
 ) -> tuple[ChosenThresholds, Comparison]:
-    """Choose smoothing, isolation and a threshold with the rates of the material that match most commands said alone.
+    """Choose smoothing, isolation and thresholds with the rates of the material that match most commands.
 
-    Commands close to another word are not counted for this: isolation is there to refuse them.
-    The threshold is the same for all words: an allowed rate is a handful of false accepts, which say little about
-    each word in other speech. Raises ThresholdError where no threshold is high enough, and for a stream in which a
-    command does not occur.
+    The threshold is the same for all words, and so is the higher one from which a command needs no pauses:
+    an allowed rate is a handful of false accepts, which say little about each word in other speech.
+    Raises ThresholdError where no threshold is high enough, and for a stream in which a command does not occur.
     """
     from speech_lstm.progress import Bar
 
     check_words(material.stream)
     ways = Bar(list(product(SMOOTHINGS, ISOLATIONS)), desc="comparing", unit="way", disable=not progress)
-    settings = {way: lowest_threshold(material, with_way(detection, way)) for way in ways}
-    scores = {way: None if setting is None else material.stream.score(setting) for way, setting in settings.items()}
-    comparison = Comparison({way: None if score is None else missed_alone(score) for way, score in scores.items()})
+    settings = {way: best_thresholds(material, with_way(detection, way)) for way in ways}
+    comparison = Comparison(
+        {way: found.score.total.not_matched if found else None for way, found in settings.items()}
+    )
     if comparison.best is None or (chosen := settings[comparison.best]) is None:
         raise ThresholdError(
             f"no threshold has at most {material.rate:g} false accepts an hour "
@@ -78,9 +78,17 @@ def choose_decision(
             + ("" if material.stream_rate is None else f" and {material.stream_rate:g} an hour in the stream")
             + "; allow more, or train on the words that are falsely accepted"
         )
-    chosen = measured(replace(chosen, sound="continuous speech"), material.speech, material.rate)
-    stream, speech = material.stream.score(chosen), material.speech.score(chosen)
-    return ChosenThresholds(chosen, stream, material.rate, speech), comparison
+    detection = measured(replace(chosen.detection, sound="continuous speech"), material.speech, material.rate)
+    return replace(chosen, detection=detection, speech=material.speech.score(detection)), comparison
+
+
+def best_thresholds(material: Material, detection: DetectionConfig) -> ChosenThresholds | None:
+    """`detection` with those thresholds that the material allows and that match most commands; None without any."""
+    found = []
+    for sure in SURE if detection.isolation else (1.0,):
+        if setting := lowest_threshold(material, replace(detection, sure=sure)):
+            found.append(ChosenThresholds(setting, material.stream.score(setting), material.rate))
+    return min(found, key=lambda chosen: chosen.score.total.not_matched.hits, default=None)
 
 
 def with_way(detection: DetectionConfig, way: Way) -> DetectionConfig:
@@ -103,9 +111,3 @@ def lowest_threshold(material: Material, detection: DetectionConfig) -> Detectio
         else:
             first = middle + 1
     return lowest
-
-
-def missed_alone(score: StreamScore) -> Proportion:
-    """The commands not matched of those that are said alone; of all where the truth does not say which are."""
-    apart = score.spacings[:1]
-    return (apart[0] if apart and apart[0].occurrences else score.total).not_matched

@@ -99,6 +99,13 @@ class Batch:
         return self.labels == self.batches.unknown_label
 
     @property
+    def certain(self) -> Tensor:
+        """Which recordings are surely `_unknown_`, bool [recordings]: made for this step, or of an extra folder."""
+        extra = (self.unchanged != NONE) & (self.batches.examples.source[self.content.first] != 0)
+        made = torch.from_numpy(np.isin(self.content.kind, UNKNOWN_KINDS) | extra)
+        return made.to(self.batches.device) & self.unknown
+
+    @property
     def waveforms(self) -> Tensor:
         """float32 [recordings, CLIP_SAMPLES]; zeros for silence."""
         waveforms = self.batches.gather(self.content.first)

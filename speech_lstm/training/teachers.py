@@ -73,9 +73,11 @@ class Teachers:
     def targets(self, batch: Batch, waveforms: Tensor, precision: torch.dtype) -> Tensor:
         """The distributions to learn, float32 [rows, labels]: the smoothed label, and the answers in their share.
 
-        What an answer lacks to 1 stays with the label: all of it in a row without an answer.
+        What an answer lacks to 1 stays with the label: all of it in a row without an answer, and where the label is
+        certain. There a teacher could only be wrong: it would teach the false accepts that a network is to unlearn.
         """
-        count, answers = len(self.labels), self.answers(batch, waveforms, precision)
+        count = len(self.labels)
+        answers = self.answers(batch, waveforms, precision) * ~batch.certain[:, None]
         smoothed = one_hot(batch.labels, count) * (1 - self.smoothing) + self.smoothing / count
         return smoothed + self.share * (answers - answers.sum(1, keepdim=True) * smoothed)
 
@@ -121,7 +123,7 @@ class RecordedTeacher:
     """The answers of a foreign network to the training recordings.
 
     It has none to silence, splices and words played backwards, which are made for each step, nor to recordings of
-    labels that it does not know or is not trusted on.
+    labels that it does not know or is not trusted on, nor to those of extra folders that are `_unknown_`.
     """
 
     def __init__(
@@ -137,7 +139,8 @@ class RecordedTeacher:
         truth = torch.from_numpy(recordings.examples.label)
         trusted = torch.tensor([label not in distrusted for label in recordings.task.labels])
         answerable = labels.known & trusted
-        asked = answerable[truth].nonzero().flatten()  # numbers of examples
+        certain = (truth == batches.unknown_label) & torch.from_numpy(recordings.examples.source != 0)
+        asked = (answerable[truth] & ~certain).nonzero().flatten()  # numbers of examples
         if not len(asked):
             raise ConfigError(f"distrust leaves the teacher {network.path} no recording to answer; name fewer labels")
         raw = cached_answers(network, asked.numpy(), recordings, batches, progress)

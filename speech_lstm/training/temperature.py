@@ -39,23 +39,32 @@ def fit_temperature(logits: NDArray[Any], truth: NDArray[np.int64]) -> float:
     return math.exp(minimize_scalar(loss, bounds=(-edge, edge), method="bounded", options={"xatol": 1e-6}).x)
 
 
-def cross_entropy(logits: NDArray[Any], truth: NDArray[np.int64]) -> float:
-    """Of logits [n, labels] and the right labels [n], with one more recording of unknown label."""
+def cross_entropy(
+    logits: NDArray[Any], truth: NDArray[np.int64], weights: NDArray[np.float64] | None = None
+) -> float:
+    """Of logits [n, labels] and the right labels [n], with one more recording of unknown label.
+
+    `weights` float64 [n] say how much each recording counts; None: all the same.
+    """
     unsure = 1 / (len(truth) + 1)
     logs = log_softmax(logits.astype(np.float64), axis=1)
-    return float(-((1 - unsure) * logs[np.arange(len(truth)), truth] + unsure * logs.mean(axis=1)).mean())
+    losses = (1 - unsure) * logs[np.arange(len(truth)), truth] + unsure * logs.mean(axis=1)
+    return float(-np.average(losses, weights=weights))
 
 
 def fit_prior(logits: NDArray[Any], truth: NDArray[np.int64], label: int) -> float:
     """What to add to a label's logits [n, labels] so that their cross-entropy with the right labels [n] is least.
 
-    It moves the prior of the label alone. As in `fit_temperature` there is one more recording of unknown label, which
-    keeps it finite; it is at most PRIOR.
+    It moves the prior of the label alone. The label counts as much as all others together: a test set has few
+    recordings of `_unknown_`, and whoever listens hears more other words than commands. As in `fit_temperature` there
+    is one more recording of unknown label, which keeps it finite; it is at most PRIOR.
     """
-    one = np.eye(logits.shape[1])[label]
+    one, own = np.eye(logits.shape[1])[label], truth == label
+    count = int(own.sum())
+    weights = np.where(own, (len(truth) - count) / count, 1.0) if 0 < count < len(truth) else None
 
     def loss(bias: float) -> float:
-        return cross_entropy(logits + bias * one, truth)
+        return cross_entropy(logits + bias * one, truth, weights)
 
     return float(minimize_scalar(loss, bounds=(-PRIOR, PRIOR), method="bounded", options={"xatol": 1e-6}).x)
 
