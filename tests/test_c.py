@@ -39,6 +39,7 @@ needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc: a
 WAYS = {
     "lstm": {},
     "lstm, isolation": {"isolation": 9.0},
+    "lstm, sure": {"isolation": 12.0, "sure": 0.9},
     "lstm, mean": {"pooling": "mean"},
     "lstm, last": {"pooling": "last", "sizes": "5,9"},
     "peephole": {"layers": 1},

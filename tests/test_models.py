@@ -106,9 +106,14 @@ def test_commands_take_a_name(capsys: pytest.CaptureFixture[str], demo: Path, el
 def test_training_starts_from_a_bundled_model_and_is_taught_by_it(
     capsys: pytest.CaptureFixture[str], demo: Path, tmp_path: Path
 ) -> None:
+    network = load_model(bundled_model(".safetensors")).config
     flags = [
         "--hop-ms",
         "20",
+        "--layers",
+        str(network.layers),
+        "--hidden",
+        str(network.hidden),
         "--labels",
         "yes,no",
         "--epochs",

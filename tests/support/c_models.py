@@ -120,11 +120,12 @@ def expected_lines(model: Model) -> list[str]:
 
 
 @cache
-def deciding(cell: str, isolation: float = 0.0, **changes: Any) -> Model:
-    """A model of random weights that finds some commands in the stream."""
+def deciding(cell: str, isolation: float = 0.0, sure: float = 1.0, **changes: Any) -> Model:
+    """A model of random weights that finds some commands in the stream; `sure` is a quantile of its probabilities."""
     model = model_of(cell, bidirectional=False, **changes)
     model = replace(model, labels=("yes", "_unknown_", 'no, "né" ??/'))
     posteriors = rows_of(model).posteriors
     levels = np.quantile(posteriors, 0.8, axis=0)
     thresholds = {model.labels[i]: float(levels[i]) for i in (0, 2)}
-    return replace(model, detection=DetectionConfig(thresholds, isolation=isolation, smoothing=0.2))
+    high = float(np.quantile(posteriors[:, [0, 2]].max(1), sure)) if sure < 1 else 1.0
+    return replace(model, detection=DetectionConfig(thresholds, isolation=isolation, sure=high, smoothing=0.2))

@@ -34,6 +34,11 @@ ISOLATION_STATE = """    uint64_t energy; /* of the samples of a frame so far */
     uint32_t powers[SPEECH_LSTM_POWERS]; /* of the last frames */
     uint32_t frames; /* so far */
 """
+DECIDE_ALONE = """if (is_alone(s)) {
+        decide(s, command, 0, THRESHOLDS);
+    } else {
+        decide(s, command, SPEECH_LSTM_WAIT, SURE);
+    }"""
 
 
 def source_files(model: IntegerModel) -> dict[str, str]:
@@ -54,7 +59,7 @@ def source_files(model: IntegerModel) -> dict[str, str]:
         "isolation": template("isolation.c").template if meter else "",
         "isolation_state": ISOLATION_STATE if meter else "",
         "measure": "    measure(s, value);\n" if meter else "",
-        "decide": "if (is_alone(s)) {\n        decide(s, command);\n    }" if meter else "decide(s, command);",
+        "decide": DECIDE_ALONE if meter else "decide(s, command, 0, THRESHOLDS);",
     }
     return {name: template(source).substitute(values) for name, source in FILES.items()}
 
@@ -157,11 +162,13 @@ def wrapped(words: Iterable[str]) -> list[str]:
 def labels(model: IntegerModel, trigger: Trigger) -> list[str]:
     """The names, and the thresholds of those that are commands: no probability reaches those of the others."""
     never = np.full(len(model.model.labels), HEIGHT + 1)
-    thresholds, releases = never.copy(), np.zeros_like(never)
+    thresholds, sure, releases = never.copy(), never.copy(), np.zeros_like(never)
     thresholds[trigger.words] = np.ceil(trigger.thresholds.astype(np.float64) * HEIGHT)
+    sure[trigger.words] = np.ceil(np.minimum(trigger.sure.astype(np.float64), 2) * HEIGHT)  # it may be infinite
     releases[trigger.words] = np.ceil(trigger.releases.astype(np.float64) * HEIGHT)
     return [
         *table("THRESHOLDS", thresholds, np.int32),
+        *(table("SURE", sure, np.int32) if trigger.isolation else []),
         *table("RELEASES", releases, np.int32),
         "const char *const speech_lstm_labels[SPEECH_LSTM_LABELS] = {",
         *wrapped(map(c_text, model.model.labels)),

@@ -299,8 +299,8 @@ static void smooth(speech_lstm_state *s)
     }
 }
 
-/* Whether a label may fire at the row of this place, by when it and others fired. */
-static int is_ready(const speech_lstm_state *s, int place, int label)
+/* Whether a label may fire at the row of this place, by its threshold and by when it and others fired. */
+static int is_ready(const speech_lstm_state *s, int place, int label, int32_t threshold)
 {
     const int32_t row = s->rows - SPEECH_LSTM_WAIT + place;
     const int32_t since = row - s->fired[label];
@@ -311,23 +311,22 @@ static int is_ready(const speech_lstm_state *s, int place, int label)
             return 0;
         }
     }
-    return row >= 0 && s->heights[place][label] >= THRESHOLDS[label] && (has_fallen || since >= AGAIN);
+    return row >= 0 && s->heights[place][label] >= threshold && (has_fallen || since >= AGAIN);
 }
 
-/* The label that fires at the newest row, and its probability. */
-static void decide(speech_lstm_state *s, speech_lstm_command *command)
+/* The label that fires at the newest row, by this and earlier rows from a place on, and its probability. */
+static void decide(speech_lstm_state *s, speech_lstm_command *command, int place, const int32_t *thresholds)
 {
     int32_t height = -1;
-    int place;
     int i;
     for (i = 0; i < SPEECH_LSTM_LABELS; i++) {
         if (s->rows - s->fired[i] < LOCKOUT) {
             return;
         }
     }
-    for (place = 0; place <= SPEECH_LSTM_WAIT; place++) {
+    for (; place <= SPEECH_LSTM_WAIT; place++) {
         for (i = 0; i < SPEECH_LSTM_LABELS; i++) {
-            if (is_ready(s, place, i) && s->heights[place][i] > height) {
+            if (is_ready(s, place, i, thresholds[i]) && s->heights[place][i] > height) {
                 command->label = i;
                 height = s->heights[place][i];
             }
