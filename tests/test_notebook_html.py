@@ -131,7 +131,7 @@ def test_a_recogniser_of_some_words_in_torch() -> None:
 
 def test_the_inside_of_a_network(inside: Inside) -> None:
     assert re.fullmatch(r"<Inside: stop .* %, -0\.23–0\.77 s; 3 layers, lstm, .*: i, f, o, z, h, c>", repr(inside))
-    assert repr(inside.traces[-1]).startswith("<LayerTrace: layer 2, backward, lstm, ")
+    assert repr(inside.traces[-1]).startswith("<LayerTrace: layer 3, backward, lstm, ")
     page = elements(inside._repr_html_())
     assert "forget gate" in page.text
     (wav,) = page.contents("audio")

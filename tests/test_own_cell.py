@@ -138,7 +138,7 @@ def test_the_example_from_training_to_an_answer(
     answers = [call(capsys, "classify", demo / word, "--model", model, *plugin) for word in ("yes", "stop")]
     assert [status for status, _, _ in answers] == [0, 0]
     for word, (_, text, _) in zip(("yes", "stop"), answers, strict=True):
-        assert text.count(f"s  {word} ") > 0.6 * len(text.splitlines())
+        assert text.count(f"s  {word} ") > 0.5 * len(text.splitlines())
     assert call(capsys, *words, "--resume")[0] == 0
 
     CELLS.pop("mgu")  # as in a process without a plugin

@@ -52,7 +52,7 @@ def test_the_view_while_the_device_goes_away_and_comes_back(words: Path) -> None
             assert rows[3:7] == [f"│ {'▀' * 76} │"] * 4  # the spectrogram, in colours
             assert len(set(re.findall(r"48;5;\d+", colours))) > 5
             assert rows[7].split()[-2:] == ["stop", "│"]  # below its place
-            assert "│ 0.5 an hour of single words" in rows[22]  # what the bundled model is calibrated for
+            assert "│ 1 an hour of continuous speech" in rows[22]  # what the bundled model is calibrated for
             assert "0 blocks lost" in rows[23]
             terminal.resize(120, 40)
             wait_for(lambda: len(terminal.screen().splitlines()) == 40)

@@ -44,7 +44,7 @@ from speech_lstm.training.batches import Batch
 from speech_lstm.training.distributed import Processes
 from speech_lstm.training.hardware import choose_device
 from speech_lstm.training.run import train
-from speech_lstm.training.run_folder import RunFolder
+from speech_lstm.training.run_folder import TAGS, RunFolder
 from speech_lstm.training.state import KIND, VERSION, RunProgress
 from speech_lstm.training.trainer import Stopped, Trainer, learning_rate
 from support.full_disk import files_of_at_most, needs_limits
@@ -103,7 +103,7 @@ def test_tensorboard_reads_the_events(run_folder: Path) -> None:
 
     events = EventAccumulator(str(run_folder / "tensorboard"))
     events.Reload()
-    points = [(point.step, point.value) for point in events.Scalars("train_loss")]
+    points = [(point.step, point.value) for point in events.Scalars(TAGS["train_loss"])]
     assert points == [(entry["epoch"], pytest.approx(entry["train_loss"])) for entry in history(run_folder)]
 
 
@@ -491,7 +491,7 @@ def test_no_room_for_the_events_is_one_line(tmp_path: Path, monkeypatch: pytest.
     folder = RunFolder(tmp_path)
     refused = pytest.raises(OutputError, match=r"tensorboard: cannot be written: file too large; ")
     with refused as caught, files_of_at_most(50):
-        folder.add_epoch({"epoch": 1, "train_loss": 0.5, "validation_loss": 0.25})
+        folder.add_epoch({"epoch": 1} | dict.fromkeys(TAGS, 0.5))
     assert "\n" not in str(caught.value)
     assert not faults
 
@@ -511,7 +511,7 @@ def test_the_lock_of_a_killed_training_refuses_nobody(tmp_path: Path, demo: Path
     code = """
 import os, signal, sys
 from pathlib import Path
-from speech_lstm.training.run_folder import RunFolder
+from speech_lstm.training.run_folder import TAGS, RunFolder
 with RunFolder(Path(sys.argv[1])).locked():
     os.kill(os.getpid(), signal.SIGKILL)
 """

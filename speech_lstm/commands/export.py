@@ -1,4 +1,4 @@
-"""Write a model as an ONNX file that runs without PyTorch, or as C for microcontrollers."""
+"""Write a model as an ONNX file, or as C for microcontrollers."""
 
 from __future__ import annotations
 
