@@ -90,6 +90,6 @@ def align(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     justify: dict[str, Callable[[str, int], str]] = {"l": str.ljust, "r": str.rjust}
     return [
-        "  ".join(justify[side](cell, width) for cell, side, width in zip(row, sides, widths, strict=True))
+        "  ".join(justify[side](cell, width) for cell, side, width in zip(row, sides, widths, strict=True)).rstrip()
         for row in rows
     ]
