@@ -1,4 +1,4 @@
-"""Make the two forms of a bundled model: checkpoints/NAME.safetensors and NAME.onnx.
+"""Make the forms of a bundled model: checkpoints/NAME.safetensors, NAME.onnx and, for the page, NAME.pack.
 
     python scripts/make_bundled_model.py [NAME] [--model FILE] [--data DIR]
 
@@ -17,9 +17,12 @@ from pathlib import Path
 
 from speech_lstm.config import split_names
 from speech_lstm.export.files import export
+from speech_lstm.files import atomic_path
 from speech_lstm.model.bundled import DEFAULT
 from speech_lstm.model.checkpoint import Model, load_model, save_model
 from speech_lstm.recognition.recognizer import one_thread
+from speech_lstm.web.pack import pack
+from speech_lstm.web.site import SUFFIX
 
 PATHS = (
     ("corpus", "extra"),
@@ -41,6 +44,8 @@ def main() -> None:
     file = FOLDER / f"{options.name}.safetensors"
     model = without_folders(load_model(options.model or file))
     print(export(model, file.with_suffix(".onnx"), int8=True, data=options.data))
+    with atomic_path(file.with_suffix(SUFFIX)) as temporary:
+        temporary.write_bytes(pack(model, options.name))
     if options.model:
         save_model(file, model)
 

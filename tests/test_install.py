@@ -126,6 +126,16 @@ def test_it_lists_the_bundled_models(environment: Path) -> None:
     assert "  stop " in run(environment, *words).stdout
 
 
+def test_it_writes_the_page(environment: Path, tmp_path: Path) -> None:
+    done = run(environment, "web", "--out", tmp_path / "site")
+    assert (done.returncode, done.stderr) == (0, "")
+    manifest = json.loads((tmp_path / "site" / "manifest.json").read_text("utf-8"))
+    for entry in manifest["models"] + manifest["sounds"]:
+        assert (tmp_path / "site" / entry["file"]).stat().st_size > 1_000
+    error = refusal(environment, "web", "--model", MODELS[0], "--out", tmp_path / "other")
+    assert "pip install 'speech-lstm[export]'" in error
+
+
 def test_it_finds_the_commands_of_a_long_recording(environment: Path, long: Path) -> None:
     done = run(environment, "classify", long, "--jsonl")
     assert (done.returncode, done.stderr) == (0, "")

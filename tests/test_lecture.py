@@ -43,7 +43,6 @@ def test_every_command_runs_and_every_figure_is_made_by_one(
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "1000")  # the documents show no line that a narrow terminal broke
-    monkeypatch.setattr("speech_lstm.insight.page.BY_HAND", ())  # seconds of computing that test_page tests
     for command, output in steps(PAGE):
         program, *words = shlex.split(command)
         assert program == "speech-lstm"

@@ -18,7 +18,7 @@ GROUPS = {  # of the help
         "stream-test",
         "calibrate",
     ),
-    "look inside": ("gates", "cells", "gradients"),
+    "look inside": ("web", "gates", "cells", "gradients"),
     "study": ("study", "search"),
     "ship": ("export",),
 }

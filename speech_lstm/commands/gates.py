@@ -7,7 +7,7 @@ from pathlib import Path
 
 from speech_lstm.commands.flags import add_model_flag, add_plugin_flag, load_plugins, seconds, whole
 from speech_lstm.config import split_names
-from speech_lstm.errors import ConfigError, printable
+from speech_lstm.errors import ConfigError, printable, require
 
 EXAMPLE = "gates recording.wav --out gates.html"
 
@@ -65,9 +65,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from speech_lstm.insight.views import check_places, check_recordings, look
+    from speech_lstm.insight.views import PAGE, check_places, check_recordings, look
 
     check_places(arguments.out, arguments.diagram)
+    if any(path.suffix.lower() == PAGE for path in arguments.out):
+        require("onnx")
     if not arguments.diagram and (arguments.unit, arguments.at) != (None, None):
         raise ConfigError("--unit and --at select what --diagram shows; name its file with --diagram")
     only_equations = arguments.cell_equation and not (arguments.recordings or arguments.out or arguments.diagram)
@@ -96,7 +98,12 @@ def run(arguments: argparse.Namespace) -> int:
     )
     outputs = [*map(printable, arguments.out)]
     for path in arguments.out:  # before anything is printed: a closed pipe must not prevent it
-        view.write(path)
+        if path.suffix.lower() == PAGE:
+            from speech_lstm.web.gates_page import write_page
+
+            write_page(view, path)
+        else:
+            view.write(path)
     if arguments.diagram:
         unit, moment = view.write_diagram(arguments.diagram, arguments.unit, arguments.at)
         outputs.append(f"{printable(arguments.diagram)}: unit {unit} at {moment:.2f} s")

@@ -1,5 +1,5 @@
-"""What a network does with a recording, as arrays, figures and a page; and the study of gradients through time.
+"""What a network does with a recording, as arrays and figures; and the study of gradients through time.
 
-Read `inside` first: it records every gate, memory and output; `summary`, the figures and the page use that. The study
-begins in `gradient_study`.
+Read `inside` first: it records every gate, memory and output; `summary`, the figures and the page of `web` use that.
+The study begins in `gradient_study`.
 """

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SVG = "http://www.w3.org/2000/svg"
 NEAR = 1e-4  # tolerance of a drawing's equation, as a share of the largest recorded value
 THINNEST, THICKEST = 1.2, 6.0  # of lines, for 0 and for 1 or more
-FACTOR = re.compile(r"(1-|tanh )?(.+?)(@[+-]1)?")  # of a formula; the page's script has it from here
+FACTOR = re.compile(r"(1-|tanh )?(.+?)(@[+-]1)?")  # of a formula; web/site/numbers.js has the same
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def evaluate(formula: str, at: Callable[[str, int], float | None]) -> float | No
     """The value of a drawing's formula, a product of names such as `f*c@-1`; None if one of them has no number.
 
     `1-` before a name subtracts it from 1, `tanh ` takes its hyperbolic tangent, and `@-1` or `@+1` after it means
-    the step before or after. numbers.js evaluates the same formulas.
+    the step before or after. web/site/numbers.js evaluates the same formulas.
     """
     product = 1.0
     for factor in formula.split("*"):

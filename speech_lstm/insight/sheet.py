@@ -1,7 +1,7 @@
 """A sheet for diagrams of cells: SVG whose numbers are filled in later.
 
 An element that shows a number has a formula for it (see `diagram.evaluate`): in `data-text` for a text, in
-`data-weight` for the thickness of a line and in `data-bar` for the length of a bar. The page's script reads the same.
+`data-weight` for the thickness of a line and in `data-bar` for the length of a bar. The page of `web` reads the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The output of `speech-lstm gates`: a figure, a page, arrays or numbers, by the suffix of the file."""
+"""The output of `speech-lstm gates`: a figure, arrays or numbers, by the suffix of the file."""
 
 from __future__ import annotations
 
@@ -56,11 +56,6 @@ class View:
 
         save_figure(gate_figure(self.names, self.summaries, self.gates, self.order), path)
 
-    def write_page(self, path: Path) -> None:
-        from speech_lstm.insight.page import write_page
-
-        write_page(self.model, self.names, self.summaries, path, self.gates, self.order)
-
     def write_diagram(self, path: Path, unit: int | None, time: float | None) -> tuple[int, float]:
         """Draw the cell with the numbers of one unit and moment of the first recording; returns both."""
         from speech_lstm.insight.diagram import write_diagram
@@ -87,23 +82,26 @@ WRITERS: dict[str, Callable[[View, Path], None]] = {
     ".png": View.write_figure,
     ".svg": View.write_figure,
     ".pdf": View.write_figure,
-    ".html": View.write_page,
     ".json": View.write_numbers,
     ".npz": View.write_arrays,
 }
 
 
+PAGE = ".html"  # the suffix of a page, which `web.gates_page` writes
+
+
 def writer_of(path: Path) -> Callable[[View, Path], None]:
     """The method that writes a file of this suffix; raises OutputError for an unknown suffix."""
     if path.suffix.lower() not in WRITERS:
-        raise OutputError(f"{path}: the suffix selects what to write; choose one of {', '.join(WRITERS)}")
+        raise OutputError(f"{path}: the suffix selects what to write; choose one of {', '.join([*WRITERS, PAGE])}")
     return WRITERS[path.suffix.lower()]
 
 
 def check_places(files: Sequence[Path], diagram: Path | None) -> None:
     """Raise OutputError for a file with an unknown suffix."""
     for path in files:
-        writer_of(path)
+        if path.suffix.lower() != PAGE:
+            writer_of(path)
     if diagram and diagram.suffix.lower() != ".svg":
         raise OutputError(f"{diagram}: a diagram is always SVG; name a file that ends in .svg")
 

@@ -1,0 +1,150 @@
+// What the page shows: its state, what follows from it, and what is computed in which order.
+
+import { element } from "./maps.js";
+import { at, fail, fillChoices, showCell, showOverview } from "./panels.js";
+import { settleSources, wantedColumns } from "./sources.js";
+import { remember, setValue, state } from "./state.js";
+import { View, handGate, say } from "./view.js";
+
+let views = [];
+let busy = false, again = false;  // whether a refresh runs, and whether another must follow
+let going = false;  // whether what takes longer is being computed
+
+export const chosen = () => views[state.column];
+export const viewOf = (sound) => views.find(({ column }) => column.sound === sound);
+
+/** Limit the state to places that exist in the columns on show. */
+function settle(shown) {
+  state.column = Math.max(0, Math.min(shown.length - 1, state.column));
+  const column = shown[state.column], trace = column.trace(state.layer, state.direction, column.base);
+  if (shown.length === 1) Object.assign(state, { layer: trace.spec.layer, direction: trace.spec.direction });
+  const width = trace.units(trace.output), widest = Math.max(...trace.names.map((name) => trace.units(name)));
+  if (state.unit < 0) state.unit = strongest(trace, width);
+  state.unit = Math.min(widest - 1, state.unit);
+  if (state.frame < 0) state.frame = trace.active()[Math.min(state.unit, width - 1)];
+  state.frame = Math.min(column.frames - 1, state.frame);
+  state.from = Math.max(0, Math.min(column.frames - 1, state.from));
+  if (state.to >= column.frames - 1 || state.to < state.from) state.to = -1;
+  if (!["unit", "all"].includes(state.scope)) state.scope = "all";
+}
+
+/** The unit whose output is largest. */
+function strongest(trace, width) {
+  const peaks = trace.active().slice(0, width).map((frame, unit) => Math.abs(trace.at(trace.output, frame, unit)));
+  return peaks.indexOf(Math.max(...peaks));
+}
+
+/** Change the state and show what follows; a promise of when it is shown. */
+export function choose(changes) {
+  const before = { ...state };
+  Object.assign(state, changes);
+  if ("gate" in changes && !("set" in changes) && state.hold === "") state.set = "";  // follows the large map
+  settleSources();
+  const changed = Object.keys(state).filter((name) => state[name] !== before[name]);
+  const recompute = changed.includes("unit") && state.hold !== "" && state.scope === "unit";
+  const cursor = changed.every((name) => ["frame", "unit", "column", "lit", "tour"].includes(name));
+  if (!cursor || recompute || busy || !views.length) return refresh();
+  settle(views.map((view) => view.column));
+  if (changed.includes("column")) fillChoices(chosen(), views);
+  showCursors();
+  return Promise.resolve();
+}
+
+let refreshing = null;
+
+/** Compute what the state needs and show it; what changes meanwhile is done at the end. */
+export function refresh() {
+  again = true;
+  if (!busy) refreshing = refreshAll();
+  return refreshing;
+}
+
+async function refreshAll() {
+  busy = true;
+  delete document.body.dataset.done;
+  at("status").textContent = say("computing");
+  try {
+    while (again) {
+      again = false;
+      const shown = await wantedColumns();
+      settle(shown);
+      for (const column of shown) column.held = await heldRun(column);
+      if (!again) show(shown);
+    }
+    document.body.dataset.ready = "yes";
+  } catch (error) {
+    fail(error.message);
+  } finally {
+    busy = false;
+    at("status").textContent = at("status").dataset.idle ?? "";
+  }
+  goOn();
+}
+
+/** The run of a column with the gate that is set by hand; null if none is. */
+async function heldRun(column) {
+  const trace = column.trace(state.layer, state.direction, column.base), value = setValue(), gate = handGate(trace);
+  if (value === null || !gate) return null;
+  const { layer, direction } = trace.spec, unit = state.scope === "all" ? null : state.unit;
+  return column.run([{ layer, direction, gate, unit, value, from: state.from, to: state.to < 0 ? Infinity : state.to }]);
+}
+
+/** Compute what takes longer, piece by piece, while nothing else is to be done. */
+async function goOn() {
+  if (going) return;
+  going = true;
+  try {
+    for (let more = true; more && !busy;) {
+      more = false;
+      for (const { column } of views) more = (await pieceOf(column)) || more;
+      if (!busy) views.forEach((view) => view.showSlow());
+    }
+    if (!busy) finish();
+  } catch (error) {
+    fail(error.message);
+  } finally {
+    going = false;
+  }
+}
+
+async function pieceOf(column) {
+  if (busy) return false;
+  const more = await column.goOn();
+  return (state.order === "decision" && !busy && (await column.goOnWithDrops(state.layer, state.direction))) || more;
+}
+
+function finish() {
+  if (state.order === "decision") views.forEach((view) => view.showMaps());
+  showCursors();
+  document.body.dataset.done = "yes";
+}
+
+function show(shown) {
+  if (shown.length !== views.length || shown.some((column, i) => column !== views[i].column)) {
+    at("columns").replaceChildren();
+    views = shown.map((column, i) => new View(at("columns"), column, i, { choose, tip: showTip, noTip: hideTip }));
+  }
+  document.body.classList.toggle("several", shown.length > 1);
+  fillChoices(chosen(), views);
+  views.forEach((view) => view.show());
+  showOverview(chosen(), choose);
+  showCursors();
+}
+
+function showCursors() {
+  views.forEach((view) => view.showCursor());
+  showCell(chosen(), choose);
+  remember();
+}
+
+function showTip(event, lines) {
+  const tip = at("tip");
+  tip.replaceChildren(...lines.map((line) => element("div", "", line)));
+  tip.hidden = false;
+  tip.style.left = `${Math.max(0, Math.min(event.clientX + 16, innerWidth - 300))}px`;
+  tip.style.top = `${Math.min(event.clientY + 14, innerHeight - 90)}px`;
+}
+
+function hideTip() {
+  at("tip").hidden = true;
+}

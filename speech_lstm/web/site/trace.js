@@ -1,0 +1,109 @@
+// The values of one layer in one direction: all that its program computed, frame by frame.
+
+import { places } from "./pack.js";
+
+const SHUT = 1e-12;  // takes the place of a share of 0, whose logarithm would be infinite
+const known = new WeakMap();  // places of a layer's values and parts
+
+function placesOf(spec) {
+  if (!known.has(spec)) {
+    const { values, parts } = spec.program;
+    known.set(spec, {
+      values: mapped(values, places),
+      parts: mapped(parts, (terms) => mapped(terms, (products) => products.map((product) => product.map(places)))),
+    });
+  }
+  return known.get(spec);
+}
+
+function mapped(object, change) {
+  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, change(value)]));
+}
+
+export class Trace {
+  constructor(spec, { history, size }, frames) {
+    Object.assign(this, { spec, history, size, frames, ...placesOf(spec) });
+  }
+
+  /** Gates and candidates, then the memories, then the output: the order of the maps. */
+  get names() {
+    const [output, ...others] = this.spec.state;
+    return [...this.spec.internals, ...others, output];
+  }
+
+  get output() {
+    return this.spec.state[0];
+  }
+
+  units(name) {
+    return this.values[name].length;
+  }
+
+  at(name, frame, unit) {
+    return this.history[frame * this.size + this.values[name][unit]];
+  }
+
+  /** A part of the sum of a gate; null where the gate has no such part. */
+  part(gate, name, frame, unit) {
+    const products = this.parts[gate]?.[name];
+    if (!products || unit >= products[0][0].length) return null;
+    const offset = frame * this.size;
+    return products.reduce((sum, factors) => sum
+      + factors.reduce((product, at) => product * this.history[offset + at[unit]], 1), 0);
+  }
+
+  /**
+   * The number of a drawing's formula at a unit and frame, `steps` later in the order of reading: a value of the
+   * trace, `gate.part`, or `gate.Σ` for the whole sum. Before the first step the state is 0; null for no number.
+   */
+  number(name, frame, unit, steps) {
+    const place = frame + (this.spec.direction === "forward" ? steps : -steps);
+    const dot = name.lastIndexOf(".");
+    if (place < 0 || place >= this.frames) return steps < 0 && this.spec.state.includes(name) ? 0 : null;
+    if (dot < 0) return this.values[name] && unit < this.units(name) ? this.at(name, place, unit) : null;
+    const gate = name.slice(0, dot), part = name.slice(dot + 1);
+    if (part !== "Σ") return this.part(gate, part, place, unit);
+    const terms = Object.keys(this.parts[gate] ?? {}).map((each) => this.part(gate, each, place, unit));
+    return terms.length && !terms.includes(null) ? terms.reduce((sum, term) => sum + term, 0) : null;
+  }
+
+  /** The share of its memory that a unit keeps at a frame. */
+  kept(frame, unit) {
+    const { keeps } = this.spec;
+    return keeps.startsWith("1-") ? 1 - this.at(keeps.slice(2), frame, unit) : this.at(keeps, frame, unit);
+  }
+
+  /** The half-life of each unit's memory in seconds, at its mean rate; null for a cell that does not have it. */
+  halfLives(hop) {
+    const { keeps } = this.spec;
+    if (!keeps) return null;
+    return Array.from({ length: this.units(keeps.replace("1-", "")) }, (_, unit) => {
+      let loss = 0;
+      for (let frame = 0; frame < this.frames; frame++) {
+        loss -= Math.log(Math.min(1, Math.max(SHUT, this.kept(frame, unit)))) / this.frames;
+      }
+      return (hop * Math.log(2)) / Math.max(loss, SHUT);
+    });
+  }
+
+  /** The frame of each unit's largest output. */
+  active() {
+    return Array.from({ length: this.units(this.output) }, (_, unit) => {
+      let best = 0;
+      for (let frame = 1; frame < this.frames; frame++) {
+        if (Math.abs(this.at(this.output, frame, unit)) > Math.abs(this.at(this.output, best, unit))) best = frame;
+      }
+      return best;
+    });
+  }
+
+  /** The limit that 99.5 % of the sizes of a value do not exceed, for its colours; never 0. */
+  largest(name) {
+    const sizes = [];
+    for (let frame = 0; frame < this.frames; frame++) {
+      for (let unit = 0; unit < this.units(name); unit++) sizes.push(Math.abs(this.at(name, frame, unit)));
+    }
+    sizes.sort((a, b) => a - b);
+    return sizes[Math.floor(0.995 * (sizes.length - 1))] || 1;
+  }
+}

@@ -1,0 +1,125 @@
+// The words of the page, in English and Czech.
+
+export const LANGUAGES = { en: "English", cs: "Česky" };
+
+const WORDS = {
+  en: {
+    title: "Speak, and watch the gates",
+    titleOf: (answers) => `Inside the network: ${answers}`,
+    language: "language", sounds: "what is heard", columns: "the sound and the values of the network",
+    cell: "the cell: one unit at one frame", found: "words found by listening", highlight: "highlight",
+    tour: "Guided tour", back: "Back", next: "Next", close: "Close", step: (n, of) => `${n} of ${of}`,
+    speak: "● Speak", stop: "■ Stop listening", listening: "Listening: say one of the words of the model",
+    words: (list) => `Words: ${list}`,
+    refused: "The browser did not give the microphone. Allow it in the address bar, or choose an example or a file.",
+    insecure: "A browser gives the microphone only to a page from localhost or https. Choose an example or a file.",
+    missing: "There is no microphone. Connect one, or choose an example or a file.",
+    undecoded: (name) => `${name}: the browser cannot read this file as sound; give a WAV, FLAC, OGG or MP3 file`,
+    tooLarge: (name) => `${name}: larger than 50 MB; give a shorter recording`,
+    computing: "computing …", example: "sound", file: "Open a file …", model: "model", beside: "beside it",
+    alone: "no other", own: (n) => `your word ${n}`, layer: "layer", direction: "direction", forward: "forward",
+    backward: "backward", map: "large map", order: "units ordered by",
+    orders: { index: "their number", active: "when they are most active", "half-life": "how long they remember",
+      decision: "how much the answer needs them" },
+    all: "All layers and directions",
+    allHint: "Every gate, memory and output of the network at once. Click one to see it large.",
+    waveform: "waveform", features: "what the ear hears", needed: "needed", neededRole: "by the answer",
+    ends: "answer", endsRole: "if it ended here", depends: "depends on", dependsRole: "this frame does",
+    time: "time, s", play: "▶ Play", pause: "❚❚ Pause", earlier: "one frame earlier", later: "one frame later",
+    frame: "frame", momentAt: (frame, time) => `frame ${frame}, ${time} s`, speed: "speed", unit: "unit",
+    lightAll: "all", byHand: "Set by hand", value: "value of the gate", release: "as it is",
+    keepAll: "never forget", forgetAll: "forget at once", in: "in", everyUnit: "all units",
+    oneUnit: (unit) => `unit ${unit} alone`, from: "from frame", to: "to frame", whole: "the whole sound",
+    answer: "The answer of the network", alike: "Moments like this",
+    alikeHint: "The other examples, and where the units that are strongest here do the most similar thing.",
+    alikeAt: (name, time, share) => `${name} at ${time} s: ${share} alike`,
+    sum: (name, terms, total, squash, value) => `${name}: ${terms}: together ${total}; ${squash}${value}`,
+    plainValue: (name, value) => `${name}: ${value}`,
+    of: (title, unit) => `${title} of unit ${unit}`,
+    effect: (gate, value, where, when) => `${gate} held at ${value} in ${where}, ${when}: `,
+    effectAll: "all units of this layer and direction", effectAlways: "at every frame",
+    effectFrames: (from, to) => `from frame ${from} to ${to}`,
+    about: (layer, direction, title, equations, way) => `Layer ${layer}, ${direction}: ${title}; ${equations}. This direction reads ${way}.`,
+    rightwards: "from left to right", leftwards: "from right to left",
+    help: "Point at a map to read a value; click to choose a unit and a frame; drag along it to choose the frames that are set by hand. ← → step through the frames, ↑ ↓ through the units, the space bar plays.",
+    private: "Everything is computed in this page. No sound leaves it.",
+    tipUnit: (unit, name, value) => `unit ${unit}: ${name} = ${value}`,
+    tipTime: (time, frame) => `${time} s, frame ${frame}`,
+    tipLife: (life) => `half-life of its memory ${life}`,
+    tipDrop: (drop) => `held at 0 the answer changes by ${drop} points`,
+    tipHidden: (drop) => `with 100 ms around it hidden the answer changes by ${drop} points`,
+    mapName: (name, column) => `${name}, ${column}: a map of units over time`,
+  },
+  cs: {
+    title: "Promluvte a dívejte se na brány",
+    titleOf: (answers) => `Uvnitř sítě: ${answers}`,
+    language: "jazyk", sounds: "co síť slyší", columns: "zvuk a hodnoty v síti",
+    cell: "buňka: jedna jednotka v jednom okamžiku", found: "slova nalezená při poslechu", highlight: "zvýraznit",
+    tour: "Prohlídka s průvodcem", back: "Zpět", next: "Dále", close: "Zavřít", step: (n, of) => `${n} z ${of}`,
+    speak: "● Mluvit", stop: "■ Přestat poslouchat", listening: "Poslouchám: řekněte některé ze slov modelu",
+    words: (list) => `Slova: ${list}`,
+    refused: "Prohlížeč mikrofon nedal. Povolte ho v adresním řádku, nebo zvolte ukázku či soubor.",
+    insecure: "Prohlížeč dává mikrofon jen stránce z localhost nebo https. Zvolte ukázku či soubor.",
+    missing: "Mikrofon tu není. Připojte ho, nebo zvolte ukázku či soubor.",
+    undecoded: (name) => `${name}: prohlížeč tento soubor jako zvuk nepřečte; dejte WAV, FLAC, OGG nebo MP3`,
+    tooLarge: (name) => `${name}: více než 50 MB; dejte kratší nahrávku`,
+    computing: "počítám …", example: "zvuk", file: "Otevřít soubor …", model: "model", beside: "vedle něj",
+    alone: "žádný", own: (n) => `vaše slovo ${n}`, layer: "vrstva", direction: "směr", forward: "vpřed",
+    backward: "vzad", map: "velká mapa", order: "jednotky podle",
+    orders: { index: "čísla", active: "doby největší aktivity", "half-life": "délky paměti",
+      decision: "toho, jak je odpověď potřebuje" },
+    all: "Všechny vrstvy a směry",
+    allHint: "Všechny brány, paměti a výstupy sítě najednou. Klepnutím se jedna zvětší.",
+    waveform: "průběh zvuku", features: "co slyší ucho", needed: "potřebné", neededRole: "pro odpověď",
+    ends: "odpověď", endsRole: "kdyby tu skončil", depends: "závisí na", dependsRole: "tento okamžik",
+    time: "čas, s", play: "▶ Přehrát", pause: "❚❚ Pauza", earlier: "o rámec zpět", later: "o rámec dále",
+    frame: "rámec", momentAt: (frame, time) => `rámec ${frame}, ${time} s`, speed: "rychlost", unit: "jednotka",
+    lightAll: "vše", byHand: "Nastavit rukou", value: "hodnota brány", release: "jak je",
+    keepAll: "nic nezapomínat", forgetAll: "hned zapomenout", in: "v", everyUnit: "všech jednotkách",
+    oneUnit: (unit) => `jednotce ${unit}`, from: "od rámce", to: "do rámce", whole: "celý zvuk",
+    answer: "Odpověď sítě", alike: "Podobné okamžiky",
+    alikeHint: "Ostatní ukázky a okamžik, kdy jednotky zde nejsilnější dělají totéž.",
+    alikeAt: (name, time, share) => `${name} v čase ${time} s: podobnost ${share}`,
+    sum: (name, terms, total, squash, value) => `${name}: ${terms}: dohromady ${total}; ${squash}${value}`,
+    plainValue: (name, value) => `${name}: ${value}`,
+    of: (title, unit) => `${title} jednotky ${unit}`,
+    effect: (gate, value, where, when) => `${gate} držena na ${value} v ${where}, ${when}: `,
+    effectAll: "všech jednotkách této vrstvy a směru", effectAlways: "v každém rámci",
+    effectFrames: (from, to) => `od rámce ${from} do ${to}`,
+    about: (layer, direction, title, equations, way) => `Vrstva ${layer}, ${direction}: ${title}; ${equations}. Tento směr čte ${way}.`,
+    rightwards: "zleva doprava", leftwards: "zprava doleva",
+    help: "Ukažte na mapu a přečtete hodnotu; klepnutím zvolíte jednotku a rámec; tažením rámce, které se nastaví rukou. ← → krok po rámcích, ↑ ↓ po jednotkách, mezerník přehrává.",
+    private: "Vše se počítá v této stránce. Zvuk ji neopustí.",
+    tipUnit: (unit, name, value) => `jednotka ${unit}: ${name} = ${value}`,
+    tipTime: (time, frame) => `${time} s, rámec ${frame}`,
+    tipLife: (life) => `poločas její paměti ${life}`,
+    tipDrop: (drop) => `držena na 0 změní odpověď o ${drop} bodu`,
+    tipHidden: (drop) => `se 100 ms kolem skrytými se odpověď změní o ${drop} bodu`,
+    mapName: (name, column) => `${name}, ${column}: mapa jednotek v čase`,
+  },
+};
+
+// What the figures say, which Python writes in English.
+const FIGURES = {
+  cs: {
+    "forget gate": "brána zapomínání", "input gate": "vstupní brána", "output gate": "výstupní brána",
+    candidate: "kandidát", "memory, long term": "paměť, dlouhodobá", "output, short term": "výstup, krátkodobý",
+    "reset gate": "brána nulování", "update gate": "brána obnovy", "hidden state": "skrytý stav",
+    "LT, long term": "LT, dlouhodobá", "ST, short term": "ST, krátkodobá", "is kept": "zůstane",
+    "of z is written": "ze z se zapíše", "input x": "vstup x", "no sum of its own": "bez vlastního součtu",
+    "σ of": "σ z", "tanh of": "tanh z", "relu of": "relu z", of: "z", before: "před", after: "po", other: "jiné",
+    "step t": "krok t", "step t − 1": "krok t − 1", "step t + 1": "krok t + 1",
+    "clock: the unit moves": "hodiny: jednotka se hýbe", "depth gate": "brána hloubky",
+  },
+};
+
+/** A word of the page in a language; words that need facts are functions. */
+export function word(language, key, ...facts) {
+  const entry = WORDS[language][key];
+  return typeof entry === "function" ? entry(...facts) : entry;
+}
+
+/** A word of a figure, or a name of a value, in a language. */
+export function figureWord(language, text) {
+  return FIGURES[language]?.[text] ?? text;
+}
