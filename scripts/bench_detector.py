@@ -143,7 +143,7 @@ def gate(model: Recognizer, data: Path, minutes: float, seed: int) -> None:
         start = time.thread_time()
         parts = [stream(np.divide(scene.samples, 32768, dtype=np.float32)) for scene in scenes] + [stream.finish()]
         spent = time.thread_time() - start
-        rows = Rows(*map(np.concatenate, zip(*parts, strict=True)))
+        rows = Rows.join(parts)
         scored = (rows.posteriors != stream.silence_row).any(1).mean()
         posteriors = StreamPosteriors(model.labels, minutes / 60, events, rows, stream.hop / SAMPLE_RATE)
         for threshold in (0.5, 0.7):

@@ -38,7 +38,7 @@ def lines_of(table: Mapping[str, Mapping[str, str]]) -> list[str]:
     count = sum(map(len, table.values()))
     lines = align([["voice", *words], *rows], "l" * (len(words) + 1))
     return [
-        *(line.rstrip() for line in lines),
+        *lines,
         "",
         f"{right} of {count} right ({percent(right / count)}); ✓ is a right answer.",
     ]

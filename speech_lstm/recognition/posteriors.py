@@ -6,7 +6,7 @@ Nothing here needs torch: the scorer of the windows is an argument, NumPy in and
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -28,6 +28,11 @@ class Rows(NamedTuple):
     times: NDArray[np.float64]  # [n] seconds of the stream at which each window ends
     posteriors: NDArray[np.float32]  # [n, labels]
     isolations: NDArray[np.float32]  # [n] dB by which the pauses around the word in each window lie below it
+
+    @staticmethod
+    def join(parts: Sequence[Rows]) -> Rows:
+        """All rows of the parts, one after the other."""
+        return Rows(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 class Scorer(Protocol):

@@ -63,7 +63,7 @@ def progress_text(study: optuna.Study) -> str:
         scores = [percent(draw["validation"]["accuracy"]), f"{draw['validation']['loss']:.3f}"]
         rank = str(number) if cell in best else "–"
         rows.append([rank, cell.label, *scores, f"{draw['parameters']:,}", "; ".join(equations(cell.graph))])
-    lines = [line.rstrip() for line in align(rows, "rlrrrl")]
+    lines = align(rows, "rlrrrl")
     return "\n".join([*lines, "", fallen_sentence(cells), progress_line(progress, "cells and repeats")])
 
 

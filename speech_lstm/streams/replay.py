@@ -105,7 +105,7 @@ def join(parts: Sequence[StreamPosteriors]) -> StreamPosteriors:
         between = np.asarray(last + first.hop_seconds * np.arange(1, count + 1), np.float64)
         rows.append(Rows(between, silence, np.zeros(count, np.float32)))
         start = float(between[-1]) + first.hop_seconds
-    joined = Rows(*map(np.concatenate, zip(*rows, strict=True)))
+    joined = Rows.join(rows)
     return replace(first, hours=sum(part.hours for part in parts), events=tuple(events), rows=joined)
 
 
@@ -137,7 +137,7 @@ def posterior_rows(
             samples += len(block)
             bar.update(samples // SAMPLE_RATE - bar.n)
     parts.append(stream.finish())
-    return Rows(*map(np.concatenate, zip(*parts, strict=True))), stream.hop / SAMPLE_RATE
+    return Rows.join(parts), stream.hop / SAMPLE_RATE
 
 
 def seconds_of(recording: Path) -> float:

@@ -6,8 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from speech_lstm.audio.recording import stream_recording
 from speech_lstm.config import SAMPLE_RATE, DetectionConfig, commands_of
 from speech_lstm.errors import RecordingError, printable
@@ -65,5 +63,4 @@ def room_rows(recognizer: Recognizer, recording: Path) -> tuple[Rows, float, flo
         parts.append(stream(block))
         samples += len(block)
     parts.append(stream.finish())
-    rows = Rows(*map(np.concatenate, zip(*parts, strict=True)))
-    return rows, stream.hop / SAMPLE_RATE, samples / SAMPLE_RATE
+    return Rows.join(parts), stream.hop / SAMPLE_RATE, samples / SAMPLE_RATE

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
 from speech_lstm.corpus.speech_commands import listing
@@ -107,8 +108,7 @@ class OnnxTeacher:
         """
         lowest, highest, totals = answers.min(), answers.max(), answers.sum(1, keepdims=True)
         if lowest < 0 or highest > 1 + CLOSE:
-            odds = np.exp(answers - answers.max(1, keepdims=True))
-            return odds / odds.sum(1, keepdims=True), "logits"
+            return softmax(answers, axis=1), "logits"
         if np.abs(totals - 1).mean() < CLOSE:
             return answers / np.maximum(totals, CLOSE), "probabilities"
         raise self.error(

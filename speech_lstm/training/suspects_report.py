@@ -47,7 +47,7 @@ def suspects_table(suspects: Sequence[Suspect]) -> str:
     """The number of suspects of each kind."""
     counts = Counter(suspect.kind for suspect in suspects)
     rows = [[kind, f"{counts[kind]:,}", meaning] for kind, meaning in KINDS.items()]
-    return "\n".join(line.rstrip() for line in align([["kind", "recordings", ""], *rows], "lrl"))
+    return "\n".join(align([["kind", "recordings", ""], *rows], "lrl"))
 
 
 def page(examination: Examination, suspects: Sequence[Suspect], threshold: float, worst: int) -> str:
