@@ -31,7 +31,7 @@ def main() -> None:
     runs = parser.parse_args().runs
     one_thread()
     for cell in SMALL:
-        content = pack(load_model(runs / cell / "best.safetensors"), f"{cell}, small")
+        content = pack(load_model(runs / cell / "best.safetensors"), cell)
         with atomic_path(folder() / CELLS / f"{cell}{SUFFIX}") as temporary:
             temporary.write_bytes(content)
         print(f"{cell}{SUFFIX}  {byte_size(len(content))}")

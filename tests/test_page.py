@@ -23,6 +23,7 @@ from speech_lstm.insight.inside import Inside, look_inside
 from speech_lstm.insight.views import View, recording_title
 from speech_lstm.model.checkpoint import save_model
 from speech_lstm.model.torch_model import TorchModel
+from speech_lstm.recurrent.cell import CELLS
 from speech_lstm.web import gates_page
 from speech_lstm.web.one_file import IMPORT
 from speech_lstm.web.pack import pack
@@ -144,6 +145,21 @@ def test_the_server_gives_its_files_and_nothing_else() -> None:
     assert server.address == f"http://localhost:{server.server_port}/"
 
 
+def test_a_browser_that_leaves_is_no_news(capfd: pytest.CaptureFixture[str]) -> None:
+    import socket
+    import struct
+
+    with serving({"index.html": b"<p>page"}) as server:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", server.server_port)) as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # resets when closed
+                client.sendall(b"GET /")
+        with socket.create_connection(("127.0.0.1", server.server_port)) as client:
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert b"<p>page" in client.makefile("rb").read()
+    assert capfd.readouterr().err == ""
+
+
 def test_files_for_another_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = answer(capsys, "web", "--out", tmp_path / "site")
     assert re.fullmatch(rf"{re.escape(str(tmp_path / 'site'))}: \d+ files, [\d.]+ MB\n", out)
@@ -170,6 +186,12 @@ def tiny() -> TorchModel:
     return random_model("lstm")
 
 
+def roles_of(cell: str) -> set[str]:
+    """The roles of a cell's values; a value that is its own role has none."""
+    traces = example(cell)[1].traces
+    return {trace.role(value) for trace in traces for value in trace.values} - {v for t in traces for v in t.values}
+
+
 @pytest.fixture(scope="module")
 def stop() -> Any:
     return look_inside(tiny(), *find_clip([read_recording(ROOT / "data" / "demo" / "stop" / VOICE)]))
@@ -182,7 +204,8 @@ def visit(tmp_path_factory: pytest.TempPathFactory) -> Any:
         PackedModel("tiny", "tiny", pack(tiny().model, "tiny", "float32")),
         PackedModel("other", "other", pack(random_model("gru").model, "other", "float32")),
     ]
-    facts = {"value": HELD, "from": FROM, "to": TO, "words": named_words()}
+    roles = sorted({role for name in CELLS for role in roles_of(name)})
+    facts = {"value": HELD, "from": FROM, "to": TO, "words": named_words(), "roles": roles}
     return drive(site_files(models), "visit.js", tmp_path_factory.mktemp("visit"), facts)
 
 
@@ -191,21 +214,25 @@ def percentages(scores: Any) -> dict[str, str]:
 
 
 @torch.no_grad()
-def held_answer(inside: Inside, first: int, last: int) -> Any:
-    """The posteriors with the backward forget gates of layer 2 at HELD from frame `first` to `last`."""
-    network, steps = tiny().network, [0]
+def held_answer(
+    model: TorchModel, inside: Inside, gate: str, value: float, place: tuple[int, int], frames: range
+) -> Any:
+    """The posteriors with a gate held in a layer (from 0) and direction (1 is backward) at some frames."""
+    stack, (level, direction), steps = model.network.stack, place, [0]
 
-    def tap(name: str, value: Tensor) -> Tensor:
-        if name == "f":
-            frame = len(inside.features) - 1 - steps[0]
+    def tap(name: str, values: Tensor) -> Tensor:
+        if name == gate:
+            frame = len(inside.features) - 1 - steps[0] if direction else steps[0]
             steps[0] += 1
-            if first <= frame <= last:
-                value = value.clone()
-                value[1] = HELD
-        return value
+            if frame in frames:
+                values = values.clone()
+                values[direction] = value
+        return values
 
-    track, _ = network.stack.climb(1, inside.tracks[1], tap=tap)
-    return network.head(network.pooling(track.hidden.transpose(0, 1))).softmax(1)[0].tolist()
+    track, _ = stack.climb(level, inside.tracks[level], tap=tap)
+    for above in range(level + 1, len(inside.tracks)):
+        track, _ = stack.climb(above, track)
+    return model.network.head(model.network.pooling(track.hidden.transpose(0, 1))).softmax(1)[0].tolist()
 
 
 def near(shown: dict[str, str], expected: dict[str, str]) -> bool:
@@ -231,9 +258,9 @@ def test_the_numbers_of_a_unit_are_those_of_the_printed_drawing(visit: Any, stop
 
 @needs_browser
 def test_a_gate_set_by_hand_gives_the_answer_of_torch(visit: Any, stop: Inside) -> None:
-    last = len(stop.features) - 1
-    assert near(visit["held"], percentages(held_answer(stop, 0, last)))
-    assert near(visit["stretch"], percentages(held_answer(stop, FROM, TO)))
+    always, stretch = range(len(stop.features)), range(FROM, TO + 1)
+    assert near(visit["held"], percentages(held_answer(tiny(), stop, "f", HELD, (1, 1), always)))
+    assert near(visit["stretch"], percentages(held_answer(tiny(), stop, "f", HELD, (1, 1), stretch)))
     assert visit["held"] != visit["answers"] == visit["released"]
     assert visit["effect"].startswith(f"f held at {HELD} in all units of this layer and direction, from frame {FROM}")
     assert visit["address"] | {"hold": str(HELD), "from": str(FROM), "to": str(TO), "gate": "f"} == visit["address"]
@@ -269,6 +296,18 @@ def test_two_cells_stand_side_by_side(visit: Any) -> None:
 
 
 @needs_browser
+def test_never_forget_holds_for_both_cells(visit: Any) -> None:
+    """The gate that keeps the memory of the other cell has another name, and may keep where it is 0."""
+    model, keeps = random_model("gru"), {"z": 1.0, "1-z": 0.0}[CELLS["gru"].keeps]
+    inside = look_inside(model, *find_clip([read_recording(ROOT / "data" / "demo" / "go" / VOICE)]))
+    scores = held_answer(model, inside, "z", keeps, (0, 0), range(len(inside.features)))
+    label, share = visit["kept"][1].split(" → ")[1].removesuffix(" %").rsplit(" ", 1)
+    assert label == LABELS[int(np.argmax(scores))]
+    assert float(share) == pytest.approx(100 * max(scores), abs=0.11)
+    assert (visit["handed"]["column"], visit["handed"]["set"], float(visit["handed"]["hold"])) == ("1", "z", keeps)
+
+
+@needs_browser
 def test_the_tour_in_both_languages(visit: Any) -> None:
     english, czech = visit["tour"]["en"], visit["tour"]["cs"]
     assert 8 <= len(english) == len(czech) <= 10
@@ -279,6 +318,8 @@ def test_the_tour_in_both_languages(visit: Any) -> None:
     assert "candidate" in visit["words"]["en"][2]
     assert "kandidát" in visit["words"]["cs"][2]
     assert visit["missing"] == []
+    assert visit["terms"] == [24, 24]
+    assert visit["unexplained"] == []
 
 
 @needs_browser
@@ -305,6 +346,7 @@ def test_it_recognises_what_is_spoken(tmp_path: Path) -> None:
     )
     found = drive(site_files(models_of([])), "speak.js", tmp_path, words, tmp_path / "speech.wav")
     assert found["shown"].startswith("your word ")
+    assert all(colours > 20 for colours in found["colours"])  # each word has its picture
 
 
 # --- one file ----------------------------------------------------------------------------------------------------

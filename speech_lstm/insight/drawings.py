@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from speech_lstm.recurrent.cell import Matrix
 
 TOP, STATE, INPUT = 76, 500, 548  # y of the lines of the memory, the previous output and the input
 BOX, UPPER, LOWER = 156, 245, 372  # width of a gate's box, and y of its edges
+WIDE = 210  # width of the box of a GRU's candidate with four parts: a node is beside their numbers
 SYMBOLS = {
     "x": "W·x",
     "bias": "b",
@@ -114,7 +114,7 @@ def gru(subject: Subject, keeps: str, reset_after: bool) -> str:
     cell = subject.trace.cell
     sheet = SvgSheet(572, cell.title, rule="gru", keeps=keeps, after=str(int(reset_after)))
     columns = {name: x for name, x in (("z", 220), ("r", 460), ("n", 720)) if name in subject.trace.internals}
-    lanes(sheet, subject, columns)
+    lanes(sheet, subject, columns, WIDE)
     old, new = ("z", "1-z") if keeps == "z" else ("1-z", "z")
     sheet.line(f"M65,{TOP + 27} V{STATE - 27}", weight="h@-1", arrow=False)
     sheet.line(f"M110,{TOP} H203", weight="h@-1")
@@ -139,9 +139,9 @@ def gru(subject: Subject, keeps: str, reset_after: bool) -> str:
     sheet.pill(65, TOP, "h⁻", "h@-1")
     sheet.pill(935, TOP, "h", "h")
     for name, x in columns.items():
-        column(sheet, subject, name, x)
+        column(sheet, subject, name, x, WIDE)
     if "r" in columns:
-        at = stubs(subject, "n", columns["n"])
+        at = stubs(subject, "n", columns["n"], WIDE)
         for part, place in at.items():
             if subject.recurrent(part):
                 sheet.line(f"M538,305 H600 V466 H{place - 17}", "r", "r", "reset")
@@ -149,11 +149,11 @@ def gru(subject: Subject, keeps: str, reset_after: bool) -> str:
     return sheet.svg()
 
 
-def lanes(sheet: SvgSheet, subject: Subject, columns: Mapping[str, float]) -> None:
+def lanes(sheet: SvgSheet, subject: Subject, columns: Mapping[str, float], widest: float = BOX) -> None:
     """The lines of the previous output and of the input, up to the last gate that they reach."""
     ends = {False: 110.0, True: 110.0}
     for name, x in columns.items():
-        for part, at in stubs(subject, name, x).items():
+        for part, at in stubs(subject, name, x, widest).items():
             if part == "x" or subject.recurrent(part):
                 ends[subject.recurrent(part)] = at
     if ends[True] > 110:
@@ -163,20 +163,25 @@ def lanes(sheet: SvgSheet, subject: Subject, columns: Mapping[str, float]) -> No
     sheet.text(65, INPUT + 5, "input x", "name")
 
 
-def stubs(subject: Subject, name: str, x: float) -> dict[str, float]:
+def stubs(subject: Subject, name: str, x: float, widest: float = BOX) -> dict[str, float]:
     """Where the parts of a gate's sum enter its box from below: x by part, those of h⁻ first."""
     parts = [part for part in subject.parts.get(name, ()) if part != "peepholes"]
     parts.sort(key=lambda part: (not subject.recurrent(part), part == "bias"))
-    step = BOX / max(len(parts), 1)
-    return {part: x - BOX / 2 + step * (i + 0.5) for i, part in enumerate(parts)}
+    step = width_for(len(parts), widest) / max(len(parts), 1)
+    return {part: x + step * (i + 0.5 - len(parts) / 2) for i, part in enumerate(parts)}
 
 
-def column(sheet: SvgSheet, subject: Subject, name: str, x: float) -> None:
+def width_for(parts: int, widest: float) -> float:
+    """The width of a box that so many parts enter from below."""
+    return widest if parts > 3 else BOX
+
+
+def column(sheet: SvgSheet, subject: Subject, name: str, x: float, widest: float = BOX) -> None:
     """The box of a gate or candidate, its sum, and the parts that enter it from below."""
-    at = stubs(subject, name, x)
-    width = 2 * BOX / len(at) if len(at) > 3 else BOX  # of a symbol
+    at = stubs(subject, name, x, widest)
+    width = width_for(len(at), widest)
+    room = 2 * width / len(at) if len(at) > 3 else width  # of a symbol
     for i, (part, place) in enumerate(at.items()):
-        weight = f"{name}.{part}"
         lower = 24 * (i % 2) * (len(at) > 3)  # four numbers do not fit side by side
         if subject.recurrent(part):
             start = STATE
@@ -185,24 +190,49 @@ def column(sheet: SvgSheet, subject: Subject, name: str, x: float) -> None:
         else:
             start = 484 if lower else 462
             sheet.add("circle", name, cx=place, cy=start, r=4, style="fill:#444")
-        sheet.line(f"M{place},{start} V{LOWER + 2}", name, weight)
-        sheet.text(place, 408 + 2 * lower, subject.symbol(part), "symbol free", name, width)
-        sheet.number(place, 428 + 2 * lower, weight, "small free", name)
-    box(sheet, subject, name, x - BOX / 2, UPPER, LOWER - UPPER)
+        part_line(sheet, place, start, LOWER, 408 + 2 * lower, subject.symbol(part), f"{name}.{part}", name, room)
+    box(sheet, subject, name, x - width / 2, UPPER, LOWER - UPPER, width=width)
 
 
-def box(sheet: SvgSheet, subject: Subject, name: str, x: float, y: float, height: float, step: str = "") -> None:
+def part_line(
+    sheet: SvgSheet,
+    x: float,
+    start: float,
+    end: float,
+    label: float,
+    symbol: str,
+    weight: str,
+    group: str,
+    room: float = BOX,
+) -> None:
+    """A part of a sum: a line from `start` up to a box at `end`, open where its symbol and its number are."""
+    sheet.line(f"M{x},{start} V{label + 27}", group, weight, arrow=False)
+    sheet.line(f"M{x},{label - 15} V{end + 2}", group, weight)
+    sheet.text(x, label, symbol, "symbol", group, room)
+    sheet.number(x, label + 20, weight, "small", group)
+
+
+def box(
+    sheet: SvgSheet,
+    subject: Subject,
+    name: str,
+    x: float,
+    y: float,
+    height: float,
+    step: str = "",
+    width: float = BOX,
+) -> None:
     """A box with name, value and, if there is one, the sum before the activation.
 
     `step` is the suffix of the formulas, such as `@-1`.
     """
-    middle, role, is_gate = x + BOX / 2, subject.role(name), subject.is_gate(name)
-    sheet.box(x, y, BOX, height, role, name)
+    middle, role, is_gate = x + width / 2, subject.role(name), subject.is_gate(name)
+    sheet.box(x, y, width, height, role, name)
     sheet.text(middle, y + 22, name, "name", name)
     if role != name:
-        sheet.text(middle, y + 41, role, "symbol", name, BOX - 12)
+        sheet.text(middle, y + 41, role, "symbol", name, width - 12)
     sheet.number(middle, y + 70, f"{name}{step}", "big", name, "share" if is_gate else "signed")
-    sheet.gauge(x + 15, y + 80, BOX - 30, f"{name}{step}", not is_gate, role, name)
+    sheet.gauge(x + 15, y + 80, width - 30, f"{name}{step}", not is_gate, role, name)
     if subject.parts.get(name):
         sheet.text(middle - 34, y + 115, f"{subject.activation.get(name, '')} of".strip(), "symbol", name)
         sheet.number(middle + 22, y + 115, f"{name}.Σ{step}", "number", name)
@@ -213,7 +243,7 @@ def box(sheet: SvgSheet, subject: Subject, name: str, x: float, y: float, height
 def unfolded(subject: Subject) -> str:
     """The plain recurrent network at three frames, with the same weights at each."""
     cell = subject.trace.cell
-    sheet = SvgSheet(480, cell.title, rule="none")
+    sheet = SvgSheet(502, cell.title, rule="none")
     parts = subject.parts["h"]
     recurrent = next((part for part in parts if subject.recurrent(part)), None)
     sheet.add("rect", "", x=385, y=14, width=280, height=430, rx=14, style="fill:#F1F6FB")
@@ -224,12 +254,10 @@ def unfolded(subject: Subject) -> str:
         sheet.text(x + 16, 92, "h", "symbol free left")
         for part, place in zip(("x", "bias"), (x - 28, x + 32), strict=True):
             if part in parts:
-                start = 395 if part == "x" else 345
-                sheet.line(f"M{place},{start} V284", now, f"h.{part}{shift}")
-                sheet.text(place, 314, subject.symbol(part), "symbol free")
+                start = 395 if part == "x" else 362
                 if part == "bias":
                     sheet.add("circle", now, cx=place, cy=start, r=4, style="fill:#444")
-                sheet.number(place, 334, f"h.{part}{shift}", "small free")
+                part_line(sheet, place, start, 282, 318, subject.symbol(part), f"h.{part}{shift}", now)
         sheet.box(x - 45, 397, 90, 40, "")
         sheet.text(x, 422, f"x, {label}", "name")
         if recurrent:
@@ -238,8 +266,19 @@ def unfolded(subject: Subject) -> str:
             sheet.number(x - 146, 206, f"h.{recurrent}{shift}")
         box(sheet, subject, "h", x - BOX / 2, 155, LOWER - UPPER, shift)
     sheet.line("M893,219 H985")
-    sheet.text(WIDTH / 2, 465, f"the same weights at every frame:  {cell.equations}", "symbol")
+    sheet.text(WIDTH / 2, 465, "the same weights at every frame", "symbol")
+    sheet.text(WIDTH / 2, 487, cell.equations, "symbol")
     return sheet.svg()
+
+
+def in_lines(equations: str, length: int) -> list[str]:
+    """Equations in lines of about this many letters, broken between two of them."""
+    lines = [""]
+    for equation in equations.split("; "):
+        if lines[-1] and len(lines[-1]) + len(equation) > length:
+            lines.append("")
+        lines[-1] += f"; {equation}" if lines[-1] else equation
+    return lines
 
 
 def generic(subject: Subject) -> str:
@@ -248,7 +287,7 @@ def generic(subject: Subject) -> str:
     columns = 4
     rows = max(1, -(-len(names) // columns))
     left = WIDTH / 2 - 84 * min(len(names), columns) + 6
-    lines = textwrap.wrap(trace.cell.equations, 110)
+    lines = in_lines(trace.cell.equations, 110)
     deepest = max((len(subject.parts.get(name, ())) for name in names), default=0)
     height = 130 + 23 * deepest
     inner = max(rows * (height + 16), 76 * len(trace.state))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from speech_lstm.errors import ConfigError
@@ -67,6 +69,11 @@ class PageServer(ThreadingHTTPServer):
         except (OSError, OverflowError) as error:
             why = reason(error) if isinstance(error, OSError) else "no such port"
             raise ConfigError(f"{host}, port {port}: cannot be served ({why}); choose another") from None
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that left before it had its answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def address(self) -> str:

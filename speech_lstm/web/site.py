@@ -11,6 +11,7 @@ from speech_lstm.errors import ModelError, printable, require
 from speech_lstm.files import atomic_path, reason, to_json
 from speech_lstm.insight.sheet import STYLE
 from speech_lstm.model.bundled import DEFAULT, find_model, folder
+from speech_lstm.report.czech import PHRASES, TEXTS
 
 SUFFIX = ".pack"  # of a model in the form that the page reads
 CELLS = "cells"  # the folder of the small models in the folder of the bundled ones
@@ -47,7 +48,7 @@ def carried(key: str, name: str, path: Path) -> PackedModel:
 def small_models() -> list[PackedModel]:
     """The small models of several cells, which the page compares."""
     files = sorted((folder() / CELLS).glob(f"*{SUFFIX}"))
-    return [carried(path.stem, f"{path.stem}, small", path) for path in files]
+    return [carried(path.stem, path.stem, path) for path in files]
 
 
 def packed(model: str) -> PackedModel:
@@ -87,6 +88,9 @@ def page_files() -> dict[str, bytes]:
     """The files that the page itself is made of."""
     content = {item.name: item.read_bytes() for item in (files("speech_lstm.web") / "site").iterdir()}
     content["page.css"] += f"\n{STYLE}\n".encode()
+    words = to_json({"texts": TEXTS, "phrases": PHRASES}, ensure_ascii=False, indent=0)
+    figures = f"// The words of drawings in Czech: report/czech.py.\n\nexport const FIGURES = {words};\n"
+    content["figures.js"] = figures.encode()
     return content
 
 

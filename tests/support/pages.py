@@ -24,6 +24,7 @@ SWITCHES = (
     "--autoplay-policy=no-user-gesture-required",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
+    "--enable-logging=stderr",
 )
 SCRIPTS = Path(__file__).parent / "page_scripts"
 
@@ -79,13 +80,17 @@ def drive(
     hears = [f"--use-file-for-fake-audio-capture={microphone}"] if microphone else []
     with serving(files) as server:
         command = [BROWSER, *SWITCHES, *hears, f"--user-data-dir={folder / 'profile'}", "--remote-debugging-port=0"]
-        browser = subprocess.Popen(
-            [*command, f"{server.address}driver.html"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
-            assert server.reported.wait(PATIENCE), "the page sent nothing"
-        finally:
-            browser.terminate()
-            browser.wait(60)
+        log = folder / "browser.log"
+        with log.open("wb") as messages:
+            browser = subprocess.Popen(
+                [*command, f"{server.address}driver.html"], stdout=subprocess.DEVNULL, stderr=messages
+            )
+            try:
+                assert server.reported.wait(PATIENCE), "the page sent nothing"
+            finally:
+                browser.terminate()
+                browser.wait(60)
     assert "failure" not in server.results, server.results["failure"]
+    console = [line for line in log.read_text("utf-8", "replace").splitlines() if ":CONSOLE" in line]
+    assert not console, "\n".join(console)
     return server.results

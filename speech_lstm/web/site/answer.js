@@ -1,7 +1,7 @@
 // The cell's words beside its drawing: the sum that makes a gate, the effect of a gate set by hand, the answer.
 
 import { element } from "./maps.js";
-import { formatNumber, percent } from "./numbers.js";
+import { decimal, formatNumber, percent } from "./numbers.js";
 import { setValue, state } from "./state.js";
 import { say, title } from "./view.js";
 
@@ -30,7 +30,7 @@ export function showEffect(place, column, trace, plain, gate) {
   const where = state.scope === "all" ? say("effectAll") : say("oneUnit", state.unit);
   const label = column.model.labels[best];
   place.replaceChildren(
-    say("effect", gate, value.toFixed(2), where, when), `${label} ${percent(scores[best])} → `,
+    say("effect", gate, decimal(value, 2), where, when), `${label} ${percent(scores[best])} → `,
     element("b", "", percent(column.shown.scores[best])),
   );
   const changed = [...trace.spec.state].reverse().map((name) => [name, plain, trace].map((each) => (typeof each === "string" ? each

@@ -3,8 +3,8 @@
 import { element } from "./maps.js";
 import { at, fail, fillChoices, showCell, showOverview } from "./panels.js";
 import { settleSources, wantedColumns } from "./sources.js";
-import { remember, setValue, state } from "./state.js";
-import { View, handGate, say } from "./view.js";
+import { remember, state } from "./state.js";
+import { View, heldGate, say } from "./view.js";
 
 let views = [];
 let busy = false, again = false;  // whether a refresh runs, and whether another must follow
@@ -34,18 +34,25 @@ function strongest(trace, width) {
   return peaks.indexOf(Math.max(...peaks));
 }
 
+/** What is set by hand when another column is chosen: the gate that is held there, if any is. */
+function handOver(column) {
+  const held = heldGate(views[column].plain, chosen().plain);
+  return held ? { set: held.gate, hold: String(Number(held.value.toFixed(2))) } : { hold: "" };
+}
+
 /** Change the state and show what follows; a promise of when it is shown. */
 export function choose(changes) {
-  const before = { ...state };
-  Object.assign(state, changes);
+  const before = { ...state }, other = "column" in changes && changes.column !== state.column;
+  Object.assign(state, other && state.hold !== "" && views[changes.column] ? handOver(changes.column) : {}, changes);
   if ("gate" in changes && !("set" in changes) && state.hold === "") state.set = "";  // follows the large map
   settleSources();
   const changed = Object.keys(state).filter((name) => state[name] !== before[name]);
   const recompute = changed.includes("unit") && state.hold !== "" && state.scope === "unit";
-  const cursor = changed.every((name) => ["frame", "unit", "column", "lit", "tour"].includes(name));
+  const cursor = changed.every((name) => ["frame", "unit", "column", "lit", "tour", "rate", "open"].includes(name));
   if (!cursor || recompute || busy || !views.length) return refresh();
   settle(views.map((view) => view.column));
   if (changed.includes("column")) fillChoices(chosen(), views);
+  if (changed.includes("open")) showOverview(chosen(), choose);
   showCursors();
   return Promise.resolve();
 }
@@ -68,7 +75,8 @@ async function refreshAll() {
       again = false;
       const shown = await wantedColumns();
       settle(shown);
-      for (const column of shown) column.held = await heldRun(column);
+      const traceOf = (column) => column.trace(state.layer, state.direction, column.base);
+      for (const column of shown) column.held = await heldRun(column, heldGate(traceOf(column), traceOf(shown[state.column])));
       if (!again) show(shown);
     }
     document.body.dataset.ready = "yes";
@@ -81,12 +89,12 @@ async function refreshAll() {
   goOn();
 }
 
-/** The run of a column with the gate that is set by hand; null if none is. */
-async function heldRun(column) {
-  const trace = column.trace(state.layer, state.direction, column.base), value = setValue(), gate = handGate(trace);
-  if (value === null || !gate) return null;
-  const { layer, direction } = trace.spec, unit = state.scope === "all" ? null : state.unit;
-  return column.run([{ layer, direction, gate, unit, value, from: state.from, to: state.to < 0 ? Infinity : state.to }]);
+/** The run of a column with a gate that is set by hand; null if none is. */
+async function heldRun(column, held) {
+  if (!held) return null;
+  const { layer, direction } = column.trace(state.layer, state.direction, column.base).spec;
+  const unit = state.scope === "all" ? null : state.unit, to = state.to < 0 ? Infinity : state.to;
+  return column.run([{ layer, direction, ...held, unit, from: state.from, to }]);
 }
 
 /** Compute what takes longer, piece by piece, while nothing else is to be done. */

@@ -4,7 +4,7 @@ import { choose, chosen, refresh, viewOf } from "./app.js";
 import { element } from "./maps.js";
 import { WordFinder, openMicrophone } from "./microphone.js";
 import { percent } from "./numbers.js";
-import { at, fail, showMoments, showOverview, showTour, showWords } from "./panels.js";
+import { at, fail, showTour, showWords } from "./panels.js";
 import { Player, decode, second } from "./sound.js";
 import { ONE_FILE, entries } from "./sources.js";
 import { recalled, state } from "./state.js";
@@ -13,6 +13,7 @@ import { handGate, large, say } from "./view.js";
 import { LANGUAGES } from "./words.js";
 
 const LARGEST = 50e6;  // bytes of a file
+const OPENED = ["all", "alike", "glossary"];  // what can be opened and is in the address
 const player = new Player();
 let close = null;  // closes the microphone
 let own = 0;  // sounds of one's own
@@ -44,7 +45,7 @@ function play() {
   }
   const { column } = chosen(), last = column.frames - 1;
   const from = state.frame >= last ? 0 : Math.max(0, column.time(state.frame) - column.hop / 2);
-  player.play(column.sound.waveform, from, Number(at("rate").value), showPlay);
+  player.play(column.sound.waveform, from, Number(state.rate), showPlay);
   showPlay();
   requestAnimationFrame(moveOn);
 }
@@ -87,7 +88,7 @@ async function openFile(file) {
 let latest = null;  // the word found last: {begun, sound, button}
 let count = 0;  // words found
 
-/** A word from the microphone: it becomes the sound on show, and a button that brings it back. */
+/** A word from the microphone: it becomes the sound on show, and a button with its picture that brings it back. */
 async function found(samples, begun) {
   const same = latest?.begun === begun ? latest : null;
   if (!same) count += 1;
@@ -98,8 +99,9 @@ async function found(samples, begun) {
   const view = viewOf(mine.sound);
   if (!view) return;
   const { labels } = view.column.model, { best, scores } = view.column.base;
+  const picture = element("canvas");
   button.type = "button";
-  button.textContent = `${labels[best]} ${percent(scores[best])}`;
+  button.replaceChildren(picture, `${labels[best]} ${percent(scores[best])}`);
   button.dataset.label = labels[best];
   button.onclick = () => choose({ sound: mine.sound.id, frame: -1 });
   if (!same) {
@@ -107,6 +109,7 @@ async function found(samples, begun) {
     item.append(button);
     at("found").append(item);
   }
+  view.drawSmall(picture);
 }
 
 async function speak() {
@@ -145,8 +148,8 @@ function setFrames() {
 
 /** Hold the gate that keeps the memory, in all units, at what keeps or loses all of it. */
 function setMemory(kept) {
-  const { keeps } = chosen().plain.spec, turned = keeps.startsWith("1-");
-  choose({ set: keeps.replace("1-", ""), hold: String(Number(turned ? !kept : kept)), scope: "all" });
+  const trace = chosen().plain;
+  choose({ set: trace.keeper, hold: String(trace.share(Number(kept))), scope: "all" });
 }
 
 function setTour(step) {
@@ -183,11 +186,14 @@ function languageButtons() {
   }));
 }
 
+/** Show what the state says of everything outside the columns and the cell. */
 function localise() {
   languageButtons();
   showWords();
   showPlay();
   at("speak").textContent = say(close ? "stop" : "speak");
+  at("rate").value = state.rate;
+  for (const id of OPENED) at(id).open = state.open.split(",").includes(id);
 }
 
 /** Connect everything that can be clicked, typed or dropped. */
@@ -198,7 +204,7 @@ export function listen() {
     whole: () => choose({ from: 0, to: -1 }), "tour-open": () => setTour(state.tour || 1), "tour-close": () => setTour(0),
     "tour-back": () => setTour(state.tour - 1), "tour-next": () => setTour(state.tour + 1), "tour-try": tryStep,
   })) at(id).onclick = act;
-  for (const name of ["model", "beside", "direction", "gate", "order", "set", "scope"]) {
+  for (const name of ["model", "beside", "direction", "gate", "order", "set", "scope", "rate"]) {
     at(name).onchange = (event) => choose({ [name]: event.target.value });
   }
   at("layer").onchange = (event) => choose({ layer: Number(event.target.value) });
@@ -208,8 +214,7 @@ export function listen() {
   at("value").oninput = (event) => choose({ hold: event.target.value, set: handGate(chosen().trace) });
   at("from").onchange = at("to").onchange = setFrames;
   at("file").onchange = (event) => openFile(event.target.files[0]);
-  at("all").ontoggle = () => showOverview(chosen(), choose);
-  at("alike").ontoggle = () => showMoments(chosen(), choose);
+  for (const id of OPENED) at(id).ontoggle = () => choose({ open: OPENED.filter((each) => at(each).open).join() });
   at("speak").hidden = at("meter").hidden = at("tour-open").hidden = ONE_FILE;
   addEventListener("keydown", (event) => {
     const act = KEYS[event.key], typing = event.target.matches("select, input, summary, button");

@@ -11,6 +11,7 @@ export class Drawing {
     this.source = source;
     const parsed = new DOMParser().parseFromString(source, "image/svg+xml").documentElement;
     this.svg = document.importNode(parsed, true);
+    this.name = this.svg.getAttribute("aria-label");
     for (const part of this.svg.querySelectorAll("[data-style]")) part.style.cssText = part.dataset.style;
     const each = (name) => [...this.svg.querySelectorAll(`[data-${name}]`)];
     Object.assign(this, { texts: each("text"), weights: each("weight"), bars: each("bar"), groups: each("group") });
@@ -26,6 +27,7 @@ export class Drawing {
   show(trace, plain, unit, frame, { lit, set, language }) {
     const now = (name, steps) => trace.number(name, frame, unit, steps);
     const before = (name, steps) => plain.number(name, frame, unit, steps);
+    this.svg.setAttribute("aria-label", figureWord(language, this.name));
     for (const [text, word] of this.words) text.textContent = figureWord(language, word);
     for (const text of this.texts) {
       const { text: formula, form } = text.dataset, value = formatNumber(evaluate(formula, now), form);

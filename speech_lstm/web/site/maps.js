@@ -1,6 +1,7 @@
 // Drawing in strips on one axis of time: waveform, features, answer, and a heat map of every gate.
 
 import { SHARES, SIGNED } from "./colours.js";
+import { decimal } from "./numbers.js";
 
 export const LINES = [  // of labels
   "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C6D31", "#7B4FA3", "#A0A000", "#707070",
@@ -117,7 +118,7 @@ export function drawAxis(canvas, column) {
     const x = ((tick * step - start) / column.seconds) * width;
     context.fillRect(Math.min(x, width - 1), 0, 1, 4);
     context.textAlign = x < 12 ? "left" : x > width - 12 ? "right" : "center";
-    context.fillText((tick * step).toFixed(step < 0.1 ? 2 : 1).replace("-", "−"), x, 16);
+    context.fillText(decimal(tick * step, step < 0.1 ? 2 : 1), x, 16);
   }
 }
 
@@ -131,7 +132,7 @@ export function scale(key, gate, most) {
     context.fillStyle = `rgb(${map(1 - y / 63).join()})`;
     context.fillRect(0, y, 1, 1);
   }
-  const end = most < 10 ? most.toFixed(1) : most.toFixed(0);
+  const end = decimal(most, most < 10 ? 1 : 0);
   ends.append(element("span", "", gate ? "1" : end), element("span", "", gate ? "0" : `−${end}`));
   key.replaceChildren(bar, ends);
 }

@@ -1,17 +1,24 @@
 // Numbers as the page writes them, and the formulas of a drawing.
 
+import { state } from "./state.js";
+
+/** A number with this many decimals, a real minus and, in Czech, a comma. */
+export function decimal(value, digits) {
+  const text = value.toFixed(digits).replace("-", "−");
+  return state.language === "cs" ? text.replace(".", ",") : text;
+}
+
 /** A number in the form signed, share or percent; as `format_number` in insight/diagram.py. */
 export function formatNumber(value, form) {
   if (value === null) return "–";
-  if (form === "percent") return `${(100 * value).toFixed(0)} %`.replace("-", "−");
-  const text = value.toFixed(Math.abs(value) < 10 ? 3 : 2);
-  const plus = form === "signed" && !text.startsWith("-") ? "+" : "";
-  return (plus + text).replace("-", "−");
+  if (form === "percent") return `${decimal(100 * value, 0)} %`;
+  const text = decimal(value, Math.abs(value) < 10 ? 3 : 2);
+  return form === "signed" && !text.startsWith("−") ? `+${text}` : text;
 }
 
-export const percent = (share) => `${(100 * share).toFixed(1)} %`;
-export const seconds = (time) => time.toFixed(2).replace("-", "−");
-export const points = (share) => `${share < 0 ? "−" : "+"}${Math.abs(100 * share).toFixed(1)}`;
+export const percent = (share) => `${decimal(100 * share, 1)} %`;
+export const seconds = (time) => decimal(time, 2);
+export const points = (share) => `${share < 0 ? "−" : "+"}${decimal(Math.abs(100 * share), 1)}`;
 
 /** A duration of a memory. */
 export const life = (seconds) => (seconds < 10 ? `${(1000 * seconds).toFixed(0)} ms` : "> 10 s");

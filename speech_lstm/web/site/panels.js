@@ -4,11 +4,12 @@ import { momentsLike } from "./alike.js";
 import { showAnswer, showEffect, sumText } from "./answer.js";
 import { Drawing } from "./drawing.js";
 import { drawValues, element } from "./maps.js";
-import { percent, seconds } from "./numbers.js";
+import { decimal, percent, seconds } from "./numbers.js";
 import { ONE_FILE, columnOf, entries } from "./sources.js";
 import { setValue, state } from "./state.js";
 import { STEPS } from "./tour.js";
-import { handGate, large, say, title } from "./view.js";
+import { terms } from "./terms.js";
+import { figure, handGate, large, say, title } from "./view.js";
 
 export const at = (id) => document.getElementById(id);
 let drawing = null;
@@ -45,7 +46,7 @@ export function fillChoices(view, views) {
   options(at("order"), state.order, Object.entries(say("orders")).filter(([key]) => key !== "half-life" || spec.keeps));
   at("model").parentElement.hidden = at("beside").parentElement.hidden = entries.models.length < 2;
   at("sound").parentElement.hidden = ONE_FILE && !entries.sounds.some((sound) => sound.own);
-  at("about").textContent = say("about", spec.layer, say(spec.direction), spec.title, spec.equations,
+  at("about").textContent = say("about", spec.layer, say(spec.direction), figure(spec.title), figure(spec.equations),
     say(spec.direction === "forward" ? "rightwards" : "leftwards"));
   if (!ONE_FILE) return;
   const answers = views.map(({ column }) => `“${column.model.labels[column.base.best]}”`).join(", ");
@@ -83,7 +84,7 @@ function showByHand({ column, trace, plain }) {
   if (gate === "") return;
   options(at("set"), gate, spec.gates.map((name) => [name, title(spec, name)]));
   at("value").value = here;
-  at("value-text").textContent = here.toFixed(2);
+  at("value-text").textContent = decimal(here, 2);
   at("release").setAttribute("aria-pressed", value === null);
   at("keep-all").hidden = at("forget-all").hidden = !spec.keeps;
   options(at("scope"), state.scope, [["all", say("everyUnit")], ["unit", say("oneUnit", state.unit)]]);
@@ -119,7 +120,7 @@ export function showOverview({ column }, choose) {
 }
 
 /** The moments of other sounds that are like the chosen one, if they are asked for. */
-export async function showMoments({ column }, choose) {
+async function showMoments({ column }, choose) {
   if (!at("alike").open) return;
   const moment = () => [state.frame, state.layer, state.direction, state.sound, state.model].join(), asked = moment();
   const others = entries.sounds.filter((sound) => sound.id !== column.sound.id);
@@ -141,6 +142,7 @@ export function showWords() {
   for (const place of document.querySelectorAll("[data-word]")) place.textContent = say(place.dataset.word);
   for (const place of document.querySelectorAll("[data-name]")) place.setAttribute("aria-label", say(place.dataset.name));
   document.title = say("title");
+  at("terms").replaceChildren(...terms(state.language).flatMap(([name, text]) => [element("dt", "", name), element("dd", "", text)]));
   showTour();
 }
 

@@ -2,7 +2,7 @@
 
 export const state = {
   language: "en", model: "", beside: "", sound: "", column: 0, layer: 1, direction: "forward", gate: "", unit: -1,
-  frame: -1, order: "active", lit: false, set: "", hold: "", scope: "all", from: 0, to: -1, tour: 0,
+  frame: -1, order: "active", lit: false, set: "", hold: "", scope: "all", from: 0, to: -1, tour: 0, rate: "1", open: "",
 };
 const DEFAULTS = { ...state };
 

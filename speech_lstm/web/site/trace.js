@@ -67,17 +67,25 @@ export class Trace {
     return terms.length && !terms.includes(null) ? terms.reduce((sum, term) => sum + term, 0) : null;
   }
 
+  /** The gate that keeps the memory; "" if there is none. */
+  get keeper() {
+    return this.spec.keeps.replace("1-", "");
+  }
+
+  /** The share of the memory that is kept where that gate has this value, and the other way round. */
+  share(value) {
+    return this.spec.keeps.startsWith("1-") ? 1 - value : value;
+  }
+
   /** The share of its memory that a unit keeps at a frame. */
   kept(frame, unit) {
-    const { keeps } = this.spec;
-    return keeps.startsWith("1-") ? 1 - this.at(keeps.slice(2), frame, unit) : this.at(keeps, frame, unit);
+    return this.share(this.at(this.keeper, frame, unit));
   }
 
   /** The half-life of each unit's memory in seconds, at its mean rate; null for a cell that does not have it. */
   halfLives(hop) {
-    const { keeps } = this.spec;
-    if (!keeps) return null;
-    return Array.from({ length: this.units(keeps.replace("1-", "")) }, (_, unit) => {
+    if (!this.keeper) return null;
+    return Array.from({ length: this.units(this.keeper) }, (_, unit) => {
       let loss = 0;
       for (let frame = 0; frame < this.frames; frame++) {
         loss -= Math.log(Math.min(1, Math.max(SHUT, this.kept(frame, unit)))) / this.frames;

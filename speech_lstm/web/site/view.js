@@ -3,25 +3,39 @@
 import { TINTS } from "./colours.js";
 import { LINES, drawArea, drawAxis, drawEnds, drawFeatures, drawValues, drawWaveform, element, ink, scale } from "./maps.js";
 import { formatNumber, life, percent, points, seconds } from "./numbers.js";
-import { state } from "./state.js";
+import { setValue, state } from "./state.js";
+import { sentence } from "./terms.js";
 import { figureWord, word } from "./words.js";
 
 const tall = () => Math.max(1, Math.min(1.6, (innerHeight - 60) / 740));  // a tall window has room for tall maps
 const coloursOfLabels = new Map();
 
 export const say = (key, ...facts) => word(state.language, key, ...facts);
-export const role = (spec, name) => figureWord(state.language, spec.roles[name] ?? name);
+export const figure = (text) => figureWord(state.language, text);
+export const role = (spec, name) => figure(spec.roles[name] ?? name);
 export const title = (spec, name) => (spec.roles[name] === name ? name : `${name}, ${role(spec, name)}`);
 
 /** The gate, memory or output of a trace that is shown large: the chosen one, or what stands for it. */
 export function large(trace) {
-  return state.gate in trace.values ? state.gate : trace.spec.keeps.replace("1-", "") || trace.output;
+  return state.gate in trace.values ? state.gate : trace.keeper || trace.output;
 }
 
 /** The gate that is set by hand: the chosen one, or the large map's, or what keeps the memory; "" if there is none. */
 export function handGate(trace) {
-  const { gates, keeps } = trace.spec;
-  return [state.set, large(trace), keeps.replace("1-", ""), gates[0]].find((name) => gates.includes(name)) ?? "";
+  const { gates } = trace.spec;
+  return [state.set, large(trace), trace.keeper, gates[0]].find((name) => gates.includes(name)) ?? "";
+}
+
+/**
+ * The gate that is held in a cell, and at which value; null for none. `chosen` is the trace whose gate is set by hand.
+ *
+ * In another cell it is the gate of the same name; but for the gate that keeps the memory it is the one that does so
+ * there, held where the same share is kept.
+ */
+export function heldGate(trace, chosen) {
+  const value = setValue(), name = handGate(chosen), keeps = trace !== chosen && name === chosen.keeper;
+  const held = keeps ? { gate: trace.keeper, value: trace.share(chosen.share(value)) } : { gate: name, value };
+  return value !== null && trace.spec.gates.includes(held.gate) ? held : null;
 }
 
 /** The units of a value of a column in the chosen order. */
@@ -83,8 +97,10 @@ export class View {
 
   /** Draw everything. */
   show() {
-    const { column } = this, { base, model, sound } = column;
-    this.heading.replaceChildren(`${sound.name} · ${model.name}: `, element("b", "", model.labels[base.best]), ` ${percent(base.scores[base.best])}`);
+    const { column } = this, { base, held, model, sound } = column;
+    const answer = ({ best, scores }) => `${model.labels[best]} ${percent(scores[best])}`;
+    this.heading.replaceChildren(`${sound.name} · ${model.name}: `, element("b", "", answer(base)));
+    if (held) this.heading.append(" → ", element("em", "", answer(held)));
     this.makeStrips();
     drawWaveform(this.strips.waveform.canvas, column);
     drawFeatures(this.strips.features.canvas, column);
@@ -110,7 +126,10 @@ export class View {
       axis: strip(this.bottom, "", "", 20),
     };
     this.strips.axis.key.textContent = say("time");
-    for (const name of ["waveform", "features", "ends", "needed", "depends"]) this.follow(this.strips[name].canvas, "");
+    for (const name of ["waveform", "features", "ends", "needed", "depends"]) {
+      this.follow(this.strips[name].canvas, "");
+      this.explain(this.strips[name].label, name);
+    }
     const height = Math.max(30, Math.min(46, Math.floor(230 / (names.length - 1 || 1))));
     this.rows = names.map((name) => {
       const made = strip(this.maps, name, role(spec, name), name === chosen ? 170 : height, "button");
@@ -118,12 +137,21 @@ export class View {
       made.row.dataset.name = name;
       made.label.style.borderLeftColor = TINTS[(spec.roles[name] ?? "").split(/[ ,]/)[0]] ?? ink("soft");
       made.label.onclick = () => this.actions.choose({ gate: name, column: this.number });
+      this.explain(made.label, spec.roles[name] ?? "");
       made.canvas.classList.add("map");
       made.canvas.setAttribute("role", "img");
       made.canvas.setAttribute("aria-label", say("mapName", title(spec, name), this.column.sound.name));
       this.follow(made.canvas, name);
       return { ...made, name };
     });
+  }
+
+  /** Say in a sentence what a strip shows while its name is pointed at. */
+  explain(label, key) {
+    const text = sentence(state.language, key), { tip, noTip } = this.actions;
+    if (!text) return;
+    label.onpointermove = (event) => tip(event, [text]);
+    label.onpointerleave = noTip;
   }
 
   showMaps() {
@@ -134,6 +162,12 @@ export class View {
       drawValues(row.canvas, column, trace, row.name, row.order, most);
       scale(row.key, gate, most);
     }
+  }
+
+  /** Draw the large map of the run without a gate set by hand, small. */
+  drawSmall(canvas) {
+    const { column, plain } = this, name = large(plain);
+    drawValues(canvas, column, plain, name, unitOrder(column, plain, name), plain.largest(name));
   }
 
   /** The end of a value's colours: the same as it is and with a gate set by hand. */

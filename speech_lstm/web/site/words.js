@@ -1,5 +1,7 @@
 // The words of the page, in English and Czech.
 
+import { FIGURES } from "./figures.js";
+
 export const LANGUAGES = { en: "English", cs: "Česky" };
 
 const WORDS = {
@@ -23,7 +25,7 @@ const WORDS = {
       decision: "how much the answer needs them" },
     all: "All layers and directions",
     allHint: "Every gate, memory and output of the network at once. Click one to see it large.",
-    waveform: "waveform", features: "what the ear hears", needed: "needed", neededRole: "by the answer",
+    waveform: "waveform", features: "what the network reads", needed: "needed", neededRole: "by the answer",
     ends: "answer", endsRole: "if it ended here", depends: "depends on", dependsRole: "this frame does",
     time: "time, s", play: "▶ Play", pause: "❚❚ Pause", earlier: "one frame earlier", later: "one frame later",
     frame: "frame", momentAt: (frame, time) => `frame ${frame}, ${time} s`, speed: "speed", unit: "unit",
@@ -49,6 +51,7 @@ const WORDS = {
     tipDrop: (drop) => `held at 0 the answer changes by ${drop} points`,
     tipHidden: (drop) => `with 100 ms around it hidden the answer changes by ${drop} points`,
     mapName: (name, column) => `${name}, ${column}: a map of units over time`,
+    glossary: "What the words mean",
   },
   cs: {
     title: "Promluvte a dívejte se na brány",
@@ -70,7 +73,7 @@ const WORDS = {
       decision: "toho, jak je odpověď potřebuje" },
     all: "Všechny vrstvy a směry",
     allHint: "Všechny brány, paměti a výstupy sítě najednou. Klepnutím se jedna zvětší.",
-    waveform: "průběh zvuku", features: "co slyší ucho", needed: "potřebné", neededRole: "pro odpověď",
+    waveform: "průběh zvuku", features: "co síť čte", needed: "potřebné", neededRole: "pro odpověď",
     ends: "odpověď", endsRole: "kdyby tu skončil", depends: "závisí na", dependsRole: "tento okamžik",
     time: "čas, s", play: "▶ Přehrát", pause: "❚❚ Pauza", earlier: "o rámec zpět", later: "o rámec dále",
     frame: "rámec", momentAt: (frame, time) => `rámec ${frame}, ${time} s`, speed: "rychlost", unit: "jednotka",
@@ -96,20 +99,7 @@ const WORDS = {
     tipDrop: (drop) => `držena na 0 změní odpověď o ${drop} bodu`,
     tipHidden: (drop) => `se 100 ms kolem skrytými se odpověď změní o ${drop} bodu`,
     mapName: (name, column) => `${name}, ${column}: mapa jednotek v čase`,
-  },
-};
-
-// What the figures say, which Python writes in English.
-const FIGURES = {
-  cs: {
-    "forget gate": "brána zapomínání", "input gate": "vstupní brána", "output gate": "výstupní brána",
-    candidate: "kandidát", "memory, long term": "paměť, dlouhodobá", "output, short term": "výstup, krátkodobý",
-    "reset gate": "brána nulování", "update gate": "brána obnovy", "hidden state": "skrytý stav",
-    "LT, long term": "LT, dlouhodobá", "ST, short term": "ST, krátkodobá", "is kept": "zůstane",
-    "of z is written": "ze z se zapíše", "input x": "vstup x", "no sum of its own": "bez vlastního součtu",
-    "σ of": "σ z", "tanh of": "tanh z", "relu of": "relu z", of: "z", before: "před", after: "po", other: "jiné",
-    "step t": "krok t", "step t − 1": "krok t − 1", "step t + 1": "krok t + 1",
-    "clock: the unit moves": "hodiny: jednotka se hýbe", "depth gate": "brána hloubky",
+    glossary: "Co slova znamenají",
   },
 };
 
@@ -119,7 +109,8 @@ export function word(language, key, ...facts) {
   return typeof entry === "function" ? entry(...facts) : entry;
 }
 
-/** A word of a figure, or a name of a value, in a language. */
+/** A text of a drawing, or a name of a value, in a language; as `in_czech` in report/czech.py. */
 export function figureWord(language, text) {
-  return FIGURES[language]?.[text] ?? text;
+  if (language !== "cs") return text;
+  return FIGURES.texts[text] ?? Object.entries(FIGURES.phrases).reduce((whole, [from, to]) => whole.replaceAll(from, to), text);
 }

@@ -5,4 +5,8 @@ at("speak").click();
 const labels = () => [...at("found").querySelectorAll("button")].map((item) => item.dataset.label);
 await until(() => failure() || facts.every((word) => labels().includes(word)));
 [results.shown] = headings();
+results.colours = [...at("found").querySelectorAll("canvas")].map((picture) => {
+  const { data } = picture.getContext("2d").getImageData(0, 0, picture.width, picture.height);
+  return new Set(new Uint32Array(data.buffer)).size;
+});
 if (failure()) results.failure = failure();

@@ -65,6 +65,12 @@ results.maps = [...doc.querySelectorAll(".column")].map((column) => [...column.q
   .map((row) => row.dataset.name));
 results.cursors = [...doc.querySelectorAll(".cursor")].map((cursor) => cursor.style.width);
 
+// A gate held in both: the one that keeps the memory, at what keeps the same share.
+await settled(() => at("keep-all").click());
+results.kept = headings();
+await settled(() => doc.querySelectorAll(".column")[1].querySelector('[data-name="h"] button').click());
+results.handed = state();
+
 // The tour in both languages.
 at("tour-open").click();
 results.tour = {};
@@ -81,6 +87,9 @@ for (const language of ["cs", "en"]) {
   results.words[language] = [doc.documentElement.lang, at("open").textContent, at("diagram").textContent];
 }
 const { word } = await import("./words.js");
+const { sentence, terms } = await import("./terms.js");
+results.unexplained = facts.roles.filter((role) => !sentence("en", role) || !sentence("cs", role));
+results.terms = ["en", "cs"].map((language) => terms(language).length);
 results.missing = facts.words.filter((key) => ["en", "cs"].some((language) => word(language, key) === undefined));
 
 // A file of one's own, and one that is none.
