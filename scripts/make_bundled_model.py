@@ -1,4 +1,5 @@
 """Make the forms of a bundled model: checkpoints/NAME.safetensors, NAME.onnx and, for the page, NAME.pack.
+A network of one direction gets NAME.stream.onnx too, which carries its state from frame to frame.
 
     python scripts/make_bundled_model.py [NAME] [--model FILE] [--data DIR]
 
@@ -43,7 +44,8 @@ def main() -> None:
     one_thread()
     file = FOLDER / f"{options.name}.safetensors"
     model = without_folders(load_model(options.model or file))
-    print(export(model, file.with_suffix(".onnx"), int8=True, data=options.data))
+    streaming = not model.config.bidirectional
+    print(export(model, file.with_suffix(".onnx"), int8=True, streaming=streaming, data=options.data))
     with atomic_path(file.with_suffix(SUFFIX)) as temporary:
         temporary.write_bytes(pack(model, options.name))
     if options.model:

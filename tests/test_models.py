@@ -172,6 +172,7 @@ def test_training_refuses_a_name_of_nothing(
 
 def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     text = answer(capsys, "models")
+    assert re.match(r"model +size +accuracy +not matched +false/h +classify +listen\n", text)
     assert f"\n{DEFAULT} (the default)\n  labels    yes, no, up, " in text
     first = next(facts for facts in json.loads(answer(capsys, "models", "--json")) if facts["name"] == DEFAULT)
     model = load_model(bundled_model(".safetensors"))
@@ -185,7 +186,7 @@ def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_list_is_broken_into_lines_for_a_terminal() -> None:
-    assert max(map(len, table([describe(DEFAULT)], 60).splitlines())) <= 60
+    assert max(map(len, table([describe(DEFAULT)], 72).splitlines())) <= 72
 
 
 def test_the_multiplications_are_those_of_the_layers() -> None:
@@ -216,12 +217,25 @@ def test_the_front_matter_has_the_figures_of_the_card(path: Path) -> None:
     facts = yaml.safe_load(front)
     assert facts["model-index"][0]["name"] == path.stem
     assert {"license", "language", "tags", "datasets", "pipeline_tag"} <= facts.keys()
-    for name, value in read_card(path).metrics.items():
-        assert re.search(rf"^\| {name} \| {value:.1f} % \|", body, re.MULTILINE), name
+    card = read_card(path)
+    for name, value in (card.metrics | card.stream).items():
+        unit = "" if " an hour" in name else " %"
+        assert re.search(rf"^\| {name} \| {value:.1f}{unit} \|", body, re.MULTILINE), name
+
+
+ONE_RESULT = """license: x
+language: en
+model-index:
+  - results:
+      - dataset: {name: words}
+        metrics: [{name: accuracy, value: 96.0}]
+      - dataset: {name: a stream}
+        metrics: [{name: commands not matched, value: 10.0}]
+"""
 
 
 @pytest.mark.parametrize(
-    "front", ["", "- [\n", "license: x\n", "model-index: 3\n", "model-index: [results: []]\n", "\0"]
+    "front", ["", "- [\n", "license: x\n", "model-index: 3\n", "model-index: [results: []]\n", "\0", ONE_RESULT]
 )
 def test_a_damaged_card_is_one_line(capsys: pytest.CaptureFixture[str], shelf: Path, front: str) -> None:
     (shelf / "words.md").write_text(f"---\n{front}---\n# a card")
