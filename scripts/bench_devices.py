@@ -1,11 +1,12 @@
-"""What a model costs as C on small computers: bytes, instructions and time for a second of sound.
+"""What a model costs as C on small computers, and beside other programs: bytes, instructions and time.
 
-    python scripts/bench_devices.py [MODEL.safetensors] [--rounds 5]
+    python scripts/bench_devices.py [MODEL] [--rounds 5]
 
-Without MODEL it is a network of scripts/small.toml with random weights, which costs the same. Instructions are
-counted by QEMU (Debian: gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu qemu-user); what is not installed is skipped.
-The time is the processor time of one core, the least of the rounds, beside ONNX Runtime with the same model frame by
-frame and with the bundled one, which reads every second again; both without the gate that skips silence.
+MODEL is a name or a file, of one direction; without it, a network of scripts/small.toml with random weights, which
+costs the same. Instructions for a second of sound are counted by QEMU (Debian: gcc-arm-linux-gnueabihf
+gcc-riscv64-linux-gnu qemu-user). The time is the processor time of one core, the least of the rounds, beside ONNX
+Runtime with the same model and with the default one, which reads every second again, and beside microWakeWord and
+openWakeWord, which know one phrase (pip install pymicro-wakeword pyopen-wakeword). What is not installed is skipped.
 """
 
 from __future__ import annotations
@@ -20,41 +21,54 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from listeners import PACKAGES, missing, network_bytes
 
 from speech_lstm.config import COMMANDS_8, SILENCE, UNKNOWN, read_config
 from speech_lstm.export.c.files import export_c
+from speech_lstm.export.c.integers import integer_model
 from speech_lstm.export.files import export
 from speech_lstm.export.parity import demo_recordings
+from speech_lstm.model.bundled import DEFAULT, find_model
 from speech_lstm.model.checkpoint import Model, load_model
 from speech_lstm.model.network import Network
-from speech_lstm.recognition.recognizer import Recognizer, load
+from speech_lstm.report.tables import NONE
 
 ROOT = Path(__file__).parents[1]
 SHORT, LONG = 2, 12  # seconds of sound: their difference has no start in it
+TIMED = 60  # seconds of sound
 TARGETS = {  # name → compiler, its flags, what runs its programs
     "x86-64": ("gcc", "-O3", "qemu-x86_64"),
+    "x86-64, AVX2": ("gcc", "-O3 -march=x86-64-v3", "qemu-x86_64 -cpu max"),
     "ARM, Thumb-2, no SIMD": ("arm-linux-gnueabihf-gcc", "-O3 -mthumb -march=armv7-a+fp -mfpu=vfpv3-d16", "qemu-arm"),
     "ARM, NEON": ("arm-linux-gnueabihf-gcc", "-O3 -march=armv7-a+simd -mfpu=neon", "qemu-arm"),
     "RISC-V, 64 bits": ("riscv64-linux-gnu-gcc", "-O3", "qemu-riscv64"),
 }
+AVX2 = TARGETS["x86-64, AVX2"]
+COUNTED = ("microWakeWord",)
+NATIVE = ("gcc", "-O3 -march=native")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", nargs="?", type=Path, help="a model of one direction")
+    parser.add_argument("model", nargs="?", help="a model of one direction")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    model = load_model(options.model) if options.model else random_model()
+    model = load_model(find_model(options.model, ".safetensors")) if options.model else random_model()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         print(export_c(model, folder / "c"), end="\n\n")
-        print(instructions(folder), end="\n\n")
-        print(times(model, folder, options.rounds))
+        subprocess.run(
+            ["gcc", "-shared", "-fPIC", ROOT / "scripts" / "count_instructions.c", "-o", folder / "count.so"],
+            check=True,
+        )
+        print(targets(folder), end="\n\n")
+        print(comparison(model, folder, options.rounds))
 
 
 def random_model() -> Model:
@@ -81,73 +95,107 @@ def build(folder: Path, compiler: str, flags: str) -> Path:
     return program
 
 
-def instructions(folder: Path) -> str:
+def targets(folder: Path) -> str:
     """A table: flash, RAM and instructions of the C for a second of sound."""
-    lines = ["| | code and tables, bytes | state, bytes | instructions a second of sound |", "|---|---|---|---|"]
-    plugin = folder / "count.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", ROOT / "scripts" / "count_instructions.c", "-o", plugin], check=True)
+    lines = ["| | code and tables, bytes | state, bytes | stack, at most, bytes | instructions |", f"|{'---|' * 5}"]
     for name, (compiler, flags, runner) in TARGETS.items():
-        if missing := [word for word in (compiler, runner) if shutil.which(word) is None]:
-            print(f"{name} is skipped: {' and '.join(missing)} is not installed", file=sys.stderr)
+        if absent := [word for word in (compiler, runner.split()[0]) if shutil.which(word) is None]:
+            print(f"{name} is skipped: {' and '.join(absent)} is not installed", file=sys.stderr)
             continue
-        program = build(folder, compiler, flags)
-        counts = []
-        for seconds in (SHORT, LONG):
-            run = subprocess.run([runner, "-plugin", plugin, program], input=sound(seconds), capture_output=True)
-            counts.append(int(run.stderr))
-        each = (counts[1] - counts[0]) / (LONG - SHORT)
-        flash, state = bytes_of(folder, compiler, flags)
-        lines.append(f"| {name} | {flash:,} | {state:,} | {each / 1e6:.1f} M |")
+        count = instructions(folder, runner, [build(folder, compiler, flags)])
+        flash, state, stack = bytes_of(folder, compiler, flags)
+        lines.append(f"| {name} | {flash:,} | {state:,} | {stack:,} | {count / 1e6:.1f} M |")
     return "\n".join(lines)
 
 
-def bytes_of(folder: Path, compiler: str, flags: str) -> tuple[int, int]:
-    """What the library takes of flash, and the state of RAM."""
+def instructions(folder: Path, runner: str, program: Sequence[str | Path]) -> float:
+    """The instructions of a program for a second of sound."""
+    counts = []
+    for seconds in (SHORT, LONG):
+        command = [*runner.split(), "-plugin", folder / "count.so", *program]
+        run = subprocess.run(command, input=sound(seconds), capture_output=True, check=True)
+        counts.append(int(run.stderr.split()[-1]))
+    return (counts[1] - counts[0]) / (LONG - SHORT)
+
+
+def bytes_of(folder: Path, compiler: str, flags: str) -> tuple[int, int, int]:
+    """What the library takes of flash, the state of RAM, and what its functions take of the stack, all together."""
     size = compiler.removesuffix("gcc") + "size"
     source = folder / "state.c"
     source.write_text('#include "speech_lstm.h"\nspeech_lstm_state state;\n', encoding="utf-8")
     sizes = []
     for file in (folder / "c" / "src" / "speech_lstm.c", source):
-        object_file = folder / "part.o"
-        command = [compiler, *flags.split(), "-c", f"-I{folder / 'c' / 'src'}", file, "-o", object_file]
+        part = folder / f"{file.stem}.o"
+        command = [compiler, *flags.split(), "-fstack-usage", "-c", f"-I{folder / 'c' / 'src'}", file, "-o", part]
         subprocess.run(command, check=True)
-        sizes.append(subprocess.run([size, object_file], check=True, capture_output=True, text=True).stdout.split())
-    return int(sizes[0][6]) + int(sizes[0][7]), int(sizes[1][8])
+        sizes.append(subprocess.run([size, part], check=True, capture_output=True, text=True).stdout.split())
+    frames = (folder / "speech_lstm.su").read_text(encoding="utf-8").splitlines()
+    stack = sum(int(line.split("\t")[1]) for line in frames)
+    return int(sizes[0][6]) + int(sizes[0][7]), int(sizes[1][8]), stack
 
 
-def times(model: Model, folder: Path, rounds: int) -> str:
-    """A table: the processor time for a second of sound."""
-    program = build(folder, "gcc", "-O3 -march=native")
+@dataclass(frozen=True)
+class Way:
+    """A way to listen: a program that reads samples, and the bytes of its network.
+
+    Not all instructions are counted: in QEMU, the start of ONNX Runtime and seconds of openWakeWord take minutes.
+    """
+
+    program: list[str | Path]
+    size: int
+    counted: list[str | Path] | None = None  # the program whose instructions are counted, with AVX2
+
+    def seconds(self) -> float:
+        """The processor time for a second of sound: of the whole C, and what `listeners.py` prints."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        run = subprocess.run(self.program, input=sound(TIMED), check=True, stdout=subprocess.PIPE)
+        spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+        return (spent if len(self.program) == 1 else float(run.stdout)) / TIMED
+
+
+def ways_to_listen(model: Model, folder: Path) -> dict[str, Way]:
+    """The ways by their names in the table, the C first."""
+    listener = [sys.executable, ROOT / "scripts" / "listeners.py"]
     export(model, folder / "m.onnx", int8=True, streaming=True)
-    ways = {
-        "the C, gcc -O3 -march=native": lambda seconds: of_program(program, seconds),
-        "ONNX Runtime, int8, frame by frame": lambda seconds: of_stream(load(folder / "m.onnx"), seconds),
-        "ONNX Runtime, the bundled model": lambda seconds: of_stream(load(), seconds),
+    shutil.copy(folder / "m.onnx", folder / "windows.onnx")
+    files = {
+        "the same in ONNX Runtime, int8, frame by frame": folder / "m.onnx",
+        "the same in ONNX Runtime, int8, every window again": folder / "windows.onnx",
+        f"{DEFAULT} in ONNX Runtime, int8, in both directions": find_model(DEFAULT, ".onnx"),
     }
+    portable, native = (
+        build(folder, *flags).rename(folder / name) for name, flags in (("avx2", AVX2[:2]), ("native", NATIVE))
+    )
+    ways = {"the C": Way([native], integer_model(model).weight_bytes, [portable])}
+    ways |= {name: Way([*listener, "ours", file], file.stat().st_size) for name, file in files.items()}
+    for name in PACKAGES:
+        if package := missing(name):
+            print(f"{name} is skipped: pip install {package}", file=sys.stderr)
+        else:
+            program = [*listener, name]
+            ways[f"{name}, one phrase"] = Way(program, network_bytes(name), program if name in COUNTED else None)
+    return ways
+
+
+def comparison(model: Model, folder: Path, rounds: int) -> str:
+    """A table: what a second of sound costs on this machine."""
+    ways = ways_to_listen(model, folder)
     least = dict.fromkeys(ways, np.inf)
     for _ in range(rounds):
         for name, way in ways.items():
-            each = (way(5 * LONG) - way(5 * SHORT)) / (5 * (LONG - SHORT))
-            least[name] = min(least[name], max(each, 0))
-    lines = ["| | processor time for a second of sound | of a core |", "|---|---|---|"]
-    return "\n".join(
-        [*lines, *(f"| {name} | {1e3 * each:.2f} ms | {100 * each:.2f} % |" for name, each in least.items())]
-    )
-
-
-def of_program(program: Path, seconds: int) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    subprocess.run([program], input=sound(seconds), stdout=subprocess.DEVNULL, check=True)
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
-
-
-def of_stream(recognizer: Recognizer, seconds: int) -> float:
-    stream = recognizer.stream(gated=False)
-    samples = np.frombuffer(sound(seconds), np.int16) / np.float32(32768)
-    begin = time.process_time()
-    for start in range(0, len(samples), 1600):
-        stream(samples[start : start + 1600])
-    return time.process_time() - begin
+            least[name] = min(least[name], way.seconds())
+    ours = next(iter(least.values()))
+    lines = [
+        "| | network, bytes | processor time | of a core | times the C | instructions |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, way in ways.items():
+        time = least[name]
+        cells = [f"{way.size:,}", f"{1e3 * time:.2f} ms", f"{100 * time:.2f} %", f"{time / ours:.1f}", NONE]
+        if way.counted and shutil.which(AVX2[2].split()[0]):
+            cells[-1] = f"{instructions(folder, AVX2[2], way.counted) / 1e6:.1f} M"
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -101,7 +101,11 @@ def table(models: list[BundledModel], width: int) -> str:
     for model in models:
         card = model.card
         size = byte_size(model.files[f"{model.name}.onnx"])
-        shares = (percent(card.accuracy), percent(card.stream[NOT_MATCHED] / 100), f"{card.stream[FALSE_ACCEPTS]:.1f}")
+        shares = (
+            percent(card.accuracy),
+            percent(card.stream[NOT_MATCHED] / 100),
+            f"{card.stream[FALSE_ACCEPTS]:.1f}",
+        )
         costs = (f"{count / 1e6:,.1f} M" for count in (model.classify, model.listen))
         rows.append([model.name, size, *shares, *costs])
     notes = (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from speech_lstm.errors import ModelError, foreign
 from speech_lstm.files import atomic_path, reason
-from speech_lstm.model.bundled import bundled_model, names
+from speech_lstm.model.bundled import DEFAULT, bundled_model, names
 
 Floats = NDArray[np.float32]
 
@@ -120,7 +120,7 @@ def find_bank(source: str) -> Bank:
             return bank
     raise ModelError(
         "no bank of other words is included for this model, without which everything would be taken for a taught "
-        "word; teach a bundled model, or make a bank with scripts/make_bank.py and name it with --bank"
+        f"word; teach {DEFAULT}, or make a bank with scripts/make_bank.py and name it with --bank"
     )
 
 
