@@ -16,6 +16,7 @@ from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.corpus.own_words import write_take
 from speech_lstm.live.command_log import Command
 from speech_lstm.live.keeping import UNSORTED, Keeper
+from speech_lstm.live.near_misses import NearMiss, NearMissWatch
 from speech_lstm.recognition.detector import Detector
 from speech_lstm.recognition.prediction import Prediction
 from speech_lstm.recognition.recognizer import load
@@ -28,20 +29,14 @@ def scores(yes: float) -> dict[str, float]:
     return dict(zip(LABELS, (yes, 0.01, 0.9 - yes, 0.09), strict=True))
 
 
-def keeper(folder: Path, nearly: float | None = None, most: float = 10) -> Keeper:
+def keeper(folder: Path, most: float = 10) -> Keeper:
     detector = Detector(load())
     detector(np.random.default_rng(1).uniform(-0.1, 0.1, 2 * SAMPLE_RATE).astype(np.float32))
-    return Keeper(folder, detector, nearly, most)
+    return Keeper(folder, detector, most)
 
 
 def said(yes: float = 0.9) -> Command:
     return Command("a test", Prediction("yes", yes, 0.5, 1.0, scores(yes)), datetime.now().astimezone(), 1.0)
-
-
-def score(keeping: Keeper, yes: float, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A block after which the word has this score."""
-    monkeypatch.setattr(Detector, "scores", property(lambda self: scores(yes)))
-    return keeping.notes()
 
 
 def kept(folder: Path) -> list[dict[str, Any]]:
@@ -59,16 +54,41 @@ def test_what_fires_is_kept_with_its_scores(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_recording(file), keeping.detector.recent[-CLIP_SAMPLES:], atol=1e-4)
 
 
-def test_a_near_miss_is_kept_once_it_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with keeper(tmp_path, nearly=0.3) as keeping:
+class ScoredDetector:
+    """Stands for a detector whose scores a test sets."""
+
+    recent = np.zeros(CLIP_SAMPLES, np.float32)
+    seconds = 5.0
+    scores = scores(0.0)
+
+
+def test_a_near_miss_is_passed_on_once_it_is_over() -> None:
+    detector, misses = ScoredDetector(), list[NearMiss]()
+    watch = NearMissWatch(detector, 0.3, [misses.append])
+
+    def look(*values: float) -> list[float]:
+        """The scores of the near misses after blocks with these scores of the word."""
+        for yes in values:
+            detector.scores = scores(yes)
+            watch.notes()
+        return [miss.score for miss in misses]
+
+    assert look(0.1, 0.35, 0.45, 0.2) == []
+    assert look(0.1) == [0.45]
+    look(0.4, 0.6)
+    watch(said())  # it was no near miss
+    assert look(0.1) == [0.45]
+    line = json.loads(misses[0].json("a test"))
+    assert (line["nearly"], line["probability"], line["file"], "label" in line) == ("yes", 0.45, "a test", False)
+
+
+def test_a_near_miss_is_kept(tmp_path: Path) -> None:
+    with keeper(tmp_path) as keeping:
         keeping.notes()
-        assert [score(keeping, yes, monkeypatch) for yes in (0.1, 0.35, 0.45, 0.2)] == [[]] * 4
-        assert score(keeping, 0.1, monkeypatch) == ["nearly yes 0.45"]
-        for yes in (0.4, 0.6):
-            score(keeping, yes, monkeypatch)
-        keeping(said())  # it was no near miss
-        score(keeping, 0.1, monkeypatch)
-    assert [facts["fired"] for facts in kept(tmp_path)] == [False, True]
+        clip = np.full(CLIP_SAMPLES, 0.1, np.float32)
+        keeping.near(NearMiss("yes", scores(0.45), clip, 2.0, datetime.now().astimezone()))
+        assert keeping.notes() == ["nearly yes 0.45"]
+    assert [facts["fired"] for facts in kept(tmp_path)] == [False]
 
 
 def test_no_more_is_kept_than_asked(tmp_path: Path) -> None:
@@ -140,9 +160,18 @@ def test_a_folder_in_which_nothing_was_kept(tmp_path: Path, capsys: pytest.Captu
 def test_listen_keeps_what_fires(tmp_path: Path, demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     word = read_recording(next(iter(sorted((demo / "stop").glob("*.wav")))))
     write_take(tmp_path / "stream.wav", np.concatenate([np.zeros(SAMPLE_RATE), word, np.zeros(SAMPLE_RATE)]))
-    line = ["listen", "--input", tmp_path / "stream.wav", "--plain", "--threshold", 0.1]
-    status, _, notes = call(capsys, *line, "--keep", tmp_path / "kept", "--nearly", 0.05)
+    line = ["listen", "--input", tmp_path / "stream.wav", "--threshold", 0.1]
+    status, _, notes = call(capsys, *line, "--plain", "--keep", tmp_path / "kept", "--nearly", 0.05)
     assert status == 0
     assert "keeping in" in notes
     assert any(facts["fired"] for facts in kept(tmp_path / "kept"))
-    assert "name the folder with --keep" in refusal(capsys, *line, "--nearly", 0.3)
+    assert "add --keep DIR or --jsonl" in refusal(capsys, *line, "--plain", "--nearly", 0.3)
+
+
+def test_near_misses_are_lines_of_json(tmp_path: Path, demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    word = read_recording(next(iter(sorted((demo / "stop").glob("*.wav")))))
+    write_take(tmp_path / "stream.wav", np.concatenate([np.zeros(SAMPLE_RATE), word, np.zeros(SAMPLE_RATE)]))
+    line = ["listen", "--input", tmp_path / "stream.wav", "--threshold", 1, "--jsonl", "--nearly", 0.1]
+    status, out, _ = call(capsys, *line)
+    assert status == 0
+    assert [json.loads(text)["nearly"] for text in out.splitlines()] == ["stop"]

@@ -21,7 +21,6 @@ from speech_lstm.errors import ActionError, ConfigError, printable
 
 if TYPE_CHECKING:
     from speech_lstm.audio.inputs import Input
-    from speech_lstm.live.keeping import Keeper
     from speech_lstm.live.listening import Action, DetectorLike, Display
     from speech_lstm.live.mqtt import Publisher
     from speech_lstm.live.programs import Program
@@ -61,7 +60,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     keep = parser.add_argument_group("keeping", "The sound that fired, to learn from it; see docs/teach.md.")
     keep.add_argument("--keep", type=Path, metavar="DIR", help="write the second of each command to this folder")
     keep.add_argument(
-        "--nearly", type=probability, metavar="P", help="with --keep: also of words that came to this score (none)"
+        "--nearly",
+        type=probability,
+        metavar="P",
+        help="with --keep and --jsonl: also words that came to this score and were no command (none)",
     )
     keep.add_argument(
         "--keep-mb", type=positive, default=100, metavar="MB", help="most megabytes in the folder (%(default)s)"
@@ -94,8 +96,13 @@ def run(arguments: argparse.Namespace) -> int:
         number = getattr(signal, name, None)  # Windows has only one of them
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as after nohup
             signal.signal(number, signal.default_int_handler)
-    actions: list[Action] = [*programs, *([publisher] if publisher else []), *keepers_of(arguments, detector)]
-    listen(microphone, detector, display_of(arguments, microphone, detector, model), actions)
+    display = display_of(arguments, microphone, detector, model)
+    actions: list[Action] = [
+        *programs,
+        *([publisher] if publisher else []),
+        *keepers_of(arguments, detector, display),
+    ]
+    listen(microphone, detector, display, actions)
     return 0
 
 
@@ -119,15 +126,19 @@ def publisher_of(arguments: argparse.Namespace) -> Publisher | None:
     return Publisher(arguments.mqtt)
 
 
-def keepers_of(arguments: argparse.Namespace, detector: Detector) -> list[Keeper]:
-    """The action that keeps sound, if the flags ask for it; raises ConfigError for --nearly alone."""
-    if not arguments.keep:
-        if arguments.nearly is not None:
-            raise ConfigError("--nearly says what else is kept; name the folder with --keep DIR")
-        return []
+def keepers_of(arguments: argparse.Namespace, detector: Detector, display: Display) -> list[Action]:
+    """What keeps sound and looks for near misses, if the flags ask for it; raises ConfigError for --nearly alone."""
     from speech_lstm.live.keeping import Keeper
+    from speech_lstm.live.lines import JsonLines
+    from speech_lstm.live.near_misses import NearMissWatch
 
-    return [Keeper(arguments.keep, detector, arguments.nearly, arguments.keep_mb)]
+    keepers = [Keeper(arguments.keep, detector, arguments.keep_mb)] if arguments.keep else []
+    if arguments.nearly is None:
+        return [*keepers]
+    receivers = [keeper.near for keeper in keepers] + ([display.near] if isinstance(display, JsonLines) else [])
+    if not receivers:
+        raise ConfigError("--nearly says what else is kept or printed; add --keep DIR or --jsonl")
+    return [NearMissWatch(detector, arguments.nearly, receivers), *keepers]  # so that what is kept is told at once
 
 
 def check_words(words: list[str], labels: tuple[str, ...]) -> None:
@@ -159,4 +170,4 @@ def display_of(arguments: argparse.Namespace, source: Input, detector: DetectorL
         detection = DetectionConfig(dict.fromkeys(model.labels, arguments.threshold))
     elif arguments.continuous and detection.isolation:  # its rate is unknown
         detection = DetectionConfig(detection.thresholds)
-    return LiveView(source, detector, detection)
+    return LiveView(source, detector, detection, keeping=arguments.keep)

@@ -13,6 +13,7 @@ from speech_lstm.audio.inputs import Input
 from speech_lstm.errors import printable
 from speech_lstm.live.command_log import Command, CommandLog
 from speech_lstm.live.listening import DetectorLike
+from speech_lstm.live.near_misses import NearMiss
 from speech_lstm.report.tables import quantity
 
 
@@ -63,10 +64,13 @@ class Lines:
 
 
 class JsonLines(Lines):
-    """Prints each command as a line of JSON."""
+    """Prints each command as a line of JSON, and each near miss that it is given."""
 
     def line(self, command: Command) -> str:
         return command.json()
+
+    def near(self, miss: NearMiss) -> None:
+        print(miss.json(self.log.source), file=self.file, flush=True)
 
 
 def tell(line: str) -> None:

@@ -7,6 +7,7 @@ import math
 import os
 import time
 from itertools import islice
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -19,6 +20,7 @@ from rich.text import Text
 
 from speech_lstm.audio.inputs import Input
 from speech_lstm.config import SILENCE, UNKNOWN, DetectionConfig
+from speech_lstm.errors import printable
 from speech_lstm.live.command_log import Command, CommandLog
 from speech_lstm.live.listening import DetectorLike
 from speech_lstm.live.meter import Meter, draw_bar
@@ -38,17 +40,24 @@ ScreenLines = list[list[Segment]]
 class LiveView:
     """The whole screen: the meter and the spectrogram with the words, the probabilities, the commands, a status line.
 
-    `detection` holds the thresholds that are marked and the rate of false accepts that they were chosen for. Inside a
-    with block the view has a screen of its own; leaving it restores the terminal and prints one line that sums up.
+    `detection` holds the thresholds that are marked and the rate of false accepts that they were chosen for;
+    `keeping` is the folder that sound is kept in. Inside a with block the view has a screen of its own; leaving it
+    restores the terminal and prints one line that sums up.
     """
 
     def __init__(
-        self, source: Input, detector: DetectorLike, detection: DetectionConfig, console: Console | None = None
+        self,
+        source: Input,
+        detector: DetectorLike,
+        detection: DetectionConfig,
+        console: Console | None = None,
+        keeping: Path | None = None,
     ) -> None:
         self.log = CommandLog(source.device.name)
         self.meter, self.spectrogram = Meter(), TerminalSpectrogram()
         self._note, self._note_seconds = "", -math.inf  # the last note, and the second of the stream at which it came
         self._source, self._detector, self._detection = source, detector, detection
+        self._keeping = keeping
         self._console = console or Console()
         self._last_frame = -math.inf
         self._screen = self._console.screen()
@@ -100,7 +109,8 @@ class LiveView:
         width, height, plain = options.max_width, options.height or console.height, options.ascii_only
         options = options.update(no_wrap=True, overflow="crop" if plain else "ellipsis")
         sound = self._sound(console, max(0, width - 4), height, plain)
-        title = Text.assemble("listening to ", (self.log.source, "bold"))
+        kept = f", keeping sound in {printable(self._keeping)}" if self._keeping else ""
+        title = Text.assemble("listening to ", (self.log.source, "bold"), kept)
         lines = panel(console, options, sound, width, len(sound) + 2, title, self._message())
         lines += self._middle(console, options, width, max(0, height - len(lines) - 1))
         status = console.render_lines(self._status(width), options.update(width=width, height=1))

@@ -6,7 +6,7 @@ Nothing here needs torch: the scorer of the windows is an argument, NumPy in and
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from speech_lstm.audio.recording import sample_block
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE
+from speech_lstm.progress import Bar
 from speech_lstm.recognition.activity import ActivityGate
 from speech_lstm.recognition.isolation import PAUSE_SECONDS, IsolationMeter
 
@@ -107,6 +108,22 @@ class Stream:
         """The isolations float32 [count] at the ends of these windows; the first samples are more than their hops."""
         hops = len(samples) // self.hop
         return self.meter(samples[len(samples) - hops * self.hop :].reshape(hops, self.hop))[hops - count :]
+
+
+def whole_stream(
+    stream: Stream, blocks: Iterable[NDArray[np.float32]], seconds: float | None = None, progress: bool = True
+) -> tuple[Rows, float]:
+    """The rows of a stream from its first block to its end, and its length in seconds.
+
+    `seconds` is the length for the bar of progress, if it is known before.
+    """
+    parts, samples, total = [], 0, None if seconds is None else round(seconds)
+    with Bar(desc="recognising", total=total, unit="s", disable=not progress) as bar:
+        for block in blocks:
+            parts.append(stream(block))
+            samples += len(block)
+            bar.update(samples // SAMPLE_RATE - bar.n)
+    return Rows.join([*parts, stream.finish()]), samples / SAMPLE_RATE
 
 
 class WaveformScorer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from speech_lstm.audio.recording import stream_recording
 from speech_lstm.audio.sources import find_recordings
 from speech_lstm.config import SAMPLE_RATE, SILENCE, DetectionConfig, commands_of
 from speech_lstm.corpus.speech_commands import Corpus, listing
-from speech_lstm.recognition.posteriors import Rows
+from speech_lstm.recognition.posteriors import Rows, whole_stream
 from speech_lstm.recognition.recognizer import Recognizer
 from speech_lstm.recognition.trigger import Trigger
 from speech_lstm.streams.matching import Matching, match
@@ -68,8 +68,9 @@ def recording_posteriors(
     """
     events, seconds = read_truth(truth), seconds_of(recording)
     check_truth(truth, events, recording, seconds, recognizer.labels)
-    rows, hop = posterior_rows(recognizer, stream_recording(recording, BLOCK_SECONDS), seconds, progress)
-    return StreamPosteriors(recognizer.labels, seconds / 3600, events, rows, hop)
+    stream = recognizer.stream()
+    rows, _ = whole_stream(stream, stream_recording(recording, BLOCK_SECONDS), seconds, progress)
+    return StreamPosteriors(recognizer.labels, seconds / 3600, events, rows, stream.hop / SAMPLE_RATE)
 
 
 def speech_posteriors(recognizer: Recognizer, path: Path, progress: bool = True) -> StreamPosteriors:
@@ -87,8 +88,9 @@ def speech_posteriors(recognizer: Recognizer, path: Path, progress: bool = True)
         truth, seconds = truth_path(recording), seconds_of(recording)
         events = read_truth(truth) if truth.is_file() else ()
         check_end(truth, events, recording, seconds)
-        rows, hop = posterior_rows(recognizer, stream_recording(recording, BLOCK_SECONDS), seconds, one and progress)
-        parts.append(StreamPosteriors(recognizer.labels, seconds / 3600, events, rows, hop))
+        stream = recognizer.stream()
+        rows, _ = whole_stream(stream, stream_recording(recording, BLOCK_SECONDS), seconds, one and progress)
+        parts.append(StreamPosteriors(recognizer.labels, seconds / 3600, events, rows, stream.hop / SAMPLE_RATE))
     return join(parts)
 
 
@@ -113,31 +115,19 @@ def plan_posteriors(
     recognizer: Recognizer, corpus: Corpus, plan: Plan, progress: bool = True
 ) -> tuple[StreamPosteriors, list[str]]:
     """The posteriors of a synthetic stream, computed while it is drawn, and notes on what it skipped."""
-    stream, events = SyntheticStream(corpus, plan), list[Event]()
+    synthetic, events = SyntheticStream(corpus, plan), list[Event]()
 
     def blocks() -> Iterator[NDArray[np.float32]]:
-        for scene in stream:
+        for scene in synthetic:
             events.extend(scene.events)
             yield np.divide(scene.samples, 32768, dtype=np.float32)
 
-    rows, hop = posterior_rows(recognizer, blocks(), plan.seconds, progress)
-    return StreamPosteriors(recognizer.labels, plan.seconds / 3600, tuple(events), rows, hop), stream.notes
-
-
-def posterior_rows(
-    recognizer: Recognizer, blocks: Iterable[NDArray[np.float32]], seconds: float, progress: bool
-) -> tuple[Rows, float]:
-    """The rows of consecutive blocks of samples, and the seconds from row to row."""
-    from speech_lstm.progress import Bar
-
-    stream, parts, samples = recognizer.stream(), [], 0
-    with Bar(desc="recognising", total=round(seconds), unit="s", disable=not progress) as bar:
-        for block in blocks:
-            parts.append(stream(block))
-            samples += len(block)
-            bar.update(samples // SAMPLE_RATE - bar.n)
-    parts.append(stream.finish())
-    return Rows.join(parts), stream.hop / SAMPLE_RATE
+    stream = recognizer.stream()
+    rows, _ = whole_stream(stream, blocks(), plan.seconds, progress)
+    posteriors = StreamPosteriors(
+        recognizer.labels, plan.seconds / 3600, tuple(events), rows, stream.hop / SAMPLE_RATE
+    )
+    return posteriors, synthetic.notes
 
 
 def seconds_of(recording: Path) -> float:

@@ -9,8 +9,7 @@ from pathlib import Path
 from speech_lstm.audio.recording import stream_recording
 from speech_lstm.config import SAMPLE_RATE, DetectionConfig, commands_of
 from speech_lstm.errors import RecordingError, printable
-from speech_lstm.progress import Bar
-from speech_lstm.recognition.posteriors import Rows
+from speech_lstm.recognition.posteriors import whole_stream
 from speech_lstm.recognition.recognizer import Recognizer
 from speech_lstm.recognition.trigger import Trigger
 
@@ -33,13 +32,14 @@ def choose_for_room(recognizer: Recognizer, recording: Path, rate: float) -> Roo
 
     The word that is accepted most often is raised first. Raises RecordingError.
     """
-    rows, hop, seconds = room_rows(recognizer, recording)
+    stream = recognizer.stream()
+    rows, seconds = whole_stream(stream, stream_recording(recording, BLOCK_SECONDS))
     if seconds < 1:
         raise RecordingError(f"{printable(recording)}: is shorter than a second; record some minutes of your room")
     hours, detection, labels = seconds / 3600, recognizer.detection, recognizer.labels
 
     def accepts() -> Counter[str]:
-        firings = Trigger(labels, detection, hop_seconds=hop)(*rows)
+        firings = Trigger(labels, detection, hop_seconds=stream.hop / SAMPLE_RATE)(*rows)
         return Counter(firing.label for firing in firings)
 
     levels = {word: detection.threshold(word) for word in commands_of(labels)}
@@ -54,13 +54,3 @@ def choose_for_room(recognizer: Recognizer, recording: Path, rate: float) -> Roo
         after = accepts()
     counted = replace(detection, false_accepts_per_hour=rate, false_accepts=after.total(), hours=hours)
     return Room(hours, before, after, replace(counted, sound="continuous speech"))
-
-
-def room_rows(recognizer: Recognizer, recording: Path) -> tuple[Rows, float, float]:
-    """The rows of a recording, the seconds from row to row, and its length in seconds."""
-    stream, parts, samples = recognizer.stream(), [], 0
-    for block in Bar(stream_recording(recording, BLOCK_SECONDS), desc="listening to the room", unit="block"):
-        parts.append(stream(block))
-        samples += len(block)
-    parts.append(stream.finish())
-    return Rows.join(parts), stream.hop / SAMPLE_RATE, samples / SAMPLE_RATE
