@@ -1,12 +1,13 @@
 """How good `speech-lstm teach` is with words that the model has not been trained on.
 
-    python scripts/bench_teach.py --words DIR --speech DIR [--draws 30] [--json FILE]
+    python scripts/bench_teach.py --words DIR --speech DIR [--draws 30] [--say] [--json FILE]
 
 --words has a folder for each word, whose files are named SPEAKER-… or SPEAKER_…, as DSPSpeech-20 and Speech Commands
 are; --speech are recordings of running speech without the words. A draw chooses words and speakers at random, teaches
 the words from a few takes, and tries the head on takes that it has not seen: of the same speaker (his last take of
 each word), or of speakers who gave no take. "Others taken" are recordings of all other words of those speakers. False
-accepts are seconds of the speech, half a second apart, in which a taught word is likelier than all else.
+accepts are seconds of the speech, half a second apart, in which a taught word is likelier than all else. With --say
+the takes are those of espeak-ng, so the folders must have names that it speaks in English.
 """
 
 from __future__ import annotations
@@ -34,10 +35,12 @@ from speech_lstm.teaching.bank import Bank
 from speech_lstm.teaching.encoding import take_points
 from speech_lstm.teaching.head import margins
 from speech_lstm.teaching.lesson import Lesson, Taught, teach
+from speech_lstm.teaching.saying import VOICES, spoken_takes
 from speech_lstm.teaching.teacher import Teacher
 
-SAME, OTHER = "same speaker", "other speakers"
+SAME, OTHER, SAID = "same speaker", "other speakers", "all speakers"
 SETTINGS = [(SAME, 1), (SAME, 2), (SAME, 3), (OTHER, 1), (OTHER, 3), (OTHER, 5), (OTHER, 10)]
+SAID_SETTINGS = [(SAID, len(VOICES))]
 TESTED = 60  # recordings of a draw, at most, of the words and of the others
 RATE = 0.5  # false accepts an hour that are asked for
 
@@ -67,6 +70,7 @@ class Bench:
         self.points = np.concatenate([self.space.points(self.model.vectors(clip[None])) for clip in clips])
         self.speech = self.speech_points(speech)
         self.takes: dict[int, np.ndarray] = {}
+        self.spoken: dict[str, list[np.ndarray]] = {}
 
     def speech_points(self, speech: Path | None) -> np.ndarray:
         """The points of seconds of speech, half a second apart."""
@@ -84,13 +88,22 @@ class Bench:
             (self.takes[i],) = take_points(self.model, self.space, [clip])
         return self.takes[i]
 
+    def said(self, word: str) -> list[np.ndarray]:
+        """The points of takes of espeak-ng, and their variations."""
+        if word not in self.spoken:
+            self.spoken[word] = take_points(self.model, self.space, spoken_takes(word))
+        return self.spoken[word]
+
     def draw(self, kind: str, takes: int, count: int, random: np.random.Generator) -> Result | None:
         """Teach `count` words at random and try them; None where the speakers drawn lack takes."""
         words = np.array([item.word for item in self.recordings])
         speakers = np.array([item.speaker for item in self.recordings])
         chosen = random.choice(np.unique(words), count, replace=False)
         order = random.permutation(np.unique(speakers))
-        if kind == SAME:
+        if kind == SAID:
+            mine = np.ones(len(words), bool)
+            tried = [random.permutation(np.flatnonzero(words == word))[: TESTED // count] for word in chosen]
+        elif kind == SAME:
             mine = speakers == order[0]
             of_word = [random.permutation(np.flatnonzero(mine & (words == word))) for word in chosen]
             taught, tried = [places[:takes] for places in of_word], [places[-1:] for places in of_word]
@@ -104,9 +117,11 @@ class Bench:
             if any(len(places) < takes for places in taught) or not all(map(len, tried)):
                 return None
         others = random.permutation(np.flatnonzero(mine & ~np.isin(words, chosen)))[:TESTED]
-        lesson = Lesson({word: [self.take(i) for i in places] for word, places in zip(chosen, taught, strict=True)},
-                        self.teacher.bank)  # fmt: skip
-        return self.result(teach(lesson, RATE), tried, others)
+        if kind == SAID:
+            takes_of = {word: self.said(word) for word in chosen}
+        else:
+            takes_of = {word: [self.take(i) for i in places] for word, places in zip(chosen, taught, strict=True)}
+        return self.result(teach(Lesson(takes_of, self.teacher.bank), RATE), tried, others)
 
     def result(self, taught: Taught, tried: list[np.ndarray], others: np.ndarray) -> Result:
         def answers(points: np.ndarray) -> np.ndarray:
@@ -152,6 +167,7 @@ def main() -> None:
     parser.add_argument("--speech", type=Path, metavar="DIR")
     parser.add_argument("--count", type=whole, nargs="*", default=[3, 8], metavar="N", help="words (%(default)s)")
     parser.add_argument("--draws", type=whole, default=30, metavar="N", help="of each line (%(default)s)")
+    parser.add_argument("--say", action="store_true", help="measure words that espeak-ng speaks")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--bank", type=Path, metavar="FILE", help="(that of the bundled model)")
     add_model_flag(parser)
@@ -162,7 +178,7 @@ def main() -> None:
     rows = [("words", "takes", "tried on", "recall", "others taken", "false accepts/h", "recall as told", "draws")]
     numbers = []
     for count in options.count:
-        for kind, takes in SETTINGS:
+        for kind, takes in SAID_SETTINGS if options.say else SETTINGS:
             random, results = np.random.default_rng([count, takes, len(kind)]), list[Result]()
             for _ in range(20 * options.draws):
                 if len(results) < options.draws and (result := bench.draw(kind, takes, count, random)):

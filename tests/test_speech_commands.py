@@ -119,6 +119,15 @@ def test_without_both_lists_the_hash_rule_is_followed_and_said(tmp_path: Path, e
     assert "hash rule" in notes_of(tmp_path)
 
 
+def test_one_speaker_is_split_by_takes(tmp_path: Path) -> None:
+    touch_clips(tmp_path, [*(f"yes/0123abcd_nohash_{i}.wav" for i in range(6)), "no/0123abcd_nohash_0.wav"])
+    corpus = scan(tmp_path)
+    splits = [clip.split for clip in corpus.clips if clip.folder == "yes"]
+    assert (splits.count("training"), splits.count("validation"), splits.count("testing")) == (3, 2, 1)
+    assert [clip.split for clip in corpus.clips if clip.folder == "no"] == ["training"]
+    assert "split by takes" in notes_of(tmp_path)
+
+
 def test_listed_but_absent_and_listed_twice_is_said(tmp_path: Path) -> None:
     names = touch_clips(tmp_path, speakers("yes", 4))
     (tmp_path / "validation_list.txt").write_text(f"{names[0]}\n{names[1]}\nyes/gone_nohash_0.wav\n")

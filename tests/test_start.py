@@ -51,6 +51,16 @@ def test_other_labels_get_a_new_head(tmp_path: Path, demo: Path, trained: Path) 
     assert all(torch.equal(before[name], after[name]) for name in before if not name.startswith("head."))
 
 
+def test_the_network_is_that_of_the_model(
+    tmp_path: Path, demo: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without --config and flags that say otherwise."""
+    flags = ["--data", demo, "--out", tmp_path / "out", "--labels", "yes,no", "--epochs", 1, "--start", trained]
+    status, error = command_line(capsys, *flags)
+    assert status == 0, error
+    assert load_model(tmp_path / "out" / "last.safetensors").config == load_model(trained).config
+
+
 def test_a_model_of_another_network_is_refused(
     tmp_path: Path, demo: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

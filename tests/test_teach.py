@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,8 @@ from speech_lstm.export.model import recording_model
 from speech_lstm.model.checkpoint import save_model
 from speech_lstm.recognition.onnx_model import OnnxModel
 from speech_lstm.recognition.recognizer import load
-from speech_lstm.teaching.bank import NOISE, SPEECH, Bank, quantised
+from speech_lstm.teaching.bank import NOISE, SPEECH, Bank, quantised, unit
+from speech_lstm.teaching.gain import measure_gain
 from speech_lstm.teaching.head import PENALTY, fit, softmax
 from speech_lstm.teaching.lesson import Lesson, teach
 from speech_lstm.teaching.space import fit_space
@@ -168,12 +170,17 @@ def test_what_is_no_command_and_further_takes_are_learnt_from(
         write_take(tmp_path / "kept" / "lights" / f"{i}.wav", spoken(FORMANTS["lights"], 30 + i))
     out = tmp_path / "better.onnx"
     more = ["--from", str(folder / "own"), "--also", str(tmp_path / "kept"), "--out", str(out)]
-    assert call(capsys, *words(folder, *more))[0] == 0
+    write_take(tmp_path / "kept" / "foo" / "0.wav", near[0])
+    status, text, notes = call(capsys, *words(folder, *more))
+    assert status == 0
 
     def accepted(model: Path) -> float:
         return float(load(model).posteriors(np.stack(near))[:, 0].mean())
 
     assert accepted(out) < accepted(taught)
+    assert "what was kept" in text
+    assert "of 4" in text
+    assert "foo: not used" in notes
 
 
 def test_the_room_raises_thresholds(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,6 +210,22 @@ def test_calibrate_takes_a_room_too(folder: Path, tmp_path: Path, capsys: pytest
     assert "one of the arguments --data --room is required" in call(capsys, *refused)[2]
 
 
+def test_a_taught_model_is_calibrated_too(taught: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lights = [spoken(FORMANTS["lights"], 60 + i) for i in range(6)]
+    write_take(tmp_path / "room.wav", np.concatenate([part for clip in lights for part in (clip, 0 * clip)]))
+    out, room = tmp_path / "calibrated.onnx", ("--room", tmp_path / "room.wav")
+    assert "of the room" in answer(capsys, "calibrate", taught, *room, "--out", out)
+    before, after, clips = load(taught), load(out), np.stack(others(2, 7))
+    assert after.thresholds["lights"] > before.thresholds["lights"]
+    np.testing.assert_array_equal(before.posteriors(clips), after.posteriors(clips))
+    assert "must end in .onnx" in refusal(capsys, "calibrate", taught, *room, "--out", tmp_path / "a.safetensors")
+
+
+def test_a_taught_model_is_not_looked_into(taught: Path) -> None:
+    with pytest.raises(ModelError, match="a taught model cannot be looked into"):
+        _ = load(taught).torch_model
+
+
 WITHOUT_TORCH = """
 import sys
 for name in ("torch", "torchaudio", "onnx", "librosa", "safetensors", "scipy", "matplotlib"):
@@ -217,6 +240,27 @@ def test_the_lean_install_suffices(folder: Path, tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *line], capture_output=True, text=True, timeout=SLOW)
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "mine.onnx").is_file()
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="needs espeak-ng")
+def test_a_typed_word_is_spoken(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "said.onnx"
+    status, text, notes = call(capsys, *words(folder, "--say", "lamp", "--out", out))
+    assert status == 0
+    assert "of 20" in text
+    assert "lamp is learnt from synthetic speech alone" in notes
+    assert load(out).labels[0] == "lamp"
+    refused = words(folder, "--out", tmp_path / "no.onnx")
+    assert "says nothing of" in refusal(capsys, *refused, "--say", "-")
+    assert "cannot speak 'xx'" in refusal(capsys, *refused, "--say", "lamp", "--language", "xx")
+    assert "name them with --say" in refusal(capsys, *refused, "--from", folder / "own", "--language", "en")
+
+
+def test_without_espeak_a_word_is_not_spoken(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert "install it" in refusal(capsys, *words(folder, "--say", "lamp", "--out", tmp_path / "no.onnx"))
 
 
 # --- bad input ---------------------------------------------------------------------------------------------------
@@ -278,6 +322,10 @@ def test_models_and_banks_that_cannot_be_used(
     assert "no bank of other words" in refusal(capsys, *model)
     assert "only an exported model can be taught" in refusal(capsys, *["teach", "--model", "m.safetensors", *takes])
     assert "was not taught" in refusal(capsys, *words(folder, "--remove", "lights"))
+    other = tmp_path / "other.onnx"
+    other.write_bytes(recording_model(model_of("lstm", hidden=8)))
+    bank = ["--bank", str(folder / "bank.npz")]
+    assert "of another model" in refusal(capsys, *["teach", "--model", str(other), *takes, *bank])
     assert "cannot be kept" in refusal(capsys, *words(folder, *takes, "--keep", "lamp"))
     assert "must end in .onnx" in refusal(
         capsys, *words(folder, "--from", folder / "own", "--out", tmp_path / "mine.bin")
@@ -363,6 +411,18 @@ def test_the_tail_of_exponential_margins_is_found() -> None:
     low, high = tail.interval(margin)
     assert low < 0.5 < high
     assert SHARE * len(margins) == pytest.approx(tail.above, abs=1)
+
+
+def test_the_gain_is_of_recordings_that_the_head_has_not_seen(folder: Path) -> None:
+    """Points at random: learning one half says nothing of the other, so nothing is gained."""
+    bank = Bank.load(folder / "bank.npz")
+    lesson = Lesson({"lamp": [bank.points[:4], bank.points[4:8]]}, bank)
+    noise = unit(np.random.default_rng(5).standard_normal((20, bank.points.shape[1])).astype(np.float32))
+    gain = measure_gain(lesson, {"lamp": list(noise[:10, None])}, list(noise[10:, None]), 1000)
+    assert (gain.takes, gain.others) == (10, 10)
+    assert gain.takes_after <= 5
+    same = measure_gain(lesson, {"lamp": [bank.points[20:21]] * 10}, [], 1000)
+    assert (same.takes_before, same.takes_after, same.others) == (0, 10, 0)
 
 
 def test_one_take_is_never_left_out(folder: Path) -> None:

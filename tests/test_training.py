@@ -594,10 +594,29 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path, demo: Path) -> No
         load_model(tmp_path / "run" / f"{name}.safetensors")  # the last good ones
 
 
-def test_a_batch_larger_than_the_corpus(tmp_path: Path, demo: Path) -> None:
-    with pytest.raises(ConfigError, match="batch is 9999, but an epoch has only"):
-        train(with_training(batch=9999), demo, tmp_path / "run", progress=False)
-    assert not (tmp_path / "run").exists()
+def test_a_batch_larger_than_an_epoch_is_lowered(
+    tmp_path: Path, demo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(with_training(batch=9999, epochs=1), demo, tmp_path / "run")
+    (size,) = re.findall(r"a batch of (\d+) instead of 9999", capsys.readouterr().out)
+    assert read_config(tmp_path / "run" / "config.toml").training.batch == int(size)
+
+
+def test_the_takes_of_one_speaker_can_be_trained_on(
+    tmp_path: Path, demo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `record` writes them: no lists, one speaker, no other words."""
+    for word in ("yes", "no"):
+        for i, clip in enumerate(sorted((demo / word).glob("*.wav"))[:6]):
+            (tmp_path / "own" / word).mkdir(parents=True, exist_ok=True)
+            shutil.copy(clip, tmp_path / "own" / word / f"0123abcd_nohash_{i}.wav")
+    config = replace(with_training(epochs=1), corpus=replace(TINY.corpus, labels="yes,no"))
+    train(config, tmp_path / "own", tmp_path / "run")
+    text = capsys.readouterr().out
+    assert "split by takes" in text
+    assert "validation: yes 2, no 2" in text
+    assert "there is no other speech" in text
+    assert "speech-lstm teach --from" in text
 
 
 def test_an_empty_validation_split(tmp_path: Path, demo_copy: Path) -> None:

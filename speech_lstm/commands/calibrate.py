@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speech_lstm.commands.flags import (
     add_model_argument,
@@ -18,7 +19,11 @@ from speech_lstm.commands.flags import (
 from speech_lstm.commands.make_stream import add_stream_flags, plan_of
 from speech_lstm.errors import ConfigError
 
-SUFFIX = ".calibrated.safetensors"  # of the file that is written without --out
+if TYPE_CHECKING:
+    from speech_lstm.config import DetectionConfig
+    from speech_lstm.recognition.recognizer import Recognizer
+
+SUFFIX = ".calibrated"  # before that of the model, of the file that is written without --out
 
 EXAMPLE = "calibrate MODEL --data DIR --false-accepts-per-hour 0.5 --out calibrated.safetensors"
 
@@ -52,7 +57,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     place = parser.add_mutually_exclusive_group()
     place.add_argument(
-        "--out", type=Path, metavar="FILE", help=f"write the model here (NAME{SUFFIX} for NAME.safetensors)"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=f"write the model here (NAME{SUFFIX}.onnx for NAME.onnx)",
     )
     place.add_argument("--in-place", action="store_true", help="change MODEL itself")
     add_stream_flags(parser, "validation")
@@ -61,15 +69,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     load_plugins(arguments)
-    from dataclasses import replace
-
     from speech_lstm.config import commands_of
     from speech_lstm.corpus.speech_commands import scan
     from speech_lstm.errors import print_note, printable
     from speech_lstm.files import atomic_path
     from speech_lstm.model.bundled import find_model
-    from speech_lstm.model.checkpoint import load_model, save_model
-    from speech_lstm.recognition.recognizer import Recognizer, one_thread
+    from speech_lstm.recognition.recognizer import load, one_thread
     from speech_lstm.streams.replay import plan_posteriors, speech_posteriors
     from speech_lstm.streams.report import precision_notes, thresholds_table
     from speech_lstm.streams.speech_thresholds import Material, choose_decision
@@ -86,24 +91,25 @@ def run(arguments: argparse.Namespace) -> int:
     one_thread()
     file = find_model(arguments.model, ".safetensors")
     out = place_of(arguments, file)
-    model = load_model(file)
+    recognizer = load(file)
     if arguments.room:
-        room = choose_for_room(Recognizer(model), arguments.room, rate)
-        save_model(out, replace(model, detection=room.detection))
+        room = choose_for_room(recognizer, arguments.room, rate)
+        with atomic_path(out) as temporary:
+            write(temporary, recognizer, room.detection)
         print(f"{room_line(room)}\nthresholds in {printable(out)}")
         return 0
-    plan = plan_of(arguments, commands_of(model.labels), 3600 * arguments.hours)
+    plan = plan_of(arguments, commands_of(recognizer.labels), 3600 * arguments.hours)
     corpus = scan(arguments.data)
     with atomic_path(out) as temporary:  # an unwritable place fails before hours of work
-        recognizer, comparison = Recognizer(model), None
+        comparison = None
         speech = speech_posteriors(recognizer, arguments.speech) if arguments.speech else None
         posteriors, notes = plan_posteriors(recognizer, corpus, plan)
         if speech:
             material = Material(posteriors, speech, rate, stream_rate)
-            chosen, comparison = choose_decision(material, model.detection)
+            chosen, comparison = choose_decision(material, recognizer.detection)
         else:
-            chosen = choose_thresholds(posteriors, model.detection, rate)
-        save_model(temporary, replace(model, detection=chosen.detection))
+            chosen = choose_thresholds(posteriors, recognizer.detection, rate)
+        write(temporary, recognizer, chosen.detection)
     for note in (*notes, *precision_notes(chosen)):
         print_note(note)
     print(thresholds_table(chosen, comparison))
@@ -114,7 +120,27 @@ def run(arguments: argparse.Namespace) -> int:
 def place_of(arguments: argparse.Namespace, file: Path) -> Path:
     """The file that the model of `file` is written to; raises ConfigError for a bundled one without --out."""
     if arguments.out:
+        if (arguments.out.suffix == ".onnx") != (file.suffix == ".onnx"):
+            raise ConfigError(f"{arguments.out}: the form of a model stays; its name must end in {file.suffix}")
         return arguments.out
     if file != Path(arguments.model):
         raise ConfigError(f"{arguments.model} is a bundled model, which is not changed; pass --out FILE")
-    return file if arguments.in_place else file.with_suffix(SUFFIX)
+    return file if arguments.in_place else file.with_suffix(SUFFIX + file.suffix)
+
+
+def write(place: Path, recognizer: Recognizer, detection: DetectionConfig) -> None:
+    """Write the model of a recogniser with other thresholds; raises OutputError."""
+    from dataclasses import replace
+
+    from speech_lstm.model.onnx_file import read_content
+    from speech_lstm.model.onnx_head import with_header
+    from speech_lstm.recognition.onnx_model import OnnxModel
+
+    model = recognizer.backend
+    if isinstance(model, OnnxModel):
+        header, facts = replace(model.header, detection=detection), model.session.facts
+        place.write_bytes(with_header(read_content(model.file), header, facts["precision"], facts["source"]))
+    else:
+        from speech_lstm.model.checkpoint import save_model
+
+        save_model(place, replace(model.model, detection=detection))

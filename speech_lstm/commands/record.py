@@ -35,12 +35,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    record(arguments, arguments.out)
+    if record(arguments, arguments.out):
+        print(f"next: speech-lstm teach --from {printable(arguments.out)}")
     return 0
 
 
-def record(arguments: argparse.Namespace, out: Path) -> None:
-    """Record the takes that are missing in a folder."""
+def record(arguments: argparse.Namespace, out: Path) -> bool:
+    """Record the takes that are missing in a folder; returns whether none is missing any more."""
     from speech_lstm.audio.inputs import LevelledInput, find_input
     from speech_lstm.audio.level import Level
     from speech_lstm.audio.word_recorder import WordRecorder
@@ -52,7 +53,7 @@ def record(arguments: argparse.Namespace, out: Path) -> None:
     if len(takes) < total:
         print(f"{total - len(takes)} of {total} recordings exist already")
     if not takes:
-        return
+        return True
     with keyboard(arguments.input) as keys, WordRecorder(source) as recorder:
         print(f"listening to {printable(source.device.name)}; {KEYS}")
         session = RecordingSession(recorder, keys, out, arguments.speaker, takes)
@@ -60,9 +61,9 @@ def record(arguments: argparse.Namespace, out: Path) -> None:
             session.run()
         finally:
             done = total - len(missing_takes(out, arguments.words, arguments.speaker, arguments.each))
-            print(f"{done} of {total} recordings are in {printable(out)}", end="")
-            further = f", for `speech-lstm teach --from {printable(out)}`"
-            print(further if done == total else "; run the same command to continue")
+            further = "" if done == total else "; run the same command to continue"
+            print(f"{done} of {total} recordings are in {printable(out)}{further}")
+    return done == total
 
 
 def keyboard(recording: str | None) -> TextIO:

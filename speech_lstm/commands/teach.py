@@ -16,6 +16,7 @@ from speech_lstm.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from speech_lstm.recognition.onnx_model import OnnxModel
+    from speech_lstm.teaching.gain import Gain
     from speech_lstm.teaching.takes import Takes
     from speech_lstm.teaching.teacher import Teacher
 
@@ -36,6 +37,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--add", type=names, default=(), metavar="A,B,…", help="add only these words of the folder to a taught MODEL"
+    )
+    parser.add_argument(
+        "--say", type=names, default=(), metavar="A,B,…", help="add takes of these words that espeak-ng speaks"
+    )
+    parser.add_argument(
+        "--language",
+        type=names,
+        metavar="A,B,…",
+        help="with --say: languages of espeak-ng, whose voices take turns (en-us,en-gb)",
     )
     parser.add_argument("--remove", type=names, default=(), metavar="A,B,…", help="words that a taught MODEL forgets")
     parser.add_argument(
@@ -63,17 +73,19 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.errors import print_note
     from speech_lstm.recognition.recognizer import one_thread
     from speech_lstm.teaching.bank import Bank
-    from speech_lstm.teaching.report import remarks, room_line, words_table
+    from speech_lstm.teaching.report import gain_table, remarks, room_line, words_table
     from speech_lstm.teaching.teacher import Teacher
 
     one_thread()
     teacher = Teacher(open_model(arguments.model), Bank.load(arguments.bank) if arguments.bank else None)
     out = place_of(arguments, teacher)
     record_missing(arguments)
-    takes = hear(arguments, teacher)
+    takes, gain = hear(arguments, teacher)
     taught = teacher.teach(arguments.false_accepts_per_hour)
     room = teacher.write(out, taught, arguments.false_accepts_per_hour, arguments.room)
     print(words_table(taught))
+    if gain:
+        print(f"\n{gain_table(gain)}")
     if room:
         print(room_line(room))
     for remark in (*takes.remarks, *remarks(taught, takes)):
@@ -97,13 +109,14 @@ def open_model(name: str) -> OnnxModel:
 
 def place_of(arguments: argparse.Namespace, teacher: Teacher) -> Path:
     """The file that the taught model is written to; raises ConfigError for one that nobody asked to replace."""
-    alone = not (arguments.words or arguments.folder)
-    changes = bool(arguments.add or arguments.remove or (arguments.also and alone))
-    if changes and not (teacher.memory.words or teacher.memory.kept):
+    was_taught = bool(teacher.memory.words or teacher.memory.kept)
+    changes = bool(arguments.add or arguments.remove or (arguments.also and nothing_new(arguments)))
+    if changes and not was_taught:
         raise ConfigError(
             f"{printable(arguments.model)} was not taught; --add, --remove and --also alone change a model that was: "
             "name that with --model, or takes with --from"
         )
+    changes |= was_taught and nothing_new(arguments)
     if arguments.out:
         if arguments.out.suffix != ".onnx":
             raise ConfigError(f"{printable(arguments.out)}: the name of a taught model must end in .onnx")
@@ -115,25 +128,51 @@ def place_of(arguments: argparse.Namespace, teacher: Teacher) -> Path:
     return OUT
 
 
-def hear(arguments: argparse.Namespace, teacher: Teacher) -> Takes:
-    """Give the teacher the takes of the words, and take the others away; returns those takes."""
+def nothing_new(arguments: argparse.Namespace) -> bool:
+    """Whether no new takes are asked for, but another change of the words or their thresholds."""
+    others = (arguments.say, arguments.remove, arguments.also, arguments.keep, arguments.room)
+    return any(others) and not (arguments.words or arguments.folder or arguments.add)
+
+
+def hear(arguments: argparse.Namespace, teacher: Teacher) -> tuple[Takes, Gain | None]:
+    """Give the teacher the takes of the words, and take the others away; those takes, and what --also gains."""
     from speech_lstm.teaching.takes import Takes, read_further, read_takes
 
     teacher.forget(arguments.remove)
     wanted = arguments.add or arguments.words
-    nothing_new = not wanted and not arguments.folder and (arguments.remove or arguments.also or arguments.keep)
-    takes = Takes() if nothing_new else read_takes(arguments.folder or OWN, wanted)
+    takes = Takes() if nothing_new(arguments) else read_takes(arguments.folder or OWN, wanted)
     for word, each in takes.words.items():
         teacher.learn(word, [take.clip for take in each])
-    if arguments.also:
-        further, others = read_further(arguments.also, teacher.memory.words)
-        for word, each in further.words.items():
-            teacher.hear_more(word, [take.clip for take in each])
-        teacher.hear_others([take.clip for take in others])
-        takes.remarks += further.remarks
+    say(arguments, teacher)
     if arguments.keep:
         teacher.keep(arguments.keep)
-    return takes
+    if not arguments.also:
+        return takes, None
+    further, others = read_further(arguments.also, (*teacher.memory.words, *teacher.memory.kept))
+    takes.remarks += further.remarks
+    clips = {word: [take.clip for take in each] for word, each in further.words.items()}
+    return takes, teacher.hear_kept(clips, [take.clip for take in others], arguments.false_accepts_per_hour)
+
+
+def say(arguments: argparse.Namespace, teacher: Teacher) -> None:
+    """Give the teacher takes that espeak-ng speaks."""
+    from speech_lstm.errors import print_note
+    from speech_lstm.teaching.saying import LANGUAGES, spoken_takes
+    from speech_lstm.teaching.takes import check_taught
+
+    if arguments.language and not arguments.say:
+        raise ConfigError("--language is that of the words that are spoken; name them with --say")
+    for word in arguments.say:
+        check_taught(word)
+        clips = spoken_takes(word, arguments.language or LANGUAGES)
+        if word in teacher.memory.words:
+            teacher.hear_more(word, clips)
+        else:
+            teacher.learn(word, clips)
+            print_note(
+                f"{printable(word)} is learnt from synthetic speech alone, which is weaker than recordings: see "
+                "docs/teach.md; its recognised takes are synthetic too"
+            )
 
 
 def record_missing(arguments: argparse.Namespace) -> None:

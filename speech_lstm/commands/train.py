@@ -36,9 +36,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    load_plugins(arguments)  # the model of --start may have a cell of one
     base, data = run_of(arguments)
     config = config_of(arguments, base)
-    load_plugins(arguments)
     first = os.environ.get("RANK", "0") == "0"  # only the first of several processes prints
     from speech_lstm.recurrent.plugins import SOURCES
     from speech_lstm.training.run import match_budget, train
@@ -79,10 +79,23 @@ def next_commands(model: Path, data: Path, plugin: str | None) -> list[str]:
     return [shlex.join(["speech-lstm", *words, *(["--plugin", plugin] if plugin else [])]) for words in lines]
 
 
+def settings_of_start(arguments: argparse.Namespace) -> Config:
+    """The settings of a run without a file: the defaults, with the features and network of the model of --start."""
+    start = getattr(arguments, "training.start", "")
+    if not start:
+        return Config()
+    from speech_lstm.model.bundled import find_model
+    from speech_lstm.model.checkpoint import load_model
+
+    model = load_model(find_model(start, ".safetensors"))
+    return Config(features=model.features, network=model.config)
+
+
 def run_of(arguments: argparse.Namespace) -> tuple[Config, Path]:
     """The settings that the flags override, and the folder of the recordings; raises ConfigError.
 
-    A resumed run has those of its own file, unless --config names another one.
+    A resumed run has those of its own file, unless --config names another one. Without a file, a run that starts from
+    a model has that model's features and network.
     """
     from speech_lstm.training.run_folder import CONFIG, RunFolder
 
@@ -92,7 +105,7 @@ def run_of(arguments: argparse.Namespace) -> tuple[Config, Path]:
         folder.check_free(resume=True)
         if file is None and folder.path(CONFIG).is_file():
             file = folder.path(CONFIG)
-    config, named = (Config(), "") if file is None else read_run(file)
+    config, named = (settings_of_start(arguments), "") if file is None else read_run(file)
     if arguments.data is None and not named:
         raise ConfigError("the folder of the recordings is missing: name it with --data")
     return config, arguments.data or Path(named)

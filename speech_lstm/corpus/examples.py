@@ -101,7 +101,10 @@ def corpus_rows(corpus: Corpus, clips: ClipCache, task: Task) -> list[Row]:
         if clip.split == "training" and clip.name in clips.rows and (label := task.label_of(clip))
     ]
     if not rows:
-        raise CorpusError(f"{corpus.root}: the training split has no recording of {', '.join(task.labels)}")
+        raise CorpusError(
+            f"{corpus.root}: the training split has no recording of {', '.join(task.labels)}; "
+            "record more takes of each word, or name fewer recordings in validation_list.txt and testing_list.txt"
+        )
     return rows
 
 

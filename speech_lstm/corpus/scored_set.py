@@ -72,7 +72,10 @@ def scored_clips(corpus: Corpus, task: Task, split: Split) -> tuple[list[tuple[C
     unknown = [pair for pair in labelled if pair[1] == UNKNOWN]
     known = [pair for pair in labelled if pair[1] != UNKNOWN]
     if not known:
-        raise CorpusError(f"{corpus.root}: the {split} split has no recording of {listing(task.labels, 12)}")
+        raise CorpusError(
+            f"{corpus.root}: the {split} split has no recording of {listing(task.labels, 12)}; "
+            f"record more takes of each word, or name some of the recordings in {split}_list.txt"
+        )
     count = rule_count(sum(label in task.commands for _, label in known))
     own_silence = any(label == SILENCE for _, label in known)
     if not own_silence and len(unknown) > count:

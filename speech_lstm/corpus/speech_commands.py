@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,7 @@ NOISE_FOLDER = "_background_noise_"
 SUFFIXES = tuple(AUDIO_SUFFIXES)
 LONGEST_NOISE = 3600.0  # seconds of one noise recording, which is held in memory
 HASH_RANGE = 2**27 - 1  # names are hashed into 0 … HASH_RANGE; the archive's own constant
+TAKES_PART = 5  # one of so many takes is for validation, and one for testing, where a corpus is split by takes
 SPLIT_PERCENT = 10  # of the speakers are for validation, and as many for testing
 SPOKEN = re.compile(r"(?:(?P<word>.+?)_)?(?P<speaker>[0-9a-f]+)_nohash_")  # unknown clips of the test archive
 
@@ -141,7 +143,7 @@ def spoken_word(name: str) -> str:
 
 
 def split_names(root: Path, names: Sequence[str], notes: list[str]) -> dict[str, Split]:
-    """The split of each name: by the corpus's two lists, or by the hash rule if they are missing.
+    """The split of each name: by the corpus's two lists, or if they are missing by the hash rule, or by takes.
 
     A corpus with recordings of `_silence_` and without lists is a test archive: all of it is for testing.
     """
@@ -150,8 +152,12 @@ def split_names(root: Path, names: Sequence[str], notes: list[str]) -> dict[str,
         notes.append(f"a test archive, with recordings of {SILENCE} and no lists: all of it is for testing")
         return dict.fromkeys(names, "testing")
     if missing:
-        notes.append(f"{' and '.join(missing)} missing: the split follows the hash rule of the archive")
-        return {name: hashed_split(name) for name in names}
+        hashed = {name: hashed_split(name) for name in names}
+        if {"training", "validation"} <= set(hashed.values()):
+            notes.append(f"{' and '.join(missing)} missing: the split follows the hash rule of the archive")
+            return hashed
+        notes.append("too few speakers to split by: split by takes, so the scores are of voices that are trained on")
+        return split_by_takes(names)
     members = {split: listed_names(root / f"{split}_list.txt") for split in LISTED}
     if both := members["validation"] & members["testing"]:
         notes.append(f"on both lists, taken for testing: {listing(sorted(both))}")
@@ -175,6 +181,20 @@ def listed_names(path: Path) -> set[str]:
 def speaker_of(name: str) -> str:
     """The speaker of `folder/file`: what is before `_nohash_` in the file's name, or all of that."""
     return re.sub(r"_nohash_.*$", "", name.rsplit("/", 1)[-1])
+
+
+def split_by_takes(names: Iterable[str]) -> dict[str, Split]:
+    """A fifth of each folder's recordings for validation, another for testing; at least one each, if there are 3."""
+    splits: dict[str, Split] = {}
+    for _, group in groupby(sorted(names), lambda name: name.split("/")[0]):
+        takes = list(group)
+        for i, name in enumerate(reversed(takes)):
+            splits[name] = "training"
+            if i % TAKES_PART == 0 and len(takes) > 1:
+                splits[name] = "validation"
+            elif i % TAKES_PART == 1 and len(takes) > 2:
+                splits[name] = "testing"
+    return splits
 
 
 def hashed_split(name: str) -> Split:

@@ -59,7 +59,7 @@ def save_model(path: Path, model: Model) -> None:
 def load_model(path: Path, device: str | torch.device = "cpu") -> Model:
     """Read a model file, ready to recognise; raises ModelError for a damaged or unsuitable file."""
     if path.suffix == ".onnx":
-        raise ModelError(f"{path}: an ONNX export can only recognise; name the model that it was exported from")
+        raise ModelError(f"{path}: an ONNX file can only recognise; name the .safetensors of the network in it")
     file = read_tensors(path, KIND, FORMAT_VERSION)
     header = Header.from_dict(path, file.header)
     config = header.network

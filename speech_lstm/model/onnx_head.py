@@ -43,7 +43,16 @@ def with_head(content: bytes, head: Head, header: Header, precision: str, source
     for output in graph["outputs"]:
         if output["name"] != VECTOR:
             output["type"]["tensor"]["shape"]["dimensions"][1] = {"size": len(head.biases)}
-    entries = metadata(KIND, header, precision, source)
+    return sealed(model, metadata(KIND, header, precision, source))
+
+
+def with_header(content: bytes, header: Header, precision: str, source: str) -> bytes:
+    """The file of a model that computes as `content` does, with another header; see `with_head`."""
+    return sealed(read_message(memoryview(content), MODEL), metadata(KIND, header, precision, source))
+
+
+def sealed(model: Message, entries: dict[str, str]) -> bytes:
+    """The file of a model with these entries of metadata."""
     model["entries"] = [{"key": key, "text": text} for key, text in entries.items()]
     return seal(write_message(model, MODEL))
 

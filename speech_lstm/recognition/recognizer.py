@@ -96,6 +96,10 @@ class Recognizer:
         if not isinstance(self.backend, OnnxModel):
             return self.backend
         path = self.backend.path
+        if not self.backend.source:
+            raise ModelError(
+                f"{path}: a taught model cannot be looked into; load the one whose network it has, such as {DEFAULT}"
+            )
         file = path.with_name(path.name.removesuffix(".onnx").removesuffix(".int8") + ".safetensors")
         if file.is_file() and (exported := load(file).torch_model).model.digest == self.backend.source:
             return exported

@@ -8,6 +8,7 @@ from speech_lstm.config import SILENCE, UNKNOWN
 from speech_lstm.errors import printable
 from speech_lstm.report.tables import NONE, align, quantity
 from speech_lstm.teaching.bank import NOISE, SPEECH
+from speech_lstm.teaching.gain import Gain
 from speech_lstm.teaching.lesson import Taught
 from speech_lstm.teaching.room import Room
 from speech_lstm.teaching.takes import Take, Takes
@@ -35,13 +36,13 @@ def words_table(taught: Taught) -> str:
 
 
 def confused_with(taught: Taught, word: str) -> str:
-    """The words that are taken for a word, or it for them, the most frequent first; or a dash."""
+    """The words that are taken for a word, or it for them, and how often, the most frequent first; or a dash."""
     names = Counter({name: count for name, count in taught.confused[word].items() if name not in (SPEECH, NOISE)})
     for other, answers in taught.answers.items():
         if other != word:
             names[other] += answers.count(word)
             names[other] += taught.answers[word].count(other)
-    named = [printable(name) for name, count in names.most_common(MOST_NAMED) if count]
+    named = [f"{printable(name)} {count}" for name, count in names.most_common(MOST_NAMED) if count]
     return ", ".join(named) or NONE
 
 
@@ -64,6 +65,18 @@ def odd_take(take: Take, answer: str) -> str:
     """The remark about a take that is not taken for its word, but for another or none."""
     like = "unlike its other takes" if answer in (UNKNOWN, SILENCE) else f"like {printable(answer)}"
     return f"{printable(take.path)}: sounds {like}; listen to it, and record it again if it is wrong"
+
+
+def gain_table(gain: Gain) -> str:
+    """What was gained by learning from kept recordings: a line for the takes and one for the others."""
+    rows = [("what was kept", "right before", "after")]
+    if gain.takes:
+        takes = f"{gain.takes_before} of {gain.takes}", f"{gain.takes_after} of {gain.takes}"
+        rows.append(("takes of the words, recognised", *takes))
+    if gain.others:
+        others = f"{gain.others_before} of {gain.others}", f"{gain.others_after} of {gain.others}"
+        rows.append(("no command, not taken for one", *others))
+    return "\n".join([*align(rows, "lrr"), "", "After: each half was answered by a head that learnt the other half."])
 
 
 def room_line(room: Room) -> str:

@@ -20,7 +20,7 @@ from speech_lstm.errors import CorpusError, printable
 
 QUIETEST = -60.0  # dBFS of the louder frames; below it nothing was said
 TOO_CLIPPED = 50  # samples
-HINT = "put the recordings of each word in a folder of its name, as `speech-lstm record` does"
+HINT = "record some with `speech-lstm teach WORD …`, or put the recordings of each word in a folder of its name"
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,20 @@ def read_takes(folder: Path, words: Collection[str] = ()) -> Takes:
     """
     takes = Takes()
     for word in words or names_in(folder):
-        if word in (UNKNOWN, SILENCE):
-            raise CorpusError(
-                f"{printable(folder / word)}: {word} is the label of what is no command; name the word's folder "
-                "otherwise, or give what is no command with --also"
-            )
-        check_word(word)
+        check_taught(word)
         takes.add(word, recordings_in(folder / word))
     takes.check()
     return takes
+
+
+def check_taught(word: str) -> None:
+    """Raise CorpusError for a name that no taught word can have."""
+    if word in (UNKNOWN, SILENCE):
+        raise CorpusError(
+            f"{word} is the label of what is no command; name the word otherwise, or give what is no command with "
+            "--also"
+        )
+    check_word(word)
 
 
 def read_further(folder: Path, words: Collection[str]) -> tuple[Takes, list[Take]]:
@@ -98,10 +103,15 @@ def read_further(folder: Path, words: Collection[str]) -> tuple[Takes, list[Take
     for word in names_in(folder):
         if word in words:
             takes.add(word, recordings_in(folder / word))
+        elif word not in (UNKNOWN, SILENCE) and word[0] != "_":
+            takes.remarks.append(
+                f"{printable(folder / word)}: not used, as {printable(word)} is no word of the model"
+            )
     paths = [path for name in (UNKNOWN, SILENCE) for path in recordings_in(folder / name)]
     if not takes.words and not paths:
         raise CorpusError(
-            f"{printable(folder)}: has neither takes of the words nor a folder {UNKNOWN} of what is no command"
+            f"{printable(folder)}: has neither takes of the words nor a folder {UNKNOWN} of what is no command; "
+            f"`speech-lstm review {printable(folder)}` sorts what `listen --keep` kept"
         )
     return takes, [Take(path, fit_clip(read_recording(path))) for path in paths]
 

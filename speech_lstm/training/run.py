@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from speech_lstm.config import Config
+from speech_lstm.config import UNKNOWN, Config
 from speech_lstm.corpus.recordings import Recordings, read_recordings
 from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.corpus.task import task_of
+from speech_lstm.errors import printable
 from speech_lstm.model.sizing import match_parameters, parameter_count
+from speech_lstm.training.batches import Batches
 from speech_lstm.training.console import Console
 from speech_lstm.training.distributed import Processes, processes
 from speech_lstm.training.hardware import keep_freed_memory
 from speech_lstm.training.run_folder import RunFolder
 from speech_lstm.training.trainer import Stopped, Trainer
+
+LEAST_STEPS = 4  # of an epoch that has fewer recordings than a batch
 
 
 def train(config: Config, data: Path, out: Path, resume: bool = False, progress: bool = True) -> dict[str, Any]:
@@ -46,6 +52,7 @@ def train_in(
         recordings = read_recordings(config.corpus, data, not console.quiet)
     for note in recordings.notes:
         console.say(f"note: {note}")
+    config = fit_batch(config, recordings, group, console)
     trainer = Trainer(config, recordings, group, folder, console)
     describe(trainer, recordings)
     if resume:
@@ -72,6 +79,17 @@ def train_in(
     return summary
 
 
+def fit_batch(config: Config, recordings: Recordings, group: Processes, console: Console) -> Config:
+    """The settings with a smaller batch, for a single process whose epoch has fewer recordings than a batch."""
+    one = replace(config, training=replace(config.training, batch=1))
+    count, batch = Batches(recordings, one, torch.device("cpu")).count, config.training.batch
+    if batch <= count or group.count > 1:
+        return config
+    size = 2 ** max(0, math.floor(math.log2(count / LEAST_STEPS)))
+    console.say(f"note: a batch of {size} instead of {batch}, as an epoch has only {count} recordings")
+    return replace(config, training=replace(config.training, batch=size))
+
+
 def describe(trainer: Trainer, recordings: Recordings) -> None:
     """Print what is trained on, what is scored, and the network."""
     config, batches, say = trainer.config, trainer.batches, trainer.console.say
@@ -89,6 +107,12 @@ def describe(trainer: Trainer, recordings: Recordings) -> None:
     }
     counts |= {name: count for name, count in of_streams.items() if count}
     say("each epoch: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+    if UNKNOWN in labels and not any(counts[name] for name in ("unknown", *of_streams) if name in counts):
+        say(
+            "note: there is no other speech, so everything that is said will be taken for a command: name a folder "
+            f"of other words with --extra DIR --unknown 100, or use `speech-lstm teach --from "
+            f"{printable(recordings.corpus.root)}`"
+        )
     for note in trainer.teachers.notes:
         say(note)
     say(f"validation: {label_counts(labels, recordings.validation.truth)}")
