@@ -7,13 +7,15 @@ are; --speech are recordings of running speech without the words. A draw chooses
 the words from a few takes, and tries the head on takes that it has not seen: of the same speaker (his last take of
 each word), or of speakers who gave no take. "Others taken" are recordings of all other words of those speakers. False
 accepts are seconds of the speech, half a second apart, in which a taught word is likelier than all else. With --say
-the takes are those of espeak-ng, so the folders must have names that it speaks in English.
+the takes are those of espeak-ng, so the folders must have names that it speaks in English. With --finetune DIR, which
+is that of `teach`, the network itself is trained.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +28,7 @@ from speech_lstm.audio.sources import find_recordings
 from speech_lstm.commands.flags import add_model_flag, whole
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
 from speech_lstm.files import write_json
-from speech_lstm.model.bundled import find_model
+from speech_lstm.model.bundled import DEFAULT, find_model
 from speech_lstm.progress import Bar
 from speech_lstm.recognition.onnx_model import OnnxModel
 from speech_lstm.recognition.recognizer import one_thread
@@ -36,6 +38,7 @@ from speech_lstm.teaching.encoding import take_points
 from speech_lstm.teaching.head import margins
 from speech_lstm.teaching.lesson import Lesson, Taught, teach
 from speech_lstm.teaching.saying import VOICES, spoken_takes
+from speech_lstm.teaching.tail import thresholds_for
 from speech_lstm.teaching.teacher import Teacher
 
 SAME, OTHER, SAID = "same speaker", "other speakers", "all speakers"
@@ -63,12 +66,14 @@ class Result:
 
 
 class Bench:
-    def __init__(self, teacher: Teacher, words: Path, speech: Path | None) -> None:
+    def __init__(self, teacher: Teacher, words: Path, speech: Path | None, others: Path | None) -> None:
+        """`others` are the other words that the network itself is trained on, or None for a new head."""
         self.teacher, self.model, self.space = teacher, teacher.model, teacher.bank.space
         self.recordings = list(find(words))
         clips = Bar([fit_clip(read_recording(item.path)) for item in self.recordings], desc="encoding", unit="clip")
         self.points = np.concatenate([self.space.points(self.model.vectors(clip[None])) for clip in clips])
         self.speech = self.speech_points(speech)
+        self.others = others
         self.takes: dict[int, np.ndarray] = {}
         self.spoken: dict[str, list[np.ndarray]] = {}
 
@@ -117,11 +122,34 @@ class Bench:
             if any(len(places) < takes for places in taught) or not all(map(len, tried)):
                 return None
         others = random.permutation(np.flatnonzero(mine & ~np.isin(words, chosen)))[:TESTED]
+        if self.others:
+            return self.tuned({word: self.clips(p) for word, p in zip(chosen, taught, strict=True)}, tried, others)
         if kind == SAID:
             takes_of = {word: self.said(word) for word in chosen}
         else:
             takes_of = {word: [self.take(i) for i in places] for word, places in zip(chosen, taught, strict=True)}
         return self.result(teach(Lesson(takes_of, self.teacher.bank), RATE), tried, others)
+
+    def clips(self, places: np.ndarray) -> list[np.ndarray]:
+        return [fit_clip(read_recording(self.recordings[i].path)) for i in places]
+
+    def tuned(self, takes: dict[str, list[np.ndarray]], tried: list[np.ndarray], others: np.ndarray) -> Result:
+        """The figures of the network itself, trained on the takes."""
+        from speech_lstm.model.torch_model import TorchModel
+        from speech_lstm.training.fine_tuning import fine_tune
+
+        assert self.others
+        with tempfile.TemporaryDirectory() as folder:
+            tuned = fine_tune(find_model(DEFAULT, ".safetensors"), takes, self.others, Path(folder), progress=False)
+        model, words = TorchModel(tuned.model), len(takes)
+        levels = np.array(thresholds_for(tuned.others[:, :words], RATE))
+
+        def accepted(places: np.ndarray) -> np.ndarray:
+            """Which words are: bool [recordings, words]."""
+            return model.posteriors(np.stack(self.clips(places)))[:, :words] >= levels
+
+        hits = np.concatenate([accepted(places)[:, i] for i, places in enumerate(tried)])
+        return Result(float(hits.mean()), float(accepted(others).any(1).mean()), np.nan, tuned.accuracy)
 
     def result(self, taught: Taught, tried: list[np.ndarray], others: np.ndarray) -> Result:
         def answers(points: np.ndarray) -> np.ndarray:
@@ -168,13 +196,16 @@ def main() -> None:
     parser.add_argument("--count", type=whole, nargs="*", default=[3, 8], metavar="N", help="words (%(default)s)")
     parser.add_argument("--draws", type=whole, default=30, metavar="N", help="of each line (%(default)s)")
     parser.add_argument("--say", action="store_true", help="measure words that espeak-ng speaks")
+    parser.add_argument("--finetune", type=Path, metavar="DIR", help="train the network itself")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--bank", type=Path, metavar="FILE", help="(that of the bundled model)")
     add_model_flag(parser)
     options = parser.parse_args()
     one_thread()
     bank = Bank.load(options.bank) if options.bank else None
-    bench = Bench(Teacher(OnnxModel(find_model(options.model, ".onnx")), bank), options.words, options.speech)
+    bench = Bench(
+        Teacher(OnnxModel(find_model(options.model, ".onnx")), bank), options.words, options.speech, options.finetune
+    )
     rows = [("words", "takes", "tried on", "recall", "others taken", "false accepts/h", "recall as told", "draws")]
     numbers = []
     for count in options.count:

@@ -29,7 +29,7 @@ from speech_lstm.teaching.gain import measure_gain
 from speech_lstm.teaching.head import PENALTY, fit, softmax
 from speech_lstm.teaching.lesson import Lesson, teach
 from speech_lstm.teaching.space import fit_space
-from speech_lstm.teaching.tail import SECONDS, SHARE, Tail
+from speech_lstm.teaching.tail import SECONDS, SHARE, Tail, thresholds_for
 from speech_lstm.teaching.teacher import Teacher
 from speech_lstm.teaching.variations import Variation, filtered, resampled, vary
 from support.command_line import SLOW, answer, call, refusal
@@ -224,6 +224,36 @@ def test_a_taught_model_is_calibrated_too(taught: Path, tmp_path: Path, capsys: 
 def test_a_taught_model_is_not_looked_into(taught: Path) -> None:
     with pytest.raises(ModelError, match="a taught model cannot be looked into"):
         _ = load(taught).torch_model
+
+
+def test_the_network_itself_is_trained(
+    folder: Path, demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("speech_lstm.training.fine_tuning.EPOCHS", 2)
+    save_model(folder / "model.safetensors", model_of("lstm", hidden=24))
+    out = tmp_path / "mine.onnx"
+    line = words(folder, "--from", folder / "own", "--finetune", demo, "--out", out)
+    status, text, error = call(capsys, *line)
+    assert status == 0, error
+    assert "The network itself was trained too" in text
+    assert load(out).labels == ("lights", "musik", "stop it", UNKNOWN, SILENCE)
+    assert load(out).torch_model.model.digest == load(out.with_suffix(".safetensors")).torch_model.model.digest
+    assert all(0.5 <= level <= 1 for level in load(out).thresholds.values())
+    assert "leave out --keep" in refusal(capsys, *line, "--keep", "yes")
+    silent = own(tmp_path, {"lights": [SILENT]})
+    refused = words(folder, "--from", silent, "--finetune", demo, "--out", tmp_path / "no.onnx")
+    assert "all its takes are silent" in refusal(capsys, *refused)
+    few = words(folder, "--from", folder / "own", "--finetune", folder / "own", "--out", tmp_path / "no.onnx")
+    assert "recordings of other words" in refusal(capsys, *few)
+
+
+def test_what_is_likelier_than_all_else_is_a_word_at_least() -> None:
+    random = np.random.default_rng(1)
+    posteriors = (1 / (1 + np.exp(random.exponential(1, (4000, 2)) - 8))).astype(np.float32) * 0.4
+    assert thresholds_for(posteriors, 0.5) == [0.5, 0.5]
+    margins = random.exponential(1, (20_000, 1))
+    (level,) = thresholds_for((1 / (1 + np.exp(-margins))).astype(np.float32), 36)
+    assert np.log(level / (1 - level)) == pytest.approx(np.log(100), rel=0.1)  # exceeded by one in a hundred
 
 
 WITHOUT_TORCH = """

@@ -64,6 +64,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="RATE",
         help="highest rate in speech, of all words together (%(default)s)",
     )
+    parser.add_argument(
+        "--finetune",
+        type=Path,
+        metavar="DIR",
+        help="train the network itself as well, besides other words in a folder for each: minutes, and needs PyTorch",
+    )
     parser.add_argument("--bank", type=Path, metavar="FILE", help="the bank of a model that is not bundled")
     parser.add_argument("--out", type=Path, metavar="FILE.onnx", help=f"the taught model ({OUT}, if it is new)")
     add_input_flags(parser)
@@ -77,13 +83,21 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.teaching.teacher import Teacher
 
     one_thread()
+    if arguments.finetune:
+        check_finetune(arguments)
     teacher = Teacher(open_model(arguments.model), Bank.load(arguments.bank) if arguments.bank else None)
     out = place_of(arguments, teacher)
     record_missing(arguments)
     takes, gain = hear(arguments, teacher)
     taught = teacher.teach(arguments.false_accepts_per_hour)
-    room = teacher.write(out, taught, arguments.false_accepts_per_hour, arguments.room)
+    tuned, room = "", None
+    if arguments.finetune:
+        tuned = finetune(arguments, takes, out)
+    else:
+        room = teacher.write(out, taught, arguments.false_accepts_per_hour, arguments.room)
     print(words_table(taught))
+    if tuned:
+        print(f"\n{tuned}")
     if gain:
         print(f"\n{gain_table(gain)}")
     if room:
@@ -92,6 +106,59 @@ def run(arguments: argparse.Namespace) -> int:
         print_note(remark)
     print(f"\n{printable(out)} is written; try it: speech-lstm listen --model {printable(out)}")
     return 0
+
+
+def check_finetune(arguments: argparse.Namespace) -> None:
+    """Raise ConfigError for what --finetune cannot do, and MissingPackageError without PyTorch."""
+    from speech_lstm.errors import require
+
+    others = ("say", "keep", "add", "remove", "also", "room")
+    if named := [f"--{name}" for name in others if getattr(arguments, name)]:
+        raise ConfigError(f"--finetune trains on the takes of --from alone; leave out {', '.join(named)}")
+    start_of(arguments.model)
+    require("onnx")  # its extra includes torch
+
+
+def start_of(model: str) -> Path:
+    """The network in PyTorch's form that --finetune starts from; raises ConfigError if there is none."""
+    from speech_lstm.model.bundled import find_model
+
+    file = find_model(model, ".safetensors").with_suffix(".safetensors")
+    if not file.is_file():
+        raise ConfigError(f"{printable(file)}: no such file, which --finetune starts from; name a bundled model")
+    return file
+
+
+def finetune(arguments: argparse.Namespace, takes: Takes, out: Path) -> str:
+    """Train the network on the takes, and write it as ONNX to `out` and beside it in PyTorch's form; what it became."""
+    import tempfile
+    from dataclasses import replace
+
+    from speech_lstm.config import DetectionConfig
+    from speech_lstm.export.model import recording_model
+    from speech_lstm.files import atomic_path
+    from speech_lstm.model.checkpoint import save_model
+    from speech_lstm.teaching.tail import thresholds_for
+    from speech_lstm.training.fine_tuning import fine_tune
+
+    clips, rate = (
+        {word: [take.clip for take in each] for word, each in takes.words.items()},
+        arguments.false_accepts_per_hour,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        tuned = fine_tune(start_of(arguments.model), clips, arguments.finetune, Path(folder))
+    levels = thresholds_for(tuned.others[:, : len(clips)], rate)
+    detection = DetectionConfig(dict(zip(clips, levels, strict=True)), rate, sound="continuous speech")
+    model = replace(tuned.model, detection=detection)
+    with atomic_path(out) as temporary, atomic_path(out.with_suffix(".safetensors")) as other:
+        temporary.write_bytes(recording_model(model))
+        save_model(other, model)
+    named = ", ".join(f"{printable(word)} {level:.3g}" for word, level in detection.thresholds.items())
+    return (
+        "The table is of a head alone. The network itself was trained too: it recognises "
+        f"{100 * tuned.accuracy:.0f} % of the takes and silences\nthat were left out. Thresholds by "
+        f"{len(tuned.others):,} recordings of other words: {named}."
+    )
 
 
 def open_model(name: str) -> OnnxModel:
