@@ -130,7 +130,7 @@ def start_of(model: str) -> Path:
 
 
 def finetune(arguments: argparse.Namespace, takes: Takes, out: Path) -> str:
-    """Train the network on the takes, and write it as ONNX to `out` and beside it in PyTorch's form; what it became."""
+    """Train the network on the takes, and write it as ONNX to `out` and beside it in PyTorch's form; what it says."""
     import tempfile
     from dataclasses import replace
 

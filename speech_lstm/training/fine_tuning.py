@@ -73,8 +73,8 @@ def fine_tune(
     config = Config(features=model.features, network=model.config, corpus=corpus, training=training)
     summary = train(config, folder / "takes", folder / "run", progress=progress)
     tuned = load_model(Path(summary["model"]))
-    clips = np.stack([fit_clip(read_recording(path)) for path in held_out[:: -(-len(held_out) // MOST)]])
-    return FineTuned(tuned, float(summary["best_validation_accuracy"]), TorchModel(tuned).posteriors(clips))
+    unheard = np.stack([fit_clip(read_recording(path)) for path in held_out[:: -(-len(held_out) // MOST)]])
+    return FineTuned(tuned, float(summary["best_validation_accuracy"]), TorchModel(tuned).posteriors(unheard))
 
 
 def is_other(path: Path, words: Mapping[str, Sequence[Floats]]) -> bool:
