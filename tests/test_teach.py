@@ -249,7 +249,7 @@ def test_the_network_itself_is_trained(
 
 def test_what_is_likelier_than_all_else_is_a_word_at_least() -> None:
     random = np.random.default_rng(1)
-    posteriors = (1 / (1 + np.exp(random.exponential(1, (4000, 2)) - 8))).astype(np.float32) * 0.4
+    posteriors = (1 / (1 + np.exp(random.exponential(1, (4000, 2)) - 8))).astype(np.float32) * 0.2
     assert thresholds_for(posteriors, 0.5) == [0.5, 0.5]
     margins = random.exponential(1, (20_000, 1))
     (level,) = thresholds_for((1 / (1 + np.exp(-margins))).astype(np.float32), 36)
