@@ -18,7 +18,7 @@ from speech_lstm.model.checkpoint import Model, load_model, save_model
 from speech_lstm.model.network import Network
 from speech_lstm.recurrent.cell import CELLS, Matrix
 from speech_lstm.recurrent.stack import Carry, Stack
-from speech_lstm.training.trainer import parameter_groups
+from speech_lstm.training.optimiser import parameter_groups
 from support import naive_cells
 from support.cell_networks import DEVICES, frames, randomise, settings_of
 

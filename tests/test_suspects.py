@@ -225,7 +225,7 @@ def test_names_are_text_on_the_page_and_kept_in_the_list(tmp_path: Path) -> None
 
 def examples_of_nothing() -> Examples:
     none = np.zeros(0, np.int64)
-    return Examples((), none, none, none, none, (), none.astype(np.int16), none)
+    return Examples((), none, none, none, none, (), (), none.astype(np.int16), none)
 
 
 def test_an_interruption_leaves_nothing(

@@ -155,6 +155,20 @@ class TrainingConfig(Settings):
         "labels, separated by commas, whose recordings the ONNX teachers do not answer: the label alone is learnt",
         value="A,B,…",
     )
+    words: float = setting(
+        0.0,
+        "weight of a further task: a head that is not saved tells the words of all recordings apart, also "
+        "those that are _unknown_, which serves `teach` and words never heard",
+        0,
+        10,
+    )
+    embedder: str = setting(
+        "",
+        "a network (.onnx) from a second of sound to a vector that tells words apart, which a head that is not saved "
+        "imitates",
+        value="FILE",
+    )
+    imitation: float = setting(1.0, "weight of imitating the embedder", 0, 100)
     carry: float = setting(
         0.0,
         "fraction of the recordings that a network of one direction begins with the state in which it left another "
@@ -188,6 +202,8 @@ class Config(Settings):
         super().__post_init__()
         if self.training.carry and self.network.bidirectional:
             raise ConfigError("carry needs a network of one direction; add --bidirectional false")
+        if self.training.carry and (self.training.words or self.training.embedder):
+            raise ConfigError("carry cannot be combined with words or embedder; leave it or them out")
 
     GROUPS: ClassVar[dict[str, type[Settings]]] = {
         "features": FeatureConfig,

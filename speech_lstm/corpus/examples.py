@@ -40,7 +40,8 @@ class Examples:
     source: NDArray[np.int64]  # [examples] which array
     row: NDArray[np.int64]  # [examples] which row of it
     label: NDArray[np.int64]  # [examples]
-    word: NDArray[np.int64]  # [examples] equal if the same word is spoken
+    word: NDArray[np.int64]  # [examples] number of the spoken word
+    words: tuple[str, ...]  # of these numbers
     digests: tuple[str, ...]  # of the samples of each array
     speech: NDArray[np.int16]  # [samples] running speech, one recording after the other
     loud: NDArray[np.int64]  # [seconds] the samples at which its seconds in which somebody speaks begin
@@ -83,14 +84,16 @@ def training_examples(
         raise ConfigError("hold_out leaves no recording to train on; name fewer words")
     if config.leave_out:
         rows = without_left_out(rows, Path(config.leave_out), known, notes)
-    numbers = {word: i for i, word in enumerate(sorted({row.word for row in rows}))}
+    words_spoken = tuple(sorted({row.word for row in rows}))
+    numbers = {word: i for i, word in enumerate(words_spoken)}
     table = np.array([(r.source, r.row, task.labels.index(r.label), numbers[r.word]) for r in rows], np.int64)
     source, row, label_numbers, word_numbers = np.ascontiguousarray(table.T)
     sources, digests = tuple(cache.samples for cache in caches), tuple(cache.digest for cache in caches)
     speech = running_speech(config, corpus.root, progress)
     digests = (*digests, *(cache.digest for cache in speech))
     notes.extend(note for cache in speech for note in cache.notes)
-    return Examples(sources, source, row, label_numbers, word_numbers, digests, *joined(speech), tuple(notes))
+    arrays = source, row, label_numbers, word_numbers
+    return Examples(sources, *arrays, words_spoken, digests, *joined(speech), tuple(notes))
 
 
 def corpus_rows(corpus: Corpus, clips: ClipCache, task: Task) -> list[Row]:

@@ -89,6 +89,14 @@ class Batch:
         return np.where(self.content.kind == Kind.WHOLE, self.content.first, NONE)
 
     @property
+    def words(self) -> Tensor:
+        """The numbers of the words that are heard whole, int64 [recordings]; NONE for others."""
+        rows = self.content
+        whole = np.isin(rows.kind, (Kind.WHOLE, Kind.BESIDE_SPEECH))
+        words = np.where(whole, self.batches.examples.word[rows.first], NONE)
+        return torch.from_numpy(words).to(self.batches.device)
+
+    @property
     def silent(self) -> Tensor:
         """Which recordings are silence, bool [recordings]."""
         return torch.from_numpy(self.content.kind == Kind.SILENCE).to(self.batches.device)

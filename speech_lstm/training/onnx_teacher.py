@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,40 +24,27 @@ WAVEFORM = (1, CLIP_SAMPLES)  # shape of the input; free sizes may be these
 CLOSE = 1e-2  # how far probabilities may be from adding up to 1, in the mean: those of int8 are rounded
 
 
-class OnnxTeacher:
-    """A network from waveforms float32 [1, CLIP_SAMPLES] to logits or probabilities [1, labels], its first output.
+class OnnxNetwork:
+    """A network from waveforms float32 [1, CLIP_SAMPLES] to a vector [1, size], its first output.
 
     ONNX Runtime runs it as it is, unlike a model of this program: the user has chosen it.
     """
 
-    def __init__(self, path: Path, labels: str) -> None:
-        """`labels` are its labels if its metadata names none; see `names_in`.
-
-        Raises ModelError for a file that is not such a network, and ConfigError without labels.
-        """
+    def __init__(self, path: Path, role: str) -> None:
+        """`role` is what errors call it. Raises ModelError for a file that is not such a network."""
         content = read_content(path)
         check_seal(path, content)
-        self.path, self.digest = path, hashlib.sha256(content).hexdigest()
+        self.path, self.role, self.digest = path, role, hashlib.sha256(content).hexdigest()
         self.session = open_session(path, content)
         facts = self.session.get_modelmeta().custom_metadata_map
-        own = names_in(facts.get("labels", ""))
-        self.labels, self.source = (own, "in the file") if own else (names_in(labels), "of teacher_labels")
-        self.check_facts(facts)
-        self.input, self.output = self.interface()
-        self.answer(np.zeros(WAVEFORM, np.float32))
-
-    def error(self, text: str) -> ModelError:
-        return ModelError(f"the teacher {self.path} {text}")
-
-    def check_facts(self, facts: Mapping[str, str]) -> None:
-        """Raise ConfigError without labels or with one twice, ModelError for another rate than SAMPLE_RATE."""
-        if not self.labels:
-            raise ConfigError(f"the teacher {self.path} does not name its labels; name them with teacher_labels")
-        if len(set(self.labels)) < len(self.labels):
-            raise ConfigError(f"the labels of the teacher {self.path} name one twice: {listing(self.labels, 40)}")
         for name in RATES:
             if facts.get(name, str(SAMPLE_RATE)) not in (str(SAMPLE_RATE), f"{SAMPLE_RATE}.0"):
                 raise self.error(f"needs sound of {foreign(facts[name], 20)} Hz, not {SAMPLE_RATE}")
+        self.input, self.output = self.interface()
+        self.size = self.answer(np.zeros(WAVEFORM, np.float32)).size
+
+    def error(self, text: str) -> ModelError:
+        return ModelError(f"the {self.role} {self.path} {text}")
 
     def interface(self) -> tuple[str, str]:
         """The names of its input and first output; raises ModelError unless they are those of a teacher."""
@@ -71,27 +57,23 @@ class OnnxTeacher:
             described = f"{foreign(kind, 40)} {foreign(shape, 60)}"
             raise self.error(f"has the input {described}; it must be tensor(float) [1, {CLIP_SAMPLES}]")
         if outputs[0].type not in FLOATS:
-            raise self.error(f"answers {foreign(outputs[0].type, 60)}; it must answer logits or probabilities")
+            raise self.error(f"answers {foreign(outputs[0].type, 60)}; it must answer numbers")
         return inputs[0].name, outputs[0].name
 
     def answer(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Its first output for one waveform float32 [1, CLIP_SAMPLES]: float32 [labels]; raises ModelError."""
+        """Its first output for one waveform float32 [1, CLIP_SAMPLES]: float32 [size]; raises ModelError."""
         try:
             (answer,) = self.session.run([self.output], {self.input: waveform})
         except Exception as error:  # the classes of ONNX Runtime's come from C++ and have no common base
             if lacks_memory(error):
                 raise
             raise self.error(f"cannot be run ({foreign(error)})") from None
-        if answer.shape != (1, len(self.labels)):
-            width = answer.shape[-1] if answer.ndim == 2 and len(answer) == 1 else foreign(list(answer.shape), 60)
-            raise self.error(
-                f"gives {width} answers for a recording, but its labels {self.source} are {len(self.labels)}: "
-                f"{listing(self.labels, 40)}"
-            )
+        if answer.ndim != 2 or len(answer) != 1:
+            raise self.error(f"gives {foreign(list(answer.shape), 60)} answers for a recording; it must give [1, N]")
         return np.asarray(answer[0], np.float32)
 
     def answers(self, waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Its answers to recordings float32 [n, CLIP_SAMPLES], one by one: float32 [n, labels].
+        """Its answers to recordings float32 [n, CLIP_SAMPLES], one by one: float32 [n, size].
 
         As many threads as torch has share them. Raises ModelError for answers that are not numbers.
         """
@@ -100,6 +82,28 @@ class OnnxTeacher:
         if not np.isfinite(answers).all():
             raise self.error("answers a recording with values that are not numbers")
         return answers
+
+
+class OnnxTeacher(OnnxNetwork):
+    """A network whose vector has logits or probabilities of labels."""
+
+    def __init__(self, path: Path, labels: str) -> None:
+        """`labels` are its labels if its metadata names none; see `names_in`.
+
+        Raises ModelError for a file that is not such a network, and ConfigError without labels or with one twice.
+        """
+        super().__init__(path, "teacher")
+        own = names_in(self.session.get_modelmeta().custom_metadata_map.get("labels", ""))
+        self.labels, self.source = (own, "in the file") if own else (names_in(labels), "of teacher_labels")
+        if not self.labels:
+            raise ConfigError(f"the teacher {self.path} does not name its labels; name them with teacher_labels")
+        if len(set(self.labels)) < len(self.labels):
+            raise ConfigError(f"the labels of the teacher {self.path} name one twice: {listing(self.labels, 40)}")
+        if self.size != len(self.labels):
+            raise self.error(
+                f"gives {self.size} answers for a recording, but its labels {self.source} are {len(self.labels)}: "
+                f"{listing(self.labels, 40)}"
+            )
 
     def posteriors(self, answers: NDArray[np.float32]) -> tuple[NDArray[np.float32], str]:
         """Answers [n, labels] as probabilities, and what they were: probabilities or logits.

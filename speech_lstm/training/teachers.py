@@ -29,14 +29,14 @@ from speech_lstm.files import OutputError
 from speech_lstm.model.bundled import find_model
 from speech_lstm.model.checkpoint import load_model, read_tensors, write_tensors
 from speech_lstm.training.batches import Batch, Batches
-from speech_lstm.training.onnx_teacher import OnnxTeacher
+from speech_lstm.training.onnx_teacher import OnnxNetwork, OnnxTeacher
 
 KIND, VERSION = "speech-lstm answers of a teacher", 1
 CHUNK = 64  # recordings that a teacher answers before Ctrl-C ends it
 
 
 class Teachers:
-    """The teachers of a run. `digest` changes with their files; `notes` describes those in ONNX files, for people."""
+    """The teachers of a run. `digest` changes with their files and the embedder; `notes` describes those in ONNX files."""
 
     def __init__(self, config: TrainingConfig, recordings: Recordings, batches: Batches, progress: bool) -> None:
         """Raises ModelError for a file that cannot teach, ConfigError for settings or labels that do not fit."""
@@ -55,7 +55,7 @@ class Teachers:
         ]
         self.teachers: list[ModelTeacher | RecordedTeacher] = [*models, *recorded]
         self.notes = [teacher.note for teacher in recorded]
-        self.digest = digest_of(paths)
+        self.digest = digest_of([*paths, *map(Path, filter(None, [config.embedder]))])
 
     def __len__(self) -> int:
         return len(self.teachers)
@@ -160,7 +160,7 @@ class RecordedTeacher:
 
 
 def cached_answers(
-    network: OnnxTeacher, asked: NDArray[np.int64], recordings: Recordings, batches: Batches, progress: bool
+    network: OnnxNetwork, asked: NDArray[np.int64], recordings: Recordings, batches: Batches, progress: bool
 ) -> NDArray[np.float32]:
     """The network's answers float32 [n, its labels] to the examples of these numbers [n].
 
@@ -173,7 +173,7 @@ def cached_answers(
     path = cache_folder(recordings.corpus.root) / f"answers-{key.hexdigest()[:16]}.safetensors"
     with suppress(ModelError):
         file = read_tensors(path, KIND, VERSION)
-        file.check({"answers": torch.zeros(len(asked), len(network.labels))})
+        file.check({"answers": torch.zeros(len(asked), network.size)})
         return file.tensors["answers"].clone().numpy()
     answers = np.concatenate(list(each_answer(network, asked, batches, progress)))
     with suppress(OutputError):  # the next run can do without
@@ -182,7 +182,7 @@ def cached_answers(
 
 
 def each_answer(
-    network: OnnxTeacher, asked: NDArray[np.int64], batches: Batches, progress: bool
+    network: OnnxNetwork, asked: NDArray[np.int64], batches: Batches, progress: bool
 ) -> Iterator[NDArray[np.float32]]:
     """The answers to the examples of these numbers, some at a time, under a progress bar."""
     from speech_lstm.progress import Bar

@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from speech_lstm.audio.augment import Augment
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.config import CLIP_SAMPLES, Config, TrainingConfig
+from speech_lstm.config import CLIP_SAMPLES, Config
 from speech_lstm.corpus.recordings import Recordings
 from speech_lstm.errors import ConfigError, ModelError
 from speech_lstm.model.bundled import find_model
@@ -33,8 +33,10 @@ from speech_lstm.training.carrying import CarriedStates
 from speech_lstm.training.console import Console
 from speech_lstm.training.distributed import Processes
 from speech_lstm.training.hardware import choose_precision
+from speech_lstm.training.optimiser import learning_rate, parameter_groups
 from speech_lstm.training.run_folder import STATE, RunFolder
 from speech_lstm.training.scoring import logits, loss_and_accuracy
+from speech_lstm.training.side_tasks import SideTasks, imitated_vectors
 from speech_lstm.training.state import RunProgress, State, damaged, start_from
 from speech_lstm.training.teachers import Teachers
 from speech_lstm.training.temperature import fit_calibration
@@ -67,7 +69,9 @@ class Trainer:
         averaged = copy.deepcopy(network).requires_grad_(False).to(self.device)
         self.network = network.to(self.device)
         self.model = Model(averaged, config.features, config.network, labels)  # what is scored and saved
-        self.parallel: torch.nn.Module = self.network
+        self.tasks = self.side_tasks(recordings)
+        self.learner: torch.nn.Module = self.tasks or self.network
+        self.parallel: torch.nn.Module = self.learner
         self.front_end = FrontEnd(config.features).to(self.device)
         self.precision = choose_precision(settings.precision, self.device)
         self.rows = processes.rows(settings.batch)
@@ -75,17 +79,26 @@ class Trainer:
             raise ConfigError("carry needs a single process; leave it out or train without torchrun")
         carried = CarriedStates(self.network, settings.carry, settings.batch) if settings.carry else None
         if processes.count > 1:
-            self.parallel = DistributedDataParallel(self.network)
+            self.parallel = DistributedDataParallel(self.learner)
         elif self.device.type == "cuda" and carried is None:
             silence = torch.zeros(settings.batch, CLIP_SAMPLES, device=self.device)
-            replay.capture(self.network, self.front_end(silence), self.precision)
-        self.optimizer = torch.optim.AdamW(parameter_groups(self.network, settings), lr=settings.learning_rate)
+            replay.capture(self.learner, self.front_end(silence), self.precision)
+        self.optimizer = torch.optim.AdamW(parameter_groups(self.learner, settings), lr=settings.learning_rate)
         noise = torch.from_numpy(recordings.noise).to(self.device)
         self.augment = Augment(config.augment, noise, CLIP_SAMPLES, config.features)
         with processes.in_turn():  # the first one writes the answers down for the others
             self.teachers = Teachers(settings, recordings, self.batches, not console.quiet)
         digests = recordings.digest, recordings.sound, self.teachers.digest
-        self.state = State(self.network, averaged, self.optimizer, RunProgress(), config.to_dict(), *digests, carried)
+        self.state = State(self.learner, averaged, self.optimizer, RunProgress(), config.to_dict(), *digests, carried)
+
+    def side_tasks(self, recordings: Recordings) -> SideTasks | None:
+        """The network with heads for further tasks, if the settings name any."""
+        settings = self.config.training
+        if not (settings.words or settings.embedder):
+            return None
+        with self.processes.in_turn():
+            vectors = imitated_vectors(settings, recordings, self.batches, not self.console.quiet)
+        return SideTasks(self.network, recordings, settings, vectors).to(self.device)
 
     def load_state(self) -> None:
         """Continue from the state in the run's folder; raises ModelError if it is damaged or of another run."""
@@ -140,16 +153,19 @@ class Trainer:
         waveforms, features, labels = self.prepare(batch)
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
-            logits = self.logits(features).float()
+            answers = self.logits(features).float()
+        logits = answers[:, : len(self.model.labels)]
         if len(self.teachers):
             targets = self.teachers.targets(batch.rows(self.rows), waveforms, self.precision)
             loss = torch.nn.functional.cross_entropy(logits, targets)
         else:
             loss = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
+        if self.tasks is not None:
+            loss = loss + self.tasks.loss(answers, batch.rows(self.rows))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if settings.clip:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip)
+            torch.nn.utils.clip_grad_norm_(self.learner.parameters(), settings.clip)
         rate = learning_rate(step, self.steps, settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -158,7 +174,7 @@ class Trainer:
         return float(self.processes.total(loss.detach())) / self.processes.count
 
     def logits(self, features: Tensor) -> Tensor:
-        """The network's answers to features [rows, frames, size], in training: [rows, labels]."""
+        """The answers to features [rows, frames, size], in training: [rows, labels], then those of side tasks."""
         if self.state.carried is None:
             logits: Tensor = self.parallel(features)
             return logits
@@ -255,27 +271,6 @@ def diverged(loss: float, epoch: int) -> NoReturn:
         f"the loss became {loss} in epoch {epoch}: the weights have grown without bound; "
         "start again with a lower learning_rate or weight_decay, or with clip"
     )
-
-
-def parameter_groups(network: torch.nn.Module, settings: TrainingConfig) -> list[dict[str, Any]]:
-    """Matrices decay; biases, peepholes and the scales of a normalisation do not."""
-    matrices: list[Tensor] = []
-    vectors: list[Tensor] = []
-    for name, weight in network.named_parameters():
-        axes = weight.ndim - name.startswith("stack.layers.")  # the first of a layer's weights is the direction
-        (matrices if axes > 1 else vectors).append(weight)
-    return [
-        {"params": matrices, "weight_decay": settings.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-
-
-def learning_rate(step: int, steps: int, settings: TrainingConfig) -> float:
-    """Linear warm-up, then half a cosine down to zero (Loshchilov & Hutter 2017, eq. 5 with one period)."""
-    warm = round(settings.warmup * steps)
-    if step < warm:
-        return settings.learning_rate * (step + 1) / warm
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
 @contextmanager
