@@ -36,7 +36,7 @@ CHUNK = 64  # recordings that a teacher answers before Ctrl-C ends it
 
 
 class Teachers:
-    """The teachers of a run. `digest` changes with their files and the embedder; `notes` describes those in ONNX files."""
+    """The teachers of a run. `digest` changes with their files and the embedder; `notes` describes the ONNX files."""
 
     def __init__(self, config: TrainingConfig, recordings: Recordings, batches: Batches, progress: bool) -> None:
         """Raises ModelError for a file that cannot teach, ConfigError for settings or labels that do not fit."""
