@@ -16,7 +16,7 @@ from speech_lstm.config import NetworkConfig
 from speech_lstm.corpus.clip_cache import load_clips
 from speech_lstm.corpus.speech_commands import scan
 from speech_lstm.insight.gradient_figures import styles_of
-from speech_lstm.insight.gradient_report import FlowPart, MatrixPart, MemoryPart
+from speech_lstm.insight.gradient_parts import FlowPart, MatrixPart, MemoryPart
 from speech_lstm.insight.gradient_study import Choice, FlowResult, MatrixResult, MemoryResult, Study
 from speech_lstm.insight.gradients import Flow, Passage, gradient_flow, state_norms
 from speech_lstm.insight.memory_task import MemoryRun, Stage, chance_limit, run_memory_task, verdict

@@ -93,3 +93,8 @@ def align(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
         "  ".join(justify[side](cell, width) for cell, side, width in zip(row, sides, widths, strict=True)).rstrip()
         for row in rows
     ]
+
+
+def paragraphs(*parts: list[str]) -> str:
+    """The parts that have lines, with an empty line between them."""
+    return "\n\n".join("\n".join(line.rstrip() for line in part) for part in parts if part)

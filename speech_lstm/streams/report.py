@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from speech_lstm.config import SILENCE, DetectionConfig
-from speech_lstm.report.tables import align, percent, span
+from speech_lstm.report.tables import align, paragraphs, percent, span
 from speech_lstm.streams.score import OutcomeCounts, Rate, StreamScore
 from speech_lstm.streams.speech_thresholds import Comparison
 from speech_lstm.streams.thresholds import ChosenThresholds
@@ -61,11 +61,6 @@ def comparison_lines(comparison: Comparison) -> list[str]:
         rows.append([f"{smoothing:g} s", *cells])
     head = "commands not matched at these rates, by smoothing and isolation (*: chosen, none: no threshold)"
     return [head, *align(rows, "l" + "r" * len(isolations))]
-
-
-def paragraphs(*parts: list[str]) -> str:
-    """The parts that have lines, with an empty line between them."""
-    return "\n\n".join("\n".join(line.rstrip() for line in part) for part in parts if part)
 
 
 def head(score: StreamScore, name: str, speech: StreamScore | None) -> list[str]:

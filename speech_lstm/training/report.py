@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from speech_lstm.config import UNKNOWN
 from speech_lstm.report.proportion import Proportion
-from speech_lstm.report.tables import NONE, align, percent, span
+from speech_lstm.report.tables import NONE, align, paragraphs, percent, span
 from speech_lstm.training.open_set import BASELINE, RECALL, OpenSet
 
 if TYPE_CHECKING:
@@ -42,15 +42,14 @@ def headline(evaluation: Evaluation) -> str:
 
 def evaluation_table(evaluation: Evaluation, words: int = 20, mistakes: int = 10) -> str:
     """Headline, labels, confusions, at most so many unknown words and most confident mistakes."""
-    parts = [
+    return paragraphs(
         [headline(evaluation), f"loss {evaluation.loss:.3f} (mean cross-entropy)"],
         label_lines(evaluation),
         proportion_lines(evaluation),
         confusion_lines(evaluation),
         word_lines(evaluation, words),
         mistake_lines(evaluation, mistakes),
-    ]
-    return "\n\n".join("\n".join(line.rstrip() for line in part) for part in parts if part)
+    )
 
 
 def label_lines(evaluation: Evaluation) -> list[str]:
