@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
+from pathlib import PurePath
 
 from conftest import ROOT
 from speech_lstm.commands.parser import build_parser
@@ -25,6 +27,11 @@ def test_it_runs_as_no_user_of_rights() -> None:
 
 def test_what_the_build_needs_is_sent_to_it() -> None:
     """All that .dockerignore lets through exists, and so has what the wheel is made of."""
-    sent = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")}
-    assert all((ROOT / name).exists() for name in sent)
-    assert {"pyproject.toml", "README.md", "LICENSE", "speech_lstm", "checkpoints", "constraints.txt"} == sent
+    lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    sent = [PurePath(line[1:]) for line in lines if line.startswith("!")]
+    assert all((ROOT / path).exists() for path in sent)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    named = [project["project"]["readme"], *project["project"]["license-files"], *wheel["packages"]]
+    needed = ["pyproject.toml", "constraints.txt", *named, *wheel["force-include"]]
+    assert [name for name in needed if not any(PurePath(name).is_relative_to(path) for path in sent)] == []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -34,6 +35,10 @@ STREAM_SUFFIX = ".stream.onnx"  # instead of the .onnx of the model that it belo
 FACTS = ("precision", "source")  # entries that are texts, besides the header
 COUNT = "frames"  # the part of a stream's state that is an integer
 HEADER = tuple(part.name for part in fields(Header))  # each is an entry of the metadata
+
+# What ONNX Runtime reads when it is imported. From 1.29 on it otherwise keeps a name for this machine in its user's
+# cache, and reports the models that it loads to its maker.
+NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -224,6 +229,7 @@ def open_session(path: Path, content: bytes, threads: int = 1) -> InferenceSessi
 
     One thread scores a single window faster than two. Raises ModelError if ONNX Runtime rejects the file.
     """
+    os.environ.setdefault(NO_TELEMETRY, "1")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
