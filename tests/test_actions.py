@@ -160,6 +160,7 @@ def recording(tmp_path: Path) -> Path:
     [
         (["--on", "lamp", "true"], "--on lamp: not a command that is recognised; those are yes, no, up, down, "),
         (["--on", "_silence_", "true"], "--on _silence_: not a command that is recognised; "),
+        (["--on", "lamp", "no-such-program -x", "--device", "99"], "--on lamp: not a command that is recognised; "),
         (["--on", "yes", "no-such-program -x"], "--on yes: the program 'no-such-program' does not exist; "),
         (["--shell"], "--shell applies to the commands of --on; "),
     ],

@@ -106,6 +106,7 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
         ("clasify a.wav", "speech-lstm: argument COMMAND: invalid choice: 'clasify'; did you mean 'classify'?; see "),
         ("xyzzy", "invalid choice: 'xyzzy'; choose from classify, listen, "),
         ("train --out a --hiden 64", "train: unknown flag --hiden; did you mean '--hidden'?; see speech-lstm train "),
+        ("train --hiden 64", "train: unknown flag --hiden; did you mean '--hidden'?"),  # before the missing --out
         ("classify a.wav --treshold=0.5", "classify: unknown flag --treshold; did you mean '--threshold'?"),
         ("classify a.wav --xyzzy", "classify: unknown flag --xyzzy; see speech-lstm classify --help"),
         ("devices all", "devices: unexpected argument 'all'; see speech-lstm devices --help"),

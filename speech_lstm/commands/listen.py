@@ -74,21 +74,20 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.audio.inputs import LevelledInput, find_input
     from speech_lstm.audio.level import Level
-
-    # Before the model is loaded, so that a wrong device, program or address fails at once.
-    source = find_input(arguments.device, arguments.input, arguments.raw)
-    microphone = LevelledInput(source, Level(arguments.auto_level == "true"))
-    programs, publisher = programs_of(arguments), publisher_of(arguments)
-    load_plugins(arguments)
     from speech_lstm.config import commands_of
     from speech_lstm.live.home_assistant import Discovery
     from speech_lstm.live.listening import listen
     from speech_lstm.recognition.detector import Detector
     from speech_lstm.recognition.recognizer import load, one_thread
 
+    load_plugins(arguments)
     one_thread()
     model = load(arguments.model, words=arguments.words)
-    check_words([word for word, _ in arguments.on], model.labels)
+    check_words([word for word, _ in arguments.on], model.labels)  # first: it is wrong on every machine
+    programs, publisher = programs_of(arguments), publisher_of(arguments)
+    microphone = LevelledInput(
+        find_input(arguments.device, arguments.input, arguments.raw), Level(arguments.auto_level == "true")
+    )
     if publisher is not None and arguments.home_assistant:
         publisher.discovery = Discovery(publisher.topic, commands_of(model.labels))
     detector = Detector(model, arguments.threshold, continuous=arguments.continuous)

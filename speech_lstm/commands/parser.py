@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Sequence
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -26,7 +27,16 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {line}; see {self.prog} --help\n")
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
-        """As argparse does it, but a command refuses what it does not know itself: the error names its help."""
+        """As argparse does it, but a command refuses what it does not know itself: the error names its help.
+
+        A flag that it does not know is named before one that is missing.
+        """
+        if args and self._subparsers is None:
+            flags = [word for word in takewhile(lambda word: word != "--", args) if word.startswith("--")]
+            known = tuple(self._option_string_actions)
+            unknown = [flag for flag in flags if not any(name.startswith(flag.partition("=")[0]) for name in known)]
+            if unknown:
+                self.error(unknown_argument(unknown, known))
         namespace, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(unknown_argument(unknown, self._option_string_actions))
