@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.signal
 import soundfile
+import soxr
 import torch
 from torch import Tensor
 
@@ -336,15 +338,44 @@ def test_it_fits_narrow_and_wide_windows_and_names_what_it_has(visit: Any) -> No
 
 
 @needs_browser
-def test_it_recognises_what_is_spoken(tmp_path: Path) -> None:
-    """The microphone plays four words again and again, until the page has shown each of them."""
+def test_it_resamples_as_soxr_does(tmp_path: Path) -> None:
+    speech = read_recording(ROOT / "data" / "demo" / "stop" / VOICE)
+    sounds = {}
+    for rate in (44_100, 48_000, 22_050, 8_000):
+        sounds[rate] = soxr.resample(speech, 16_000, rate, "VHQ").astype("<f4")
+        if rate > 32_000:  # what would fold back below 8 kHz
+            sounds[rate] += 0.2 * np.sin(2 * np.pi * 11_000 * np.arange(len(sounds[rate])) / rate, dtype="<f4")
+    content = page_files() | {f"{rate}.raw": sound.tobytes() for rate, sound in sounds.items()}
+    found = drive(content, "resample.js", tmp_path, list(sounds))
+    for rate in sounds:
+        page, expected = (
+            np.array(found[str(rate)]),
+            low(speech if rate > 16_000 else soxr.resample(sounds[rate], rate, 16_000, "VHQ")),
+        )
+        assert abs(len(page) - len(speech)) <= 2 + 16 * 16_000 / min(rate, 16_000), rate
+        middle = slice(400, len(page) - 400)
+        assert np.abs(low(page)[middle] - expected[: len(page)][middle]).max() < 0.01 * np.abs(expected).max(), rate
+
+
+def low(sound: Any) -> Any:
+    """What is below 6 kHz: near half the rate every resampler has a slope of its own."""
+    return scipy.signal.sosfiltfilt(scipy.signal.butter(8, 6000, fs=16_000, output="sos"), sound)
+
+
+@needs_browser
+@pytest.mark.parametrize("refuse", [False, True], ids=["16 kHz", "no 16 kHz"])
+def test_it_recognises_what_is_spoken(tmp_path: Path, refuse: bool) -> None:
+    """The microphone plays words again and again, until the page has shown each; `refuse` makes the page resample."""
     words = ("stop", "left", "yes")
     pause = np.zeros(16_000, np.int16)
     parts = [soundfile.read(ROOT / "data" / "demo" / word / VOICE, dtype="int16")[0] for word in words]
     soundfile.write(
         tmp_path / "speech.wav", np.concatenate([pause, *(x for part in parts for x in (part, pause))]), 16_000
     )
-    found = drive(site_files(models_of([])), "speak.js", tmp_path, words, tmp_path / "speech.wav")
+    found = drive(
+        site_files(models_of([])), "speak.js", tmp_path, {"words": words, "refuse": refuse}, tmp_path / "speech.wav"
+    )
+    assert all((rate == 16_000) != refuse for rate in found["rates"])
     assert found["shown"].startswith("your word ")
     assert all(colours > 20 for colours in found["colours"])  # each word has its picture
 

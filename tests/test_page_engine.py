@@ -18,6 +18,7 @@ from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import FeatureConfig
 from speech_lstm.errors import ConfigError
 from speech_lstm.export.graph import LEVELS, quantise
+from speech_lstm.export.model import recording_model
 from speech_lstm.insight.contributions import contributions
 from speech_lstm.insight.inside import Inside, look_inside
 from speech_lstm.model.bundled import bundled_model, names
@@ -130,6 +131,19 @@ def test_the_parts_of_every_gate(tasks: Any, computed: Any) -> None:
                     np.testing.assert_allclose(
                         decoded(page["parts"][gate][part], array), array, rtol=TOLERANCE, atol=TOLERANCE
                     )
+
+
+@needs_browser
+def test_the_page_and_the_exported_onnx_file_agree(tasks: Any, computed: Any) -> None:
+    from onnxruntime import InferenceSession
+
+    model = next(model for (name, _), (_, _, _, model) in tasks.items() if name == f"bundled{SUFFIX}")
+    session = InferenceSession(recording_model(model.model))
+    for word in SPOKEN:
+        (probabilities,) = session.run(["probabilities"], {"waveforms": clip_of(word)[None]})
+        np.testing.assert_allclose(
+            computed[f"bundled{SUFFIX} {word}"]["scores"], probabilities[0], rtol=0, atol=TOLERANCE
+        )
 
 
 def test_the_packs_of_the_bundled_models_are_theirs() -> None:

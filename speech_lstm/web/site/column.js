@@ -67,8 +67,8 @@ export class Column {
   /** Compute the next piece of what takes longer; whether there was any. */
   async goOn() {
     if (this.ends.length < this.frames) {
-      const first = this.ends.length, last = Math.min(first + 3, this.frames - 1);
-      this.ends.push(...(await this.ask("ends", { first, last })));
+      const frame = this.ends.length;  // one at a time: a word that is found meanwhile must not wait for long
+      this.ends.push(await this.ask("end", { frame }));
       return true;
     }
     if (this.hidden.length < this.frames) {

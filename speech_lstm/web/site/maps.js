@@ -33,9 +33,9 @@ const across = (column, frame, width) => (width * column.time(frame)) / column.s
 /** A heat map, rows from the top in `order`, of `share(row, frame)` from 0 to 1. */
 export function heat(canvas, column, order, share, map) {
   const { context, width, height } = fresh(canvas), { frames } = column;
-  const image = new ImageData(frames, order.length);
+  const image = new ImageData(frames, order.length), pixels = new Uint32Array(image.data.buffer);
   order.forEach((row, y) => {
-    for (let frame = 0; frame < frames; frame++) image.data.set([...map(share(row, frame)), 255], 4 * (y * frames + frame));
+    for (let frame = 0; frame < frames; frame++) pixels[y * frames + frame] = map(share(row, frame));
   });
   const small = element("canvas");
   small.width = frames;
@@ -127,11 +127,9 @@ export function scale(key, gate, most) {
   const bar = element("canvas"), ends = element("span"), map = gate ? SHARES : SIGNED;
   bar.width = 1;
   bar.height = 64;
-  const context = bar.getContext("2d");
-  for (let y = 0; y < 64; y++) {
-    context.fillStyle = `rgb(${map(1 - y / 63).join()})`;
-    context.fillRect(0, y, 1, 1);
-  }
+  const image = new ImageData(1, 64);
+  new Uint32Array(image.data.buffer).forEach((_, y, pixels) => { pixels[y] = map(1 - y / 63); });
+  bar.getContext("2d").putImageData(image, 0, 0);
   const end = decimal(most, most < 10 ? 1 : 0);
   ends.append(element("span", "", gate ? "1" : end), element("span", "", gate ? "0" : `−${end}`));
   key.replaceChildren(bar, ends);

@@ -20,8 +20,19 @@ export function fail(message) {
   at("failure").textContent = message;
 }
 
+const made = new WeakMap();  // what parts of the page were made of
+
+/** Make a part of the page again only if what it shows has changed: it must not cost time in every frame of playing. */
+function remake(place, facts, make) {
+  const signature = JSON.stringify([state.language, facts]);
+  if (made.get(place) === signature) return;
+  made.set(place, signature);
+  make();
+}
+
 function options(select, value, items) {
-  select.replaceChildren(...items.map(([key, text]) => new Option(text, key, false, String(key) === String(value))));
+  remake(select, items, () => select.replaceChildren(...items.map(([key, text]) => new Option(text, key))));
+  select.value = value;
 }
 
 function button(text, press, pressed) {
@@ -64,15 +75,15 @@ export function showCell(view, choose) {
   drawing.show(trace, plain, state.unit, state.frame, { lit: state.lit ? gate : "", set, language: state.language });
   const groups = new Set(drawing.groups.map((part) => part.dataset.group));
   const lights = ["", ...trace.names.filter((name) => groups.has(name))];
-  at("lights").replaceChildren(...lights.map((name) => button(
+  remake(at("lights"), [lights, state.lit, gate], () => at("lights").replaceChildren(...lights.map((name) => button(
     name || say("lightAll"), () => choose(name ? { gate: name, lit: true } : { lit: false }), name === (state.lit ? gate : ""),
-  )));
+  ))));
   at("sum").textContent = sumText(gate === set ? plain : trace, gate);
   Object.assign(at("frame"), { max: column.frames - 1, value: state.frame });
   at("moment").textContent = say("momentAt", state.frame, seconds(column.sound.start + column.time(state.frame)));
   at("unit").value = state.unit;
   showByHand(view);
-  showAnswer(at("answer"), column);
+  remake(at("answer"), [column.model.key, column.base.scores, column.held?.scores], () => showAnswer(at("answer"), column));
   showMoments(view, choose);
 }
 

@@ -22,7 +22,7 @@ function mapped(object, change) {
 
 export class Trace {
   constructor(spec, { history, size }, frames) {
-    Object.assign(this, { spec, history, size, frames, ...placesOf(spec) });
+    Object.assign(this, { spec, history, size, frames, limits: {}, ...placesOf(spec) });
   }
 
   /** Gates and candidates, then the memories, then the output: the order of the maps. */
@@ -107,11 +107,14 @@ export class Trace {
 
   /** The limit that 99.5 % of the sizes of a value do not exceed, for its colours; never 0. */
   largest(name) {
-    const sizes = [];
-    for (let frame = 0; frame < this.frames; frame++) {
-      for (let unit = 0; unit < this.units(name); unit++) sizes.push(Math.abs(this.at(name, frame, unit)));
-    }
-    sizes.sort((a, b) => a - b);
+    this.limits[name] ??= this.findLargest(name);
+    return this.limits[name];
+  }
+
+  findLargest(name) {
+    const units = this.units(name), sizes = new Float32Array(this.frames * units);
+    for (let i = 0; i < sizes.length; i++) sizes[i] = Math.abs(this.at(name, Math.floor(i / units), i % units));
+    sizes.sort();
     return sizes[Math.floor(0.995 * (sizes.length - 1))] || 1;
   }
 }

@@ -55,14 +55,10 @@ const TASKS = {
     return { frames: features.frames, normalised, scores: chosen.scores, traces: network.traces(chosen) };
   },
 
-  /** The answers if the sound ended with each of the frames from `first` to `last`. */
-  ends({ key, sound, waveform, first, last }) {
-    const network = networks.get(key), { normalised } = base(key, sound, waveform), rows = [];
-    const width = normalised.length / base(key, sound, waveform).features.frames;
-    for (let frame = first; frame <= last; frame++) {
-      rows.push(network.run(normalised.subarray(0, (frame + 1) * width), frame + 1).scores);
-    }
-    return rows;
+  /** The answer if the sound ended with a frame. */
+  end({ key, sound, waveform, frame }) {
+    const { features, normalised } = base(key, sound, waveform), width = size(features);
+    return networks.get(key).run(normalised.subarray(0, (frame + 1) * width), frame + 1).scores;
   },
 
   /** What happens when the frames from `first` to `last` are hidden: the answer, and how far each frame moves. */
