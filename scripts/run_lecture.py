@@ -53,8 +53,8 @@ def output(command: str) -> str:
 
 
 def figures(page: Path) -> list[str]:
-    """The figures that a page shows, by their paths from the page."""
-    return re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text("utf-8"))
+    """The figures of its commands that a page shows, by their paths from the page."""
+    return re.findall(r"!\[[^]]+\]\((lecture/[^)]+)\)", page.read_text("utf-8"))
 
 
 def made(folder: Path, figure: str) -> Path:

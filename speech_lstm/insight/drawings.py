@@ -234,7 +234,7 @@ def box(
     sheet.number(middle, y + 70, f"{name}{step}", "big", name, "share" if is_gate else "signed")
     sheet.gauge(x + 15, y + 80, width - 30, f"{name}{step}", not is_gate, role, name)
     if subject.parts.get(name):
-        sheet.text(middle - 34, y + 115, f"{subject.activation.get(name, '')} of".strip(), "symbol", name)
+        sheet.text(middle - 11, y + 115, f"{subject.activation.get(name, '')} of".strip(), "symbol right", name)
         sheet.number(middle + 22, y + 115, f"{name}.Σ{step}", "number", name)
     else:
         sheet.text(middle, y + 115, "no sum of its own", "symbol", name)

@@ -6,6 +6,8 @@ import { settleSources, wantedColumns } from "./sources.js";
 import { remember, state } from "./state.js";
 import { View, heldGate, say } from "./view.js";
 
+const PAUSE = 100;  // milliseconds between two drawings of what is computed piece by piece
+
 let views = [];
 let busy = false, again = false;  // whether a refresh runs, and whether another must follow
 let going = false;  // whether what takes longer is being computed
@@ -102,10 +104,12 @@ async function goOn() {
   if (going) return;
   going = true;
   try {
-    for (let more = true; more && !busy;) {
+    for (let more = true, shown = 0; more && !busy;) {
       more = false;
       for (const { column } of views) more = (await pieceOf(column)) || more;
-      if (!busy) views.forEach((view) => view.showSlow());
+      if (busy || performance.now() < shown + PAUSE) continue;
+      views.forEach((view) => view.showSlow());
+      shown = performance.now();
     }
     if (!busy) finish();
   } catch (error) {
@@ -122,6 +126,7 @@ async function pieceOf(column) {
 }
 
 function finish() {
+  views.forEach((view) => view.showSlow());
   if (state.order === "decision") views.forEach((view) => view.showMaps());
   showCursors();
   document.body.dataset.done = "yes";

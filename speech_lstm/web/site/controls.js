@@ -90,6 +90,7 @@ let count = 0;  // words found
 
 /** A word from the microphone: it becomes the sound on show, and a button with its picture that brings it back. */
 async function found(samples, begun) {
+  performance.mark("word");  // for scripts/bench_page.js
   const same = latest?.begun === begun ? latest : null;
   if (!same) count += 1;
   const button = same?.button ?? element("button");
@@ -217,7 +218,8 @@ export function listen() {
   for (const id of OPENED) at(id).ontoggle = () => choose({ open: OPENED.filter((each) => at(each).open).join() });
   at("speak").hidden = at("meter").hidden = at("tour-open").hidden = ONE_FILE;
   addEventListener("keydown", (event) => {
-    const act = KEYS[event.key], typing = event.target.matches("select, input, summary, button");
+    const scrolls = event.target.id === "diagram" && event.target.scrollWidth > event.target.clientWidth;
+    const act = scrolls && event.key !== " " ? null : KEYS[event.key], typing = event.target.matches("select, input, summary, button");
     if (!act || (typing && (event.key === " " || !event.target.matches("button, summary"))) || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
     act();
