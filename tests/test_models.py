@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shutil
@@ -16,10 +17,10 @@ from speech_lstm.errors import ModelError
 from speech_lstm.export.files import export
 from speech_lstm.model import bundled
 from speech_lstm.model.bundled import DEFAULT, bundled_model, find_model, names
-from speech_lstm.model.checkpoint import load_model
+from speech_lstm.model.checkpoint import load_model, save_model
 from speech_lstm.model.torch_model import TorchModel
 from speech_lstm.recognition.inventory import describe, multiplications, read_card, table
-from speech_lstm.recognition.onnx_model import OnnxModel
+from speech_lstm.recognition.onnx_model import OnnxModel, OnnxStream
 from support.command_line import answer, call, refusal
 from support.exported_models import model_of
 
@@ -90,6 +91,28 @@ def test_another_bundled_model_is_found(shelf: Path, demo: Path) -> None:
     (shelf / "words.onnx").unlink()
     with pytest.raises(ModelError, match=r"words\.onnx is missing; reinstall"):
         load("words")
+
+
+def test_a_model_of_one_direction_is_bundled_with_its_stream(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """scripts/make_bundled_model.py makes all forms of it, commands take it, and what it lacks is one line."""
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    script = importlib.import_module("make_bundled_model")
+    monkeypatch.setattr(script, "FOLDER", shelf)
+    save_model(tmp_path / "m.safetensors", model_of("lstm", bidirectional=False))
+    monkeypatch.setattr("sys.argv", ["make_bundled_model.py", "words", "--model", str(tmp_path / "m.safetensors")])
+    script.main()
+    assert {path.suffix for path in shelf.glob("words*")} == {".md", ".onnx", ".safetensors", ".pack"}
+    assert isinstance(load("words").stream().scorer, OnnxStream)
+    listed = describe("words")
+    assert listed.files.keys() == {"words.onnx", "words.safetensors", "words.stream.onnx"}
+    assert listed.listen < 2 * listed.classify
+    recording = ROOT / "data" / "demo" / "stop" / "7a254b5f_nohash_0.wav"
+    assert call(capsys, "listen", "--input", recording, "--plain", "--model", "words")[0] == 0
+    assert call(capsys, "export", "words", "--c", tmp_path / "c")[0] == 0
+    takes = ("--from", recording.parents[1], "--out", tmp_path / "own.onnx")
+    assert f"teach {DEFAULT}, or make a bank" in refusal(capsys, "teach", "--model", "words", *takes)
 
 
 def test_commands_take_a_name(capsys: pytest.CaptureFixture[str], demo: Path, elsewhere: Path) -> None:
