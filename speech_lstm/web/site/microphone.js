@@ -114,6 +114,7 @@ export async function openMicrophone(heard) {
   const tap = new AudioWorkletNode(context, "tap"), resampler = new Resampler(context.sampleRate);
   tap.port.onmessage = ({ data }) => heard(context.sampleRate === RATE ? data : resampler.resample(data));
   source.connect(tap);
+  context.resume();  // some browsers suspend it while they ask for the microphone
   return () => {
     stream.getTracks().forEach((track) => track.stop());
     context.close();
