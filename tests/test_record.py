@@ -202,6 +202,7 @@ def test_words_become_a_corpus_and_it_continues_where_it_stopped(
     terminal.expect(r"\d\.\d\d s, -\d+ dBFS")
     text, status = end(terminal)
     assert f"2 of 2 recordings are in {out}" in text
+    assert f"next: speech-lstm teach --from {out}" in text
     assert status == 0
     assert first.read_bytes() == content
 

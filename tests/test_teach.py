@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import pexpect
 import pytest
 import torch
 
@@ -34,6 +35,8 @@ from speech_lstm.teaching.teacher import Teacher
 from speech_lstm.teaching.variations import Variation, filtered, resampled, vary
 from support.command_line import SLOW, answer, call, refusal
 from support.exported_models import model_of
+from support.full_disk import files_of_at_most, needs_limits
+from support.virtual_microphone import ROOT, VirtualMicrophone, missing
 
 RATE = ("--false-accepts-per-hour", "1000")  # the bank has only 100 seconds of speech
 TIME = np.arange(CLIP_SAMPLES) / SAMPLE_RATE
@@ -256,6 +259,42 @@ def test_what_is_likelier_than_all_else_is_a_word_at_least() -> None:
     assert np.log(level / (1 - level)) == pytest.approx(np.log(100), rel=0.1)  # exceeded by one in a hundred
 
 
+@pytest.mark.skipif(bool(missing()), reason=f"{', '.join(missing())} is missing")
+def test_words_are_recorded_and_tried_out(folder: Path, tmp_path: Path) -> None:
+    """Ctrl-C between two takes loses none of them."""
+
+    def take(terminal: pexpect.spawn, virtual: VirtualMicrophone) -> None:
+        terminal.expect_exact("yes: ")
+        terminal.sendline("")
+        terminal.expect('say "yes"')
+        virtual.play(ROOT / "data" / "demo" / "yes" / "7a254b5f_nohash_0.wav")
+        terminal.expect(r"\d\.\d\d s, -\d+ dBFS")
+
+    line = ["-u", "-m", "speech_lstm", *words(folder, "--each", 2), "yes"]
+    with VirtualMicrophone() as virtual:
+        options = {"encoding": "utf-8", "timeout": SLOW, "cwd": str(tmp_path), "env": virtual.environment}
+        terminal = pexpect.spawn(sys.executable, line, **options)
+        take(terminal, virtual)
+        terminal.expect_exact("yes: ")
+        terminal.sendcontrol("c")
+        terminal.expect("1 of 2 recordings are in own; run the same command to continue")
+        terminal.expect(pexpect.EOF)
+        assert [path.name for path in tmp_path.iterdir()] == ["own"]
+        assert len(list((tmp_path / "own" / "yes").iterdir())) == 1
+        terminal = pexpect.spawn(sys.executable, line, **options)
+        take(terminal, virtual)
+        terminal.expect_exact("own.onnx is written")
+        terminal.expect("Enter to try it out")
+        terminal.sendline("")
+        terminal.expect("listening to")
+        terminal.sendcontrol("c")
+        terminal.expect("s of audio")
+        terminal.expect(pexpect.EOF)
+        terminal.close()
+    assert terminal.exitstatus == 0
+    assert load(tmp_path / "own.onnx").labels == ("yes", UNKNOWN, SILENCE)
+
+
 WITHOUT_TORCH = """
 import sys
 for name in ("torch", "torchaudio", "onnx", "librosa", "safetensors", "scipy", "matplotlib"):
@@ -370,6 +409,31 @@ def test_a_file_that_nobody_named_is_not_overwritten(
     (tmp_path / "own.onnx").write_bytes(b"precious")
     assert "own.onnx exists" in refusal(capsys, *words(folder, "--from", folder / "own"))
     assert (tmp_path / "own.onnx").read_bytes() == b"precious"
+
+
+@needs_limits
+def test_a_full_disk_leaves_the_model_that_was_there(
+    taught: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "mine.onnx"
+    out.write_bytes(taught.read_bytes())
+    with files_of_at_most(10_000):
+        assert "cannot be written" in refusal(capsys, *words(folder, "--from", folder / "own", "--out", out))
+    assert out.read_bytes() == taught.read_bytes()
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_only_the_room_of_a_taught_model_changes(
+    taught: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is said of takes: the model is changed, and keeps its words."""
+    model = tmp_path / "mine.onnx"
+    model.write_bytes(taught.read_bytes())
+    write_take(tmp_path / "room.wav", np.concatenate(others(3, 3000)))
+    change = ["teach", "--model", model, "--bank", folder / "bank.npz", *RATE, "--room", tmp_path / "room.wav"]
+    assert call(capsys, *change)[0] == 0
+    assert load(model).labels == load(taught).labels
+    assert load(model).detection.hours == pytest.approx(3 / 3600)
 
 
 @pytest.mark.parametrize("part", ["points", "kinds", "names", "offset"])

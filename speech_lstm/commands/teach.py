@@ -8,6 +8,7 @@ It takes seconds, and no PyTorch.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
     for remark in (*takes.remarks, *remarks(taught, takes)):
         print_note(remark)
     print(f"\n{printable(out)} is written; try it: speech-lstm listen --model {printable(out)}")
+    if arguments.words and not arguments.input and sys.stdin.isatty():
+        try_out(arguments, out)
     return 0
 
 
@@ -242,9 +245,28 @@ def say(arguments: argparse.Namespace, teacher: Teacher) -> None:
             )
 
 
-def record_missing(arguments: argparse.Namespace) -> None:
-    """Record the takes of the named words that are missing."""
-    from speech_lstm.commands.record import record
+def try_out(arguments: argparse.Namespace, out: Path) -> None:
+    """Listen with the taught model, if the user wants to."""
+    from speech_lstm.commands import listen
 
-    if arguments.words:
-        record(arguments, arguments.folder or OWN)
+    print("Enter to try it out here, q to end: ", end="", flush=True)
+    line = sys.stdin.readline()
+    if line.strip().lower() == "q" or not line:
+        return
+    parser = argparse.ArgumentParser()
+    listen.add_flags(parser)
+    device = ["--device", arguments.device] if arguments.device else []
+    listen.run(parser.parse_args(["--model", str(out), *device]))
+
+
+def record_missing(arguments: argparse.Namespace) -> None:
+    """Record the takes of the named words that are missing; raises ConfigError if one has none when the user ends."""
+    from speech_lstm.commands.record import record
+    from speech_lstm.teaching.takes import recordings_in
+
+    folder = arguments.folder or OWN
+    if not arguments.words or record(arguments, folder):
+        return
+    if without := [word for word in arguments.words if not recordings_in(folder / word)]:
+        listed = ", ".join(map(printable, without))
+        raise ConfigError(f"nothing is taught, as {listed} has no take yet; run the same command to continue")
