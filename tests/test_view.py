@@ -32,11 +32,12 @@ def screen(
     sound: np.ndarray = BLOCK,
     detection: DetectionConfig = DetectionConfig(),  # noqa: B008
     note: str = "",
+    keeping: Path | None = None,
 ) -> list[str]:
     """The rows of the live view, as text."""
     file = io.TextIOWrapper(io.BytesIO(), encoding, errors="replace")
     console = Console(file=file, width=width, height=height, force_terminal=True, no_color=True)
-    view = LiveView(source, detector, detection, console)
+    view = LiveView(source, detector, detection, console, keeping)
     view.log = log
     view.meter.update(sound)
     view.spectrogram.update(sound)
@@ -53,6 +54,11 @@ def listened(count: int, blocks: int = 40) -> tuple[ScriptedDetector, CommandLog
         start = detector.seconds - (count - place)
         log.add(Prediction(COMMANDS_8[place % 8], 0.875, start, start + 0.5, {}), start + 0.9)
     return detector, log
+
+
+def test_the_view_says_that_sound_is_kept() -> None:
+    detector, log = listened(1)
+    assert "keeping sound in kept" in screen(SilentSource(0), detector, log, keeping=Path("kept"))[0]
 
 
 def test_the_view_at_80_by_24() -> None:

@@ -25,7 +25,7 @@ from speech_lstm.training.hardware import keep_freed_memory
 from speech_lstm.training.run_folder import RunFolder
 from speech_lstm.training.trainer import Stopped, Trainer
 
-LEAST_STEPS = 4  # of an epoch that has fewer recordings than a batch
+LEAST_STEPS, LEAST_BATCH = 4, 4  # of an epoch that has fewer recordings than a batch
 
 
 def train(config: Config, data: Path, out: Path, resume: bool = False, progress: bool = True) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def fit_batch(config: Config, recordings: Recordings, group: Processes, console:
     count, batch = Batches(recordings, one, torch.device("cpu")).count, config.training.batch
     if batch <= count or group.count > 1:
         return config
-    size = 2 ** max(0, math.floor(math.log2(count / LEAST_STEPS)))
+    size = max(min(LEAST_BATCH, count), 2 ** math.floor(math.log2(count / LEAST_STEPS)))
     console.say(f"note: a batch of {size} instead of {batch}, as an epoch has only {count} recordings")
     return replace(config, training=replace(config.training, batch=size))
 
