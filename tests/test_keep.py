@@ -76,8 +76,9 @@ def test_a_near_miss_is_passed_on_once_it_is_over() -> None:
     assert look(0.1, 0.35, 0.45, 0.2) == []
     assert look(0.1) == [0.45]
     look(0.4, 0.6)
-    watch(said())  # it was no near miss
-    assert look(0.1) == [0.45]
+    watch(said())  # it was no near miss, and its score goes on rising
+    assert look(0.7, 0.2, 0.1) == [0.45]
+    assert look(0.4, 0.1) == [0.45, 0.4]
     line = json.loads(misses[0].json("a test"))
     assert (line["nearly"], line["probability"], line["file"], "label" in line) == ("yes", 0.45, "a test", False)
 

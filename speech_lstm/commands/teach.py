@@ -240,8 +240,8 @@ def say(arguments: argparse.Namespace, teacher: Teacher) -> None:
         else:
             teacher.learn(word, clips)
             print_note(
-                f"{printable(word)} is learnt from synthetic speech alone: those are its recognised takes, and few of "
-                "real voices are recognised (docs/teach.md); record some as soon as you can"
+                f"{printable(word)} is learnt from synthetic speech alone: those are its recognised takes, and few "
+                "of real voices are recognised (docs/teach.md); record some as soon as you can"
             )
 
 

@@ -60,6 +60,7 @@ class NearMissWatch:
         """A word comes near with the score `nearly`."""
         self.detector, self.nearly, self.receivers = detector, nearly, receivers
         self.best: NearMiss | None = None  # what may become a near miss, at its highest score
+        self.is_command = False  # what is said now is a command, whose score may still rise
 
     def __enter__(self) -> Self:
         return self
@@ -70,7 +71,7 @@ class NearMissWatch:
         pass
 
     def __call__(self, command: Command) -> None:
-        self.best = None  # it has become a command
+        self.best, self.is_command = None, True
 
     def notes(self) -> list[str]:
         """Nothing to tell the user; called after each block."""
@@ -81,10 +82,11 @@ class NearMissWatch:
         """Take note of a word that scores nearly enough, and pass on the best of it when it is over."""
         scores = self.detector.scores
         word = max(commands_of(scores), key=scores.__getitem__)
-        if scores[word] >= self.nearly and (self.best is None or scores[word] > self.best.score):
+        if scores[word] < OVER * self.nearly:
+            best, self.best, self.is_command = self.best, None, False
+            if best is not None:
+                for receive in self.receivers:
+                    receive(best)
+        elif scores[word] >= max(self.nearly, self.best.score if self.best else 0) and not self.is_command:
             clip, now = self.detector.recent[-CLIP_SAMPLES:], datetime.now().astimezone()
             self.best = NearMiss(word, scores, clip, self.detector.seconds, now)
-        elif self.best is not None and scores[word] < OVER * self.nearly:
-            best, self.best = self.best, None
-            for receive in self.receivers:
-                receive(best)
