@@ -38,7 +38,6 @@ from speech_lstm.teaching.encoding import take_points
 from speech_lstm.teaching.head import margins
 from speech_lstm.teaching.lesson import Lesson, Taught, teach
 from speech_lstm.teaching.saying import VOICES, spoken_takes
-from speech_lstm.teaching.tail import thresholds_for
 from speech_lstm.teaching.teacher import Teacher
 
 SAME, OTHER, SAID = "same speaker", "other speakers", "all speakers"
@@ -142,7 +141,7 @@ class Bench:
         with tempfile.TemporaryDirectory() as folder:
             tuned = fine_tune(find_model(DEFAULT, ".safetensors"), takes, self.others, Path(folder), progress=False)
         model, words = TorchModel(tuned.model), len(takes)
-        levels = np.array(thresholds_for(tuned.others[:, :words], RATE))
+        levels = np.array([tuned.model.detection.threshold(word) for word in takes])
 
         def accepted(places: np.ndarray) -> np.ndarray:
             """Which words are: bool [recordings, words]."""

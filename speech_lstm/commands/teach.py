@@ -135,32 +135,23 @@ def start_of(model: str) -> Path:
 def finetune(arguments: argparse.Namespace, takes: Takes, out: Path) -> str:
     """Train the network on the takes, and write it as ONNX to `out` and beside it in PyTorch's form; what it says."""
     import tempfile
-    from dataclasses import replace
 
-    from speech_lstm.config import DetectionConfig
     from speech_lstm.export.model import recording_model
     from speech_lstm.files import atomic_path
     from speech_lstm.model.checkpoint import save_model
-    from speech_lstm.teaching.tail import thresholds_for
-    from speech_lstm.training.fine_tuning import fine_tune
+    from speech_lstm.training.fine_tuning import TAKEN, fine_tune
 
-    clips, rate = (
-        {word: [take.clip for take in each] for word, each in takes.words.items()},
-        arguments.false_accepts_per_hour,
-    )
+    clips = {word: [take.clip for take in each] for word, each in takes.words.items()}
     with tempfile.TemporaryDirectory() as folder:
         tuned = fine_tune(start_of(arguments.model), clips, arguments.finetune, Path(folder))
-    levels = thresholds_for(tuned.others[:, : len(clips)], rate)
-    detection = DetectionConfig(dict(zip(clips, levels, strict=True)), rate, sound="continuous speech")
-    model = replace(tuned.model, detection=detection)
     with atomic_path(out) as temporary, atomic_path(out.with_suffix(".safetensors")) as other:
-        temporary.write_bytes(recording_model(model))
-        save_model(other, model)
-    named = ", ".join(f"{printable(word)} {level:.3g}" for word, level in detection.thresholds.items())
+        temporary.write_bytes(recording_model(tuned.model))
+        save_model(other, tuned.model)
+    levels = ", ".join(f"{printable(word)} {level:.3g}" for word, level in tuned.model.detection.thresholds.items())
     return (
         "The table is of a head alone. The network itself was trained too: it recognises "
-        f"{100 * tuned.accuracy:.0f} % of the takes and silences\nthat were left out. Thresholds by "
-        f"{len(tuned.others):,} recordings of other words: {named}."
+        f"{100 * tuned.accuracy:.0f} % of the takes and silences\nthat were left out. Thresholds that "
+        f"{100 * TAKEN:g} % of {tuned.others:,} recordings of other words exceed: {levels}."
     )
 
 

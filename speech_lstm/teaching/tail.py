@@ -40,13 +40,3 @@ class Tail(NamedTuple):
         error = 1.96 / math.sqrt(max(1, self.above))
         low, high = (self.rate(margin, self.scale * (1 + sign * error)) for sign in (-1, 1))
         return low, high
-
-
-def thresholds_for(posteriors: Floats, rate: float) -> list[float]:
-    """The probability of each word with so many false accepts an hour, all words together; 0.5 at least.
-
-    `posteriors` float32 [seconds, words] are of other speech that the model has not learnt from.
-    """
-    odds = np.log(np.maximum(posteriors, 1e-12)) - np.log(np.maximum(1 - posteriors, 1e-7))
-    margins = [max(0.0, Tail.of(column).margin(rate / posteriors.shape[1])) for column in odds.T]
-    return [1 / (1 + math.exp(-margin)) for margin in margins]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from speech_lstm.audio.clips import fit_clip
 from speech_lstm.audio.recording import read_recording
 from speech_lstm.audio.sources import find_recordings
-from speech_lstm.config import Config, CorpusConfig, TrainingConfig
+from speech_lstm.config import Config, CorpusConfig, DetectionConfig, TrainingConfig
 from speech_lstm.corpus.own_words import take_path, write_take
 from speech_lstm.corpus.speech_commands import NOISE_FOLDER
 from speech_lstm.errors import CorpusError, printable
@@ -26,6 +26,7 @@ SPEAKER = "own"  # of all takes, which are therefore split by takes
 EPOCHS, BATCH, LEARNING_RATE, AVERAGE = 40, 16, 1e-3, 0.99
 UNKNOWN, SILENCE = 300.0, 30.0  # percent of the takes, per epoch
 HELD_OUT = 4  # one of so many recordings of other words is not trained on
+TAKEN = 0.01  # share of other words that may be taken for a command
 LEAST, MOST = 20, 1000  # recordings of other words that are held out, and that are answered
 
 Floats = NDArray[np.float32]
@@ -35,9 +36,9 @@ Floats = NDArray[np.float32]
 class FineTuned:
     """A model that was trained on words of one's own."""
 
-    model: Model
+    model: Model  # with thresholds that TAKEN of the other words exceed
     accuracy: float  # with the takes and the silence that it was not trained on, 0 to 1
-    others: Floats  # [n, labels] its posteriors of other words that it was not trained on
+    others: int  # recordings of other words that the thresholds were chosen on, none of which it was trained on
 
 
 def fine_tune(
@@ -74,7 +75,17 @@ def fine_tune(
     summary = train(config, folder / "takes", folder / "run", progress=progress)
     tuned = load_model(Path(summary["model"]))
     unheard = np.stack([fit_clip(read_recording(path)) for path in held_out[:: -(-len(held_out) // MOST)]])
-    return FineTuned(tuned, float(summary["best_validation_accuracy"]), TorchModel(tuned).posteriors(unheard))
+    levels = thresholds_for(TorchModel(tuned).posteriors(unheard)[:, : len(takes)])
+    detection = DetectionConfig(dict(zip(takes, levels, strict=True)))
+    return FineTuned(replace(tuned, detection=detection), float(summary["best_validation_accuracy"]), len(unheard))
+
+
+def thresholds_for(posteriors: Floats) -> list[float]:
+    """The probability of each word, 0.5 at least, so that TAKEN of other words are taken for one of them.
+
+    `posteriors` float32 [recordings, words] are of other words.
+    """
+    return np.quantile(posteriors, 1 - TAKEN / posteriors.shape[1], axis=0).clip(0.5, 1).tolist()
 
 
 def is_other(path: Path, words: Mapping[str, Sequence[Floats]]) -> bool:
