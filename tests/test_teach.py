@@ -234,6 +234,7 @@ def test_the_network_itself_is_trained(
     folder: Path, demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("speech_lstm.training.fine_tuning.EPOCHS", 2)
+    monkeypatch.setattr("speech_lstm.training.fine_tuning.LEAST_TAKES", 5)
     save_model(folder / "model.safetensors", model_of("lstm", hidden=24))
     out = tmp_path / "mine.onnx"
     line = words(folder, "--from", folder / "own", "--finetune", demo, "--out", out)
@@ -249,6 +250,8 @@ def test_the_network_itself_is_trained(
     assert "all its takes are silent" in refusal(capsys, *refused)
     few = words(folder, "--from", folder / "own", "--finetune", folder / "own", "--out", tmp_path / "no.onnx")
     assert "recordings of other words" in refusal(capsys, *few)
+    monkeypatch.setattr("speech_lstm.training.fine_tuning.LEAST_TAKES", 6)
+    assert "lights has 5 takes" in refusal(capsys, *line)
 
 
 def test_thresholds_let_few_other_words_through() -> None:

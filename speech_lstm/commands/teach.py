@@ -151,7 +151,8 @@ def finetune(arguments: argparse.Namespace, takes: Takes, out: Path) -> str:
     return (
         "The table is of a head alone. The network itself was trained too: it recognises "
         f"{100 * tuned.accuracy:.0f} % of the takes and silences\nthat were left out. Thresholds that "
-        f"{100 * TAKEN:g} % of {tuned.others:,} recordings of other words exceed: {levels}."
+        f"{100 * TAKEN:g} % of {tuned.others:,} recordings of other words exceed: {levels}.\n"
+        "Try it with other words than those: it may take more of them for a command than the head alone."
     )
 
 

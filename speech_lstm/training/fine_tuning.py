@@ -19,6 +19,7 @@ from speech_lstm.errors import CorpusError, printable
 from speech_lstm.files import write_text
 from speech_lstm.model.checkpoint import Model, load_model
 from speech_lstm.model.torch_model import TorchModel
+from speech_lstm.report.tables import quantity
 from speech_lstm.training.run import train
 
 SPEAKER = "own"  # of all takes, which are therefore split by takes
@@ -26,6 +27,7 @@ SPEAKER = "own"  # of all takes, which are therefore split by takes
 EPOCHS, BATCH, LEARNING_RATE, AVERAGE = 40, 16, 1e-3, 0.99
 UNKNOWN, SILENCE = 300.0, 30.0  # percent of the takes, per epoch
 HELD_OUT = 4  # one of so many recordings of other words is not trained on
+LEAST_TAKES = 8  # of a word: with three, a new head recognised more, see docs/teach.md
 TAKEN = 0.01  # share of other words that may be taken for a command
 LEAST, MOST = 20, 1000  # recordings of other words that are held out, and that are answered
 
@@ -49,6 +51,12 @@ def fine_tune(
     `others` has a folder for each of other words, which are `_unknown_`. Raises SpeechLSTMError for what cannot be
     trained on, and `trainer.Stopped` when the user interrupts.
     """
+    for word, clips in takes.items():
+        if len(clips) < LEAST_TAKES:
+            raise CorpusError(
+                f"{printable(word)} has {quantity(len(clips), 'take')}, but --finetune needs {LEAST_TAKES} of each "
+                "word: with fewer a new head is better; record more, or leave out --finetune"
+            )
     recordings = [path for path in map(Path, find_recordings([others])) if is_other(path, takes)]
     held_out = recordings[::HELD_OUT]
     if len(held_out) < LEAST:
