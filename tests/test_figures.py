@@ -22,6 +22,7 @@ from speech_lstm.training.report import headline
 from support.full_disk import files_of_at_most, needs_limits
 
 TEN = [*COMMANDS_8, UNKNOWN, SILENCE]
+LINES = ["training (augmented clips)", "validation"]  # of a curve
 THIRTY_FIVE = [f"word{k:02}" for k in range(35)]
 
 
@@ -38,6 +39,7 @@ def history(epochs: int) -> list[dict[str, Any]]:
         {
             "epoch": epoch,
             "train_loss": 2 / epoch,
+            "train_accuracy": 0.8 - 0.1 / epoch,
             "validation_loss": 2.2 / epoch,
             "validation_accuracy": 0.9 - 0.01 * abs(epoch - 3),
             "learning_rate": 1e-3,
@@ -96,7 +98,7 @@ def test_labels_without_recordings_are_drawn_as_such() -> None:
 
 def test_the_curve_marks_the_best_epoch() -> None:
     figure = curve_figure(history(6))
-    assert legend(figure.axes[1]) == ["best: 90.0 % in epoch 3"]
+    assert legend(figure.axes[1]) == [*LINES, "best: 90.0 % in epoch 3"]
     assert [np.size(line.get_xdata()) for line in figure.axes[0].lines] == [6, 6]
     (ring,) = figure.axes[1].collections
     assert np.asarray(ring.get_offsets()).tolist() == [[3, pytest.approx(90)]]
@@ -108,7 +110,7 @@ def test_curves_of_any_length(tmp_path: Path, epochs: int) -> None:
     for axes in figure.axes:
         assert {np.size(line.get_xdata()) for line in axes.lines} == {epochs}
     marks = {0: [], 1: ["best: 88.0 % in epoch 1"], 200: ["best: 90.0 % in epoch 3"]}
-    assert legend(figure.axes[1]) == marks[epochs]
+    assert legend(figure.axes[1]) == LINES + marks[epochs]
     save_figure(figure, tmp_path / "curve.png")
     assert imread(tmp_path / "curve.png")[..., :3].std() > 0.05
 
@@ -119,8 +121,8 @@ def test_a_curve_with_gaps() -> None:
     rows[1]["train_loss"] = float("nan")
     del rows[3]["validation_accuracy"]
     figure = curve_figure(rows)
-    assert legend(figure.axes[1]) == ["best: 90.0 % in epoch 3"]
-    loss, accuracy = (axes.lines[0].get_ydata() for axes in figure.axes)
+    assert legend(figure.axes[1]) == [*LINES, "best: 90.0 % in epoch 3"]
+    loss, accuracy = figure.axes[0].lines[0].get_ydata(), figure.axes[1].lines[1].get_ydata()
     assert np.isnan(loss).tolist() == [False, True, False, False]
     assert np.isnan(accuracy).tolist() == [True, False, False, True]
 

@@ -79,6 +79,7 @@ def step_of(out: Path) -> int:
 def test_it_learns(run_folder: Path) -> None:
     losses = [entry["train_loss"] for entry in history(run_folder)]
     assert losses[-1] < 0.3 * losses[0]
+    assert history(run_folder)[0]["train_accuracy"] < 0.5 < history(run_folder)[-1]["train_accuracy"] <= 1
     assert max(entry["validation_accuracy"] for entry in history(run_folder)) > 0.35  # chance is 0.1
 
 
@@ -402,10 +403,13 @@ def change_state(path: Path, change: Callable[[dict[str, Any], dict[str, Tensor]
 
 
 ENTRY = {
-    **{"epoch": 1, "train_loss": 0.5, "validation_loss": 0.4, "validation_accuracy": 0.8},
+    **{"epoch": 1, "train_loss": 0.5, "train_accuracy": 0.7, "validation_loss": 0.4, "validation_accuracy": 0.8},
     **{"learning_rate": 0.1, "clips_per_second": 9.0},
 }
-PROGRESS = {"step": 3, "loss_sum": 1.5, "seconds": 0.1, "history": [ENTRY], "best_epoch": 1, "best": [0.8, -0.4]}
+PROGRESS = {
+    **{"step": 3, "loss_sum": 1.5, "accuracy_sum": 2.1, "seconds": 0.1},
+    **{"history": [ENTRY], "best_epoch": 1, "best": [0.8, -0.4]},
+}
 
 
 @pytest.mark.parametrize(
@@ -427,6 +431,14 @@ def test_a_progress_that_no_run_has(fault: dict[str, Any]) -> None:
     for name in fault:
         with pytest.raises(KeyError):
             RunProgress.from_dict({key: value for key, value in PROGRESS.items() if key != name})
+
+
+def test_a_progress_from_before_the_accuracy_in_training() -> None:
+    entry = {name: value for name, value in ENTRY.items() if name != "train_accuracy"}
+    earlier = {name: value for name, value in PROGRESS.items() if name != "accuracy_sum"} | {"history": [entry]}
+    assert asdict(RunProgress.from_dict(earlier)) == earlier | {"accuracy_sum": 0.0, "best": (0.8, -0.4)}
+    with pytest.raises(ValueError, match="number"):
+        RunProgress.from_dict(PROGRESS | {"accuracy_sum": "much"})
 
 
 @pytest.mark.parametrize("fault", [{"history": 7}, {"step": 10**9}])

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from speech_lstm.training.evaluation import Evaluation
 
+# The lines of a curve.
+TRAINING = {"color": BLUE, "label": "training (augmented clips)"}
+VALIDATION = {"color": VERMILION, "linestyle": "--", "label": "validation"}
+
 
 def confusion_figure(evaluation: Evaluation) -> Figure:
     """The confusion matrix: a row is the truth, its colour the share of the row, the numbers recordings."""
@@ -102,8 +106,9 @@ def recall_figure(evaluation: Evaluation) -> Figure:
 def curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
     """Loss and accuracy over the epochs, the best validation accuracy marked.
 
-    An item of `history` is an epoch: `epoch`, `train_loss`, `validation_loss` (nats) and
-    `validation_accuracy` (0 to 1); a value that is missing, None or NaN leaves a gap.
+    An item of `history` is an epoch: `epoch`, `train_loss`, `validation_loss` (nats), `train_accuracy` and
+    `validation_accuracy` (0 to 1); a value that is missing, None or NaN leaves a gap. The accuracy in training is
+    of the augmented clips as they pass, so it can be below the other one.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -113,15 +118,14 @@ def curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
     epochs = [int(item["epoch"]) for item in history]
     marker = "o" if len(epochs) <= 40 else None
     style: dict[str, Any] = {"marker": marker, "markersize": 3.5, "linewidth": 2}
-    loss.plot(epochs, column(history, "train_loss"), color=BLUE, label="training", **style)
-    validation = column(history, "validation_loss")
-    loss.plot(epochs, validation, color=VERMILION, linestyle="--", label="validation", **style)
+    for axes, measure, factor in ((loss, "loss", 1), (accuracy, "accuracy", 100)):
+        for part, line in (("train", TRAINING), ("validation", VALIDATION)):
+            axes.plot(epochs, [factor * v for v in column(history, f"{part}_{measure}")], **line, **style)
     loss.set_ylabel("loss, nats", fontsize=12)
-    loss.legend(frameon=False, fontsize=11)
-    values = [100 * value for value in column(history, "validation_accuracy")]
-    accuracy.plot(epochs, values, color=VERMILION, linestyle="--", **style)
-    accuracy.set_ylabel("validation accuracy, %", fontsize=12)
-    mark_best(accuracy, epochs, values)
+    accuracy.set_ylabel("accuracy, %", fontsize=12)
+    mark_best(accuracy, epochs, [100 * value for value in column(history, "validation_accuracy")])
+    loss.legend(loc="upper right", frameon=False, fontsize=11)  # where the curves leave room
+    accuracy.legend(loc="lower right", frameon=False, fontsize=11)
     for axes in (loss, accuracy):
         axes.set_xlabel("epoch", fontsize=12)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -132,14 +136,13 @@ def curve_figure(history: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def mark_best(axes: Axes, epochs: Sequence[int], values: Sequence[float]) -> None:
-    """Mark the first of the highest values with a ring, which the legend explains."""
+    """Mark the first of the highest values with a ring, and say in the legend's words which it is."""
     measured = [(value, -epoch) for epoch, value in zip(epochs, values, strict=True) if not math.isnan(value)]
     if not measured:
         return
     value, negative = max(measured)
     best, label = -negative, f"best: {value:.1f} % in epoch {-negative}"
     axes.scatter([best], [value], s=130, facecolors="none", edgecolors="black", linewidths=1.8, zorder=4, label=label)
-    axes.legend(loc="lower right", frameon=False, fontsize=12)  # the curve rises, so that corner is free
 
 
 def column(history: Sequence[Mapping[str, Any]], key: str) -> list[float]:

@@ -19,6 +19,7 @@ from speech_lstm.training.events import Events
 
 STATE, CONFIG, LOCK = "state.safetensors", "config.toml", "training.lock"
 TAGS = {  # of TensorBoard, which shows them in the order of the alphabet
+    "train_accuracy": "accuracy/training",
     "validation_accuracy": "accuracy/validation",
     "learning_rate": "learning_rate",
     "train_loss": "loss/training",

@@ -22,8 +22,10 @@ CONTENT = {  # the digests of what a run reads, and the beginning of what is sai
     "sound": "the sound of recordings has",
     "teachers": "the files of the teachers have",
 }
+ADDED = {"train_accuracy"}  # what earlier versions did not write
 ENTRY = {  # the facts of an epoch
-    *("epoch", "train_loss", "validation_loss", "validation_accuracy", "learning_rate", "clips_per_second")
+    *("epoch", "train_loss", "validation_loss", "validation_accuracy", "learning_rate", "clips_per_second"),
+    *ADDED,
 }
 
 
@@ -33,6 +35,7 @@ class RunProgress:
 
     step: int = 0
     loss_sum: float = 0.0  # over the steps of the current epoch
+    accuracy_sum: float = 0.0  # on the augmented clips of these steps
     seconds: float = 0.0  # spent on the current epoch
     history: list[dict[str, float]] = field(default_factory=list)  # one entry for each epoch
     best_epoch: int = 0
@@ -49,11 +52,12 @@ class RunProgress:
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """The progress in the header of a file; raises ValueError, KeyError or TypeError if it cannot be one."""
         step, history = values["step"], values["history"]
-        progress = cls(step, number(values["loss_sum"]), number(values["seconds"]))
+        accuracy_sum = number(values.get("accuracy_sum", 0.0))
+        progress = cls(step, number(values["loss_sum"]), accuracy_sum, number(values["seconds"]))
         if type(step) is not int or step < 0 or not isinstance(history, list):
             raise ValueError("a progress that no run has")
         for epoch, entry in enumerate(history, 1):
-            if not isinstance(entry, dict) or set(entry) != ENTRY or entry["epoch"] != epoch:
+            if not isinstance(entry, dict) or set(entry) | ADDED != ENTRY or entry["epoch"] != epoch:
                 raise ValueError("a history that no run has")
             progress.add({name: number(value) for name, value in entry.items()})
         if (progress.best_epoch, list(progress.best)) != (values["best_epoch"], values["best"]):

@@ -134,7 +134,9 @@ class Trainer:
                 batches = self.batches.epoch(epoch)
                 start = time.perf_counter() - self.progress.seconds
                 for index in range(self.progress.step % per_epoch, per_epoch):
-                    self.progress.loss_sum += finite(self.step(batches[index]), epoch + 1)
+                    loss, accuracy = self.step(batches[index])
+                    self.progress.loss_sum += finite(loss, epoch + 1)
+                    self.progress.accuracy_sum += accuracy
                     self.progress.step += 1
                     self.progress.seconds = time.perf_counter() - start
                     bar.step(epoch, self.progress.loss_sum / (index + 1), self.config.training.batch)
@@ -146,8 +148,8 @@ class Trainer:
                 if self.is_interrupted(interrupted) and self.progress.step < self.steps:
                     raise Stopped
 
-    def step(self, batch: Batch) -> float:
-        """Update the weights once; returns the mean loss of the batch, over all processes."""
+    def step(self, batch: Batch) -> tuple[float, float]:
+        """Update the weights once; returns the batch's mean loss and its accuracy before that, over all processes."""
         settings, step = self.config.training, self.progress.step
         torch.manual_seed(self.step_seed * self.processes.count + self.processes.rank)  # of the dropout
         waveforms, features, labels = self.prepare(batch)
@@ -162,6 +164,8 @@ class Trainer:
             loss = torch.nn.functional.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
         if self.tasks is not None:
             loss = loss + self.tasks.loss(answers, batch.rows(self.rows))
+        accuracy = (logits.detach().argmax(1) == labels).float().mean()
+        measured = self.processes.total(torch.stack([loss.detach(), accuracy]))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if settings.clip:
@@ -171,7 +175,8 @@ class Trainer:
             group["lr"] = rate
         self.optimizer.step()
         self.update_average(step)
-        return float(self.processes.total(loss.detach())) / self.processes.count
+        loss_sum, accuracy_sum = measured.tolist()  # at the end: it waits for the device
+        return loss_sum / self.processes.count, accuracy_sum / self.processes.count
 
     def logits(self, features: Tensor) -> Tensor:
         """The answers to features [rows, frames, size], in training: [rows, labels], then those of side tasks."""
@@ -212,13 +217,14 @@ class Trainer:
         entry = {
             "epoch": epoch,
             "train_loss": progress.loss_sum / batches.steps,
+            "train_accuracy": progress.accuracy_sum / batches.steps,
             "validation_loss": loss,
             "validation_accuracy": accuracy,
             "learning_rate": self.optimizer.param_groups[0]["lr"],
             "clips_per_second": batches.steps * batches.size / progress.seconds,
         }
         progress.add(entry)
-        progress.loss_sum = progress.seconds = 0.0
+        progress.loss_sum = progress.accuracy_sum = progress.seconds = 0.0
         better = progress.best_epoch == epoch
         if answers is not None:
             self.console.epoch(entry, better)
