@@ -2,12 +2,14 @@
 
     python scripts/make_page_cells.py DIR
 
-DIR has a run for each cell, named by it. This trains them, in two to four minutes each on a core of its own:
+DIR has a run for each cell, named by it. This trains them, in two to four minutes each on a core:
 
     for cell in lstm peephole gru rnn; do
       speech-lstm train --cell $cell --match-parameters 20000 --data data/speech_commands_v0.02 \\
-        --config scripts/page_cells.toml --out runs/cells/$cell
+        --config scripts/page_cells.toml --extra data/demo --out runs/cells/$cell
     done
+
+The demo corpus is among the recordings, so that the networks know the synthetic voice of the page's sounds.
 """
 
 from __future__ import annotations
