@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +9,11 @@ import pytest
 import torch
 
 from speech_lstm.errors import ConfigError
-from speech_lstm.training.batches import Batch
 from speech_lstm.training.carrying import CarriedStates
 from speech_lstm.training.run import train
-from speech_lstm.training.trainer import Stopped, Trainer
 from support.command_line import refusal
 from support.exported_models import model_of
-from support.training_runs import TINY, history
+from support.training_runs import TINY, check_resumption, history
 
 ONE_WAY = replace(
     TINY,
@@ -54,20 +51,7 @@ def test_no_gradient_goes_back_into_the_second_before() -> None:
 
 
 def test_a_resumed_run_goes_on_with_the_states(tmp_path: Path, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    train(ONE_WAY, demo, tmp_path / "straight", progress=False)
-    step = Trainer.step
-
-    def interrupted(trainer: Trainer, batch: Batch) -> float:
-        if trainer.progress.step == 3:
-            signal.raise_signal(signal.SIGINT)
-        return step(trainer, batch)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", interrupted)
-        with pytest.raises(Stopped):
-            train(ONE_WAY, demo, tmp_path / "stopped", progress=False)
-    train(ONE_WAY, demo, tmp_path / "stopped", resume=True, progress=False)
-    assert history(tmp_path / "stopped") == history(tmp_path / "straight")
+    check_resumption(ONE_WAY, demo, tmp_path, monkeypatch)
     without = replace(ONE_WAY, training=replace(ONE_WAY.training, carry=0.0))
     train(without, demo, tmp_path / "without", progress=False)
     assert history(tmp_path / "without") != history(tmp_path / "straight")

@@ -40,15 +40,14 @@ from speech_lstm.corpus.recordings import read_recordings
 from speech_lstm.errors import ConfigError, CorpusError, ModelError
 from speech_lstm.files import OutputError
 from speech_lstm.model.checkpoint import load_model, read_tensors, write_tensors
-from speech_lstm.training.batches import Batch
 from speech_lstm.training.distributed import Processes
 from speech_lstm.training.hardware import choose_device
 from speech_lstm.training.run import train
 from speech_lstm.training.run_folder import TAGS, RunFolder
 from speech_lstm.training.state import KIND, VERSION, RunProgress
-from speech_lstm.training.trainer import Stopped, Trainer, learning_rate
+from speech_lstm.training.trainer import Stopped, learning_rate
 from support.full_disk import files_of_at_most, needs_limits
-from support.training_runs import TINY, command_line, history, with_training
+from support.training_runs import TINY, command_line, history, interrupt, with_training
 
 TRAIN = [sys.executable, "-m", "speech_lstm", "train"]
 SLOW = 120  # seconds; a loaded machine takes long to import torch
@@ -227,18 +226,6 @@ def test_ctrl_c_saves_and_says_how_to_go_on(stopped: tuple[Path, list[str], str]
     assert step_of(out) > 0
     assert not (out / "summary.json").exists()
     assert (out / "curve.png").read_bytes().startswith(b"\x89PNG")  # of the first epoch
-
-
-def interrupt(monkeypatch: pytest.MonkeyPatch, number: signal.Signals, step: int) -> None:
-    """Send this process a signal during a step of the next run, counted from 0 over all epochs."""
-    whole = Trainer.step
-
-    def interrupted(trainer: Trainer, batch: Batch) -> float:
-        if trainer.progress.step == step:
-            signal.raise_signal(number)
-        return whole(trainer, batch)
-
-    monkeypatch.setattr(Trainer, "step", interrupted)
 
 
 def test_a_resumed_run_is_the_run_that_was_never_stopped(

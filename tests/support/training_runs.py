@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from speech_lstm.config import (
     NetworkConfig,
     TrainingConfig,
 )
+from speech_lstm.training.batches import Batch
+from speech_lstm.training.run import train
+from speech_lstm.training.trainer import Stopped, Trainer
 
 TINY = Config(
     FeatureConfig(hop_ms=20.0, mels=20, coefficients=13),
@@ -37,6 +41,29 @@ def history(out: Path) -> list[dict[str, float]]:
     """The epochs of a run, without what depends on the machine's load."""
     entries = json.loads((out / "summary.json").read_text(encoding="utf-8"))["history"]
     return [{name: value for name, value in entry.items() if name != "clips_per_second"} for entry in entries]
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, number: signal.Signals, step: int) -> None:
+    """Send this process a signal during a step of the next run, counted from 0 over all epochs."""
+    whole = Trainer.step
+
+    def interrupted(trainer: Trainer, batch: Batch) -> tuple[float, float]:
+        if trainer.progress.step == step:
+            signal.raise_signal(number)
+        return whole(trainer, batch)
+
+    monkeypatch.setattr(Trainer, "step", interrupted)
+
+
+def check_resumption(config: Config, data: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was stopped in `folder`/stopped and resumed is the one that was not, in `folder`/straight."""
+    train(config, data, folder / "straight", progress=False)
+    with monkeypatch.context() as patch:
+        interrupt(patch, signal.SIGINT, 3)
+        with pytest.raises(Stopped):
+            train(config, data, folder / "stopped", progress=False)
+    train(config, data, folder / "stopped", resume=True, progress=False)
+    assert history(folder / "stopped") == history(folder / "straight")
 
 
 def command_line(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
