@@ -310,7 +310,7 @@ def test_the_name_of_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_bad_input(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no such file" in refusal(capsys, "export", tmp_path / "none.safetensors")
-    assert "model.onnx: an ONNX export" in refusal(capsys, "export", folder / "model.onnx")
+    assert "model.onnx: an ONNX file can only recognise" in refusal(capsys, "export", folder / "model.onnx")
     (tmp_path / "f.onnx").mkdir()
     assert "folder" in refusal(capsys, "export", folder / "forwards.safetensors", "--out", tmp_path / "f.onnx")
     assert "must end in .onnx" in refusal(capsys, "export", folder / "forwards.safetensors", "--out", tmp_path / "a")
