@@ -89,6 +89,7 @@ def chain(parts: list[onnx.ModelProto]) -> onnx.ModelProto:
     model = compose.add_prefix(parts[0], "0/")
     for i, part in enumerate(parts[1:], 1):
         following = compose.add_prefix(part, f"{i}/")
+        following.ir_version = model.ir_version  # merge_models refuses different ones
         ends = (model.graph.output[0].name, following.graph.input[0].name)
         model = compose.merge_models(model, following, [ends])
     return model

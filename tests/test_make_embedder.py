@@ -30,7 +30,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def write(path: Path, nodes: list[onnx.NodeProto], ends: list[onnx.ValueInfoProto], **constants: np.ndarray) -> None:
     stored = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "network", ends[:1], ends[1:], stored)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), path)
 
 
 def write_networks(folder: Path) -> None:
