@@ -122,7 +122,7 @@ def plan(options: argparse.Namespace, speakers: list[Speaker], rng: np.random.Ge
     words: list[tuple[str, str, Speaker]] = []
     for word in options.commands:
         turns = -(-options.each // len(speakers))
-        order = np.concatenate([rng.permutation(len(speakers)) for _ in range(turns)])
+        order = [i for _ in range(turns) for i in rng.permutation(len(speakers))]
         words += [("command", word, speakers[i]) for i in order[: options.each]]
     for kind, word in unknown_words(options.unknown, options.commands, options.exclude, rng):
         words.append((kind, word, speakers[rng.integers(len(speakers))]))

@@ -136,7 +136,7 @@ def recordings(scenes: Iterator[Scene], hours: float) -> Iterator[Scene]:
                 events += [Event(e.word, start + e.start, start + (e.end or 0), e.snr_db, e.file) for e in own]
                 waves.append(wave)
                 length += len(wave)
-                bar.update((total + length) // RATE - bar.n)
+                bar.update(min((total + length) // RATE, bar.total) - bar.n)  # the last sentence ends later
             total += length
             yield np.concatenate(waves), events
 

@@ -103,6 +103,14 @@ def test_speech_for_training(tmp_path: Path) -> None:
 
 
 @needs_espeak
+def test_speech_without_a_command(tmp_path: Path) -> None:
+    flags = "--each 0 --unknown 3 --speakers 4"
+    made = run("make_speech.py", "--out", tmp_path / "speech", *shlex.split(flags))
+    assert made.returncode == 0, made.stderr
+    assert "3 of 3 clips" in made.stdout
+
+
+@needs_espeak
 def test_homophones_of_commands_and_excluded_words_are_not_spoken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "scripts")
     import make_speech
