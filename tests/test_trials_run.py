@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("forget_candidates")
 KINDS = {"study": TINY_STUDY, "search": TINY_SEARCH}
 SLOTS = {  # of the finished ones below, without repeats
     "study": [Slot("gru", 0), Slot("rnn", 0), Slot("gru", 1), Slot("rnn", 1)],
-    "search": [Slot("gru-cho", 0), Slot("rnn", 0), *(Slot(CANDIDATE, number) for number in range(3))],
+    "search": [Slot("gru-cho", 0), *(Slot(CANDIDATE, number) for number in range(3)), Slot("rnn", 0)],
 }
 REPEATED = {"study": {"gru", "rnn"}, "search": {"gru-cho", "rnn", CANDIDATE}}
 
@@ -110,8 +110,8 @@ def test_the_total_and_the_time_left_are_printed(
     assert first == "0 of 6 trainings done, 0 running, time left not yet known"
     trained = [line for line in others if " parameters " in line]
     assert [line.rpartition("  ")[2].partition(", ")[0] for line in trained] == [f"{n} of 6" for n in range(1, 7)]
-    assert trained[0].endswith("time left not yet known")
-    assert all(line.endswith(" left") for line in trained[1:])
+    assert all(line.endswith(" s left") for line in trained[:-1])
+    assert trained[-1].endswith("nothing left to do")
 
 
 def test_every_training_of_a_study_is_stored(finished_study: Finished, demo: Path) -> None:

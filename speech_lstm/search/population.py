@@ -79,19 +79,20 @@ def repeated_slots(search: SearchConfig, slots: Slots) -> list[Slot]:
 def planned_slots(search: SearchConfig, candidates: int, slots: Slots) -> list[Slot]:
     """The slots to be filled, as far as they are known.
 
-    First the published cells; then the candidates, each queued only when a worker is free to draw it; at the end the
-    repeats of the finalists.
+    First the ancestors; then the candidates, each queued only when a worker is free to draw it; then the further
+    published cells; at the end the repeats of the finalists.
     """
-    published = [Slot(name, 0) for name in search.published]
-    if not all_finished(published, slots):
-        return published
+    ancestors = [Slot(name, 0) for name in search.ancestor_names]
+    if not all_finished(ancestors, slots):
+        return ancestors
     drawn = [Slot(CANDIDATE, number) for number in range(candidates)]
     if any(slots[slot].state == TrialState.WAITING for slot in drawn if slot in slots):
-        return published
+        return ancestors
     if missing := [slot for slot in drawn if slot not in slots]:
         ready = all_finished(drawn[: max(0, missing[0].number - AHEAD)], slots)
-        return [*published, missing[0]] if ready else published
-    if not all_finished(drawn, slots):
+        return [*ancestors, missing[0]] if ready else ancestors
+    published = [Slot(name, 0) for name in search.published]
+    if not all_finished([*drawn, *published], slots):
         return published
     repeated = repeated_slots(search, slots)
     return published + [Slot(slot.cell, k, slot.number) for k in range(search.repeats) for slot in repeated]

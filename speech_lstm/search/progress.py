@@ -17,6 +17,7 @@ from speech_lstm.trials.progress import TrialsProgress, progress_line
 from speech_lstm.trials.slots import TARGET, current_slots, filled_slots
 
 SHOWN = 10  # of the best
+UNIT = "cells and repeats"  # what is counted
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def progress_text(study: optuna.Study) -> str:
         rank = str(number) if cell in best else "–"
         rows.append([rank, cell.label, *scores, f"{draw['parameters']:,}", "; ".join(equations(cell.graph))])
     lines = align(rows, "rlrrrl")
-    return "\n".join([*lines, "", fallen_sentence(cells), progress_line(progress, "cells and repeats")])
+    return "\n".join([*lines, "", fallen_sentence(cells), progress_line(progress, UNIT)])
 
 
 def fallen(cells: Sequence[TriedCell]) -> dict[str, int]:

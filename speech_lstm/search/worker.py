@@ -1,8 +1,7 @@
-"""The worker of a search: first the published cells, then one candidate after another, then repeats of the best."""
+"""The worker of a search: first the ancestors, then candidates, further published cells, and repeats of the best."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +15,9 @@ from speech_lstm.search.population import (
     planned_slots,
     propose,
     published_cells,
-    repeated_slots,
     tried_cells,
 )
-from speech_lstm.search.progress import SearchProgress, progress_of, tried_line
+from speech_lstm.search.progress import UNIT, SearchProgress, progress_of, tried_line
 from speech_lstm.search.source import register
 from speech_lstm.search.stages import CANDIDATE, Stages, TriedCell, best_accuracy
 from speech_lstm.trials.slots import Slot, Slots, filled_slots, outcome_of
@@ -32,18 +30,13 @@ class SearchWorker(Worker):
     """A worker of a search."""
 
     definition: SearchDefinition
-    UNIT = "cell"
+    UNIT = UNIT
 
     def progress(self) -> SearchProgress:
         return progress_of(self.study)
 
     def planned(self, slots: Slots) -> list[Slot]:
-        best = max((best_accuracy(cell.outcome["draws"]) for cell in tried_cells(slots)), default=0.0)
-        self.bar.set_postfix_str(f"best {percent(best)}" if best else "")
         return planned_slots(self.definition.search, self.target["candidates"], slots)
-
-    def repeated(self, slots: Slots) -> Collection[Slot]:
-        return repeated_slots(self.definition.search, slots)
 
     def fill(self, slot: Slot, trial: optuna.Trial) -> tuple[dict[str, Any], float]:
         """Try a cell, or repeat a finalist's training; the value is the best accuracy on the validation split."""

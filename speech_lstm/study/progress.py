@@ -12,6 +12,8 @@ from speech_lstm.study.definition import StudyDefinition
 from speech_lstm.trials.progress import TrialsProgress, progress_line
 from speech_lstm.trials.slots import TARGET, Slot, Slots, current_slots, filled_slots, finished, outcome_of
 
+UNIT = "trainings"  # what is counted
+
 
 @dataclass(frozen=True)
 class StudyProgress(TrialsProgress):
@@ -72,4 +74,4 @@ def progress_text(study: optuna.Study) -> str:
                 str(best.number + 1) if best else "–",
             ]
         )
-    return "\n".join([*align(rows, "lrrrr"), "", progress_line(progress, "trainings")])
+    return "\n".join([*align(rows, "lrrrr"), "", progress_line(progress, UNIT)])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
 
 from speech_lstm.study.definition import StudyDefinition
-from speech_lstm.study.progress import StudyProgress, best_slots, progress_of, trial_line
+from speech_lstm.study.progress import UNIT, StudyProgress, best_slots, progress_of, trial_line
 from speech_lstm.trials.slots import Slot, Slots, all_finished
 from speech_lstm.trials.space import draw_seed, suggest
 from speech_lstm.trials.training import train_and_score
@@ -21,15 +20,13 @@ class StudyWorker(Worker):
     """A worker of a study."""
 
     definition: StudyDefinition
+    UNIT = UNIT
 
     def progress(self) -> StudyProgress:
         return progress_of(self.study)
 
     def planned(self, slots: Slots) -> list[Slot]:
         return planned_slots(self.definition, self.target, slots)
-
-    def repeated(self, slots: Slots) -> Collection[Slot]:
-        return best_slots(self.definition.study.objective, slots).values()
 
     def settings(self, slot: Slot, slots: Slots) -> dict[str, Any]:
         return {} if slot.of is None else slots[Slot(slot.cell, slot.of)].params

@@ -31,27 +31,31 @@ class TrialsProgress:
         return self.count(TrialState.COMPLETE)
 
     @property
-    def seconds_left(self) -> float | None:
-        """The time left, from the mean time of a training and the workers at this moment; None if unknown."""
+    def running(self) -> int:
+        """Trainings that a worker is doing at this moment."""
+        return self.count(TrialState.RUNNING)
+
+    def seconds_left(self, workers: int) -> float | None:
+        """The time left for that many workers, from the mean time of a training; None if unknown."""
         seconds = [outcome_of(trial)["seconds"] for trial in finished(self.slots).values()]
-        workers = self.count(TrialState.RUNNING)
+        workers = min(workers, self.total - self.done)
         if not seconds or not workers:
             return None
-        left = max(self.total - len(seconds) - workers / 2, workers / 2)  # running trainings count as half done
+        left = self.total - self.done - self.running / 2  # running trainings count as half done
         return left * sum(seconds) / len(seconds) / workers
 
 
 def progress_line(progress: TrialsProgress, unit: str) -> str:
     """Finished and running trainings, and the time left; `unit` is the plural of what is counted."""
-    running = progress.count(TrialState.RUNNING)
-    return f"{progress.done:,} of {progress.total:,} {unit} done, {running} running, {time_left(progress)}"
+    running = progress.running
+    return f"{progress.done:,} of {progress.total:,} {unit} done, {running} running, {time_left(progress, running)}"
 
 
-def time_left(progress: TrialsProgress) -> str:
-    """The time left, in words."""
+def time_left(progress: TrialsProgress, workers: int) -> str:
+    """The time left for that many workers, in words."""
     if progress.done >= progress.total:
         return "nothing left to do"
-    seconds = progress.seconds_left
+    seconds = progress.seconds_left(workers)
     if seconds is None:
         return "time left not yet known"
     if seconds < 90:

@@ -7,7 +7,6 @@ import sys
 import time
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -26,9 +25,8 @@ from speech_lstm.trials.slots import (
     TARGET,
     Slot,
     Slots,
-    current_slots,
     filled_slots,
-    finished,
+    outcome_of,
     slot_of,
 )
 from speech_lstm.trials.storage import connected
@@ -36,6 +34,7 @@ from speech_lstm.trials.storage import connected
 logger = logging.getLogger(__name__)
 
 PAUSE = 2.0  # seconds between looks at what other workers do
+BAR = "{percentage:3.0f} %|{bar}| {n_fmt} of {total_fmt} {unit}{postfix}"
 
 
 @dataclass
@@ -50,7 +49,7 @@ class Worker(ABC):
     quiet: bool = field(default=False, kw_only=True)
     bar: Any = field(default=None, init=False)
     seen: set[int] = field(default_factory=set, init=False)  # numbers of trials that were once running
-    UNIT: ClassVar[str] = "training"  # of the progress bar
+    UNIT: ClassVar[str]  # what is counted, in the plural
 
     def run(self) -> None:
         """Work until nothing is left to do, and no other worker has anything left.
@@ -60,11 +59,12 @@ class Worker(ABC):
         """
         from speech_lstm.progress import Bar
 
-        with connected(), Bar(unit=self.UNIT, disable=self.quiet, smoothing=0) as self.bar:
+        off = self.quiet or not sys.stderr.isatty()  # a file gets a line for each training
+        with connected(), Bar(unit=self.UNIT, bar_format=BAR, delay=0, disable=off) as self.bar:
             self.raise_target()
             begun = self.progress()
             if not self.quiet and begun.done < begun.total:
-                self.bar.write(progress_line(begun, f"{self.UNIT}s"))
+                self.bar.write(progress_line(begun, self.UNIT))
             while True:
                 slots = self.look()
                 planned = self.planned(slots)
@@ -86,10 +86,6 @@ class Worker(ABC):
     @abstractmethod
     def planned(self, slots: Slots) -> list[Slot]:
         """The slots to be filled, as far as they are known."""
-
-    @abstractmethod
-    def repeated(self, slots: Slots) -> Collection[Slot]:
-        """The slots whose trainings are repeated with further seeds, as far as they are known."""
 
     @abstractmethod
     def fill(self, slot: Slot, trial: optuna.Trial) -> tuple[dict[str, Any], float]:
@@ -123,11 +119,15 @@ class Worker(ABC):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             optuna.storages.fail_stale_trials(self.study)
-        slots = filled_slots(self.all_trials())
-        self.bar.total = self.progress().total
-        self.bar.n = len(finished(current_slots(slots, self.repeated(slots))))
-        self.bar.refresh()
-        return slots
+        self.show(self.progress())
+        return filled_slots(self.all_trials())
+
+    def show(self, progress: TrialsProgress) -> str:
+        """Move the bar; the work done and the time left, with this worker, which is between two trainings."""
+        left = time_left(progress, progress.running + 1)
+        self.bar.total, self.bar.n = progress.total, progress.done
+        self.bar.set_postfix_str(left)
+        return f"{progress.done:,} of {progress.total:,}, {left}"
 
     def send_first_heartbeats(self) -> None:
         """Send one heartbeat on behalf of every running training that is seen for the first time.
@@ -145,7 +145,7 @@ class Worker(ABC):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             try:
-                self.study.optimize(self.objective, n_trials=1)
+                self.study.optimize(self.objective, n_trials=1, callbacks=[self.report])
             except (
                 ValueError
             ) as error:  # this worker was so slow that it counts as dead: another repeats the training
@@ -159,12 +159,16 @@ class Worker(ABC):
             raise optuna.TrialPruned  # the queue was empty, or two workers put the slot into it
         outcome, value = self.fill(slot, trial)
         trial.set_user_attr(OUTCOME, outcome)
-        progress = self.progress()
-        line = f"{self.line(slot, outcome)}  {progress.done + 1:,} of {progress.total:,}, {time_left(progress)}"
-        logger.info("%s", line)
-        if not self.quiet:
-            self.bar.write(line)
         return value
+
+    def report(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Print a line about a training that has ended."""
+        slot = slot_of(trial)
+        if slot is not None and trial.state == TrialState.COMPLETE:
+            line = f"{self.line(slot, outcome_of(trial))}  {self.show(self.progress())}"
+            logger.info("%s", line)
+            if not self.quiet:
+                self.bar.write(line)
 
 
 def run_worker(worker: Worker) -> bool:
