@@ -26,6 +26,7 @@ from support.simulated_search import definition, extend, quality, simulate
 pytestmark = pytest.mark.usefixtures("forget_candidates")
 
 COUNT = 40
+DONE = optuna.trial.create_trial(value=0.0)
 
 
 # --- the memory test ---------------------------------------------------------------------------------------------
@@ -227,6 +228,28 @@ def test_a_search_without_cells_has_no_report(monkeypatch: pytest.MonkeyPatch, t
     with pytest.raises(ConfigError, match="rank 1"):
         write_cell(results_of(empty), 1, tmp_path / "cell.py")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_cell_that_fell_behind_can_be_written_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    results = results_of(simulate(monkeypatch, definition(share=1.0, repeats=0), COUNT))
+    behind = [cell for cell in results.tried if cell.stage == "full"]
+    passed = len(results.best)
+    assert write_cell(results, 1, tmp_path / "best.py")[1] == results.best[0].label
+    path, cell = write_cell(results, passed + 1, tmp_path / "cell.py")
+    assert cell == min(behind, key=lambda cell: cell.rank).label
+    assert "behind after trainings to the end" in path.read_text("utf-8")
+    trained = passed + len(behind)
+    with pytest.raises(ConfigError, match=f"has trained {trained} candidates to the end, after"):
+        write_cell(results, trained + 1, None)
+
+
+def test_candidates_are_tried_before_the_cells_that_are_only_compared() -> None:
+    search = definition().search
+    ready = {Slot(name, 0): DONE for name in search.ancestor_names}
+    assert planned_slots(search, COUNT, {}) == [Slot("lstm", 0), Slot("gru-cho", 0)]
+    assert planned_slots(search, COUNT, ready)[2:] == [Slot(CANDIDATE, 0)]
+    tried = ready | {Slot(CANDIDATE, number): DONE for number in range(COUNT)}
+    assert planned_slots(search, COUNT, tried) == [Slot(name, 0) for name in search.published]
 
 
 # --- files of searches -------------------------------------------------------------------------------------------

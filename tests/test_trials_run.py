@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from speech_lstm.trials.slots import Slot
 from speech_lstm.trials.storage import StorageError, connected, find_stored, open_storage
 from support import postgresql_server
 from support.command_line import SLOW, call, refusal
+from support.listening import wait_for
+from support.real_terminal import Terminal
 from support.tiny_trials import MEMORY_TEST, NAME, TINY_SEARCH, TINY_STUDY, TRAINING, TinyTrials, WorkerProcess
 
 pytestmark = pytest.mark.usefixtures("forget_candidates")
@@ -112,6 +115,18 @@ def test_the_total_and_the_time_left_are_printed(
     assert [line.rpartition("  ")[2].partition(", ")[0] for line in trained] == [f"{n} of 6" for n in range(1, 7)]
     assert all(line.endswith(" s left") for line in trained[:-1])
     assert trained[-1].endswith("nothing left to do")
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is missing")
+def test_a_terminal_gets_a_bar_that_agrees_with_the_lines(tmp_path: Path, demo: Path) -> None:
+    file, url = TINY_STUDY.write(tmp_path), f"sqlite:///{tmp_path}/trials.sqlite"
+    command = [sys.executable, "-m", "speech_lstm", *TINY_STUDY.command(file, demo, url)]
+    with Terminal([*command, "--trials", "1"], dict(os.environ)) as terminal:
+        wait_for(lambda: "status 0" in terminal.screen())
+        screen = terminal.screen()
+    assert "100 %|█" in screen
+    assert "| 4 of 4 trainings, nothing left to do" in screen
+    assert "4of4,nothinglefttodo" in "".join(screen.split())  # the line wraps
 
 
 def test_every_training_of_a_study_is_stored(finished_study: Finished, demo: Path) -> None:

@@ -21,7 +21,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     export = actions.add_parser("export", help="write one of the best cells as a file for --plugin")
     export.add_argument("name", metavar="SEARCH", help=names)
     add_storage_flag(export, f"{FOLDER}/SEARCH.sqlite")
-    export.add_argument("rank", type=whole, metavar="RANK", help="1 is the best candidate")
+    export.add_argument("rank", type=whole, metavar="RANK", help="1 is the best candidate so far")
     export.add_argument("--out", type=Path, metavar="FILE.py", help="the file (CELL.py)")
 
 

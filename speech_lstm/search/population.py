@@ -40,6 +40,12 @@ def best_cells(cells: Iterable[TriedCell], ancestors: Iterable[str] = ()) -> lis
     return sorted(passed, key=lambda cell: cell.rank)[:BEST]
 
 
+def trained_candidates(cells: Iterable[TriedCell]) -> list[TriedCell]:
+    """The candidates trained to the end, the best first: those that passed all stages, then those behind."""
+    trained = (cell for cell in cells if cell.slot.cell == CANDIDATE and cell.outcome["draws"])
+    return sorted(trained, key=lambda cell: (cell.stage != PASSED, cell.rank))
+
+
 def propose(search: SearchConfig, number: int, slots: Slots) -> tuple[CellGraph, str]:
     """Candidate `number`, a mutant of one of the best cells that was not tried before, and its parent's label.
 

@@ -11,8 +11,8 @@ import optuna
 from speech_lstm.report.tables import align, percent
 from speech_lstm.search.definition import SearchConfig, SearchDefinition
 from speech_lstm.search.equations import equations
-from speech_lstm.search.population import best_cells, repeated_slots, total, tried_cells
-from speech_lstm.search.stages import CANDIDATE, STAGES, TriedCell
+from speech_lstm.search.population import repeated_slots, total, trained_candidates, tried_cells
+from speech_lstm.search.stages import CANDIDATE, PASSED, STAGES, TriedCell
 from speech_lstm.trials.progress import TrialsProgress, progress_line
 from speech_lstm.trials.slots import TARGET, current_slots, filled_slots
 
@@ -56,14 +56,15 @@ def progress_text(study: optuna.Study) -> str:
     """The progress of a search, for the terminal, with its best candidates and the published cells."""
     progress = progress_of(study)
     cells = tried_cells(progress.slots)
-    best = best_cells(cells)[:SHOWN]
+    best = trained_candidates(cells)[:SHOWN]
     published = sorted((cell for cell in cells if cell.slot.cell != CANDIDATE), key=lambda cell: cell.rank)
     rows = [["", "cell", "validation", "loss", "parameters", "equations"]]
     for number, cell in enumerate([*best, *published], 1):
         draw = cell.best
         scores = [percent(draw["validation"]["accuracy"]), f"{draw['validation']['loss']:.3f}"]
         rank = str(number) if cell in best else "–"
-        rows.append([rank, cell.label, *scores, f"{draw['parameters']:,}", "; ".join(equations(cell.graph))])
+        name = cell.label if cell.stage == PASSED else f"{cell.label} (behind)"
+        rows.append([rank, name, *scores, f"{draw['parameters']:,}", "; ".join(equations(cell.graph))])
     lines = align(rows, "rlrrrl")
     return "\n".join([*lines, "", fallen_sentence(cells), progress_line(progress, UNIT)])
 

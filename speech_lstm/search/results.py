@@ -13,10 +13,10 @@ from speech_lstm.errors import ConfigError
 from speech_lstm.files import write_text
 from speech_lstm.report.tables import percent
 from speech_lstm.search.definition import SearchConfig
-from speech_lstm.search.population import best_cells, published_cells, tried_cells
+from speech_lstm.search.population import best_cells, published_cells, trained_candidates, tried_cells
 from speech_lstm.search.progress import SearchProgress, progress_of
 from speech_lstm.search.source import source
-from speech_lstm.search.stages import TriedCell
+from speech_lstm.search.stages import STAGES, TriedCell
 from speech_lstm.trials.slots import finished, outcome_of
 
 
@@ -76,13 +76,12 @@ def write_cell(results: SearchResults, rank: int, path: Path | None) -> tuple[Pa
 
     Raises ConfigError for a rank without a candidate, and OutputError.
     """
-    if rank > len(results.best):
-        count = (
-            f"{len(results.best)} cells that passed all stages" if results.best else "no cell that passed all stages"
-        )
-        tried = f"after {len(results.tried)} of {results.progress.total} cells; run it on for more"
-        raise ConfigError(f"rank {rank}: the search {results.name!r} has {count}, {tried}")
-    cell = results.best[rank - 1]
+    cells = trained_candidates(results.tried)
+    if rank > len(cells):
+        count = f"{len(cells)} candidates" if cells else "no candidate"
+        tried = f"after {len(results.tried)} of {results.progress.total} cells; continue it for more"
+        raise ConfigError(f"rank {rank}: the search {results.name!r} has trained {count} to the end, {tried}")
+    cell = cells[rank - 1]
     path = path or Path(f"{cell.label}.py")
     if path.suffix != ".py":
         raise ConfigError(f"{path} is not the name of a Python file; give --out FILE.py")
@@ -90,7 +89,7 @@ def write_cell(results: SearchResults, rank: int, path: Path | None) -> tuple[Pa
     story = (
         f"The cell of {title}, a descendant of {ancestor(results, cell)}: "
         f"{percent(draw['validation']['accuracy'])} of the validation split, {percent(draw['testing']['accuracy'])} "
-        f"of the testing split, {draw['parameters']:,} parameters."
+        f"of the testing split, {draw['parameters']:,} parameters; {STAGES[cell.stage]}."
     )
     write_text(path, source(cell.graph, title, story))
     return path, cell.label
