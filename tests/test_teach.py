@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pexpect
 import pytest
+import soundfile
 import torch
 
 from speech_lstm.audio.augment import Augment
@@ -21,9 +23,10 @@ from speech_lstm.cli import main
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN, AugmentConfig, FeatureConfig
 from speech_lstm.corpus.own_words import write_take
 from speech_lstm.errors import ModelError
-from speech_lstm.export.model import recording_model
+from speech_lstm.export.model import recording_model, stream_model
 from speech_lstm.model.checkpoint import save_model
-from speech_lstm.recognition.onnx_model import OnnxModel
+from speech_lstm.model.onnx_file import KIND, STREAM_KIND, STREAM_SUFFIX, read_session, seal
+from speech_lstm.recognition.onnx_model import OnnxModel, OnnxStream
 from speech_lstm.recognition.recognizer import load
 from speech_lstm.teaching.bank import NOISE, SPEECH, Bank, quantised, unit
 from speech_lstm.teaching.gain import measure_gain
@@ -60,11 +63,8 @@ def others(count: int, seed: int) -> list[np.ndarray]:
     return [spoken((float(a), float(b)), seed + i) for i, (a, b) in enumerate(pairs)]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of random weights, its bank, and takes of three words."""
-    folder = tmp_path_factory.mktemp("teach")
-    (folder / "model.onnx").write_bytes(recording_model(model_of("lstm", hidden=24)))
+def make_bank(folder: Path) -> None:
+    """A bank for the model of a folder."""
     model = OnnxModel(folder / "model.onnx")
     noise = [(1e-2 * np.random.default_rng(i).standard_normal(CLIP_SAMPLES)).astype(np.float32) for i in range(20)]
     words = [spoken(FORMANTS["yes"], 900 + i) for i in range(10)]
@@ -77,6 +77,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Bank(model.source, space, quantised(space.points(vectors)), tuple(known), kinds.astype(np.uint16)).save(
         folder / "bank.npz"
     )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of random weights, its bank, and takes of three words."""
+    folder = tmp_path_factory.mktemp("teach")
+    (folder / "model.onnx").write_bytes(recording_model(model_of("lstm", hidden=24)))
+    make_bank(folder)
     for word in ("lights", "musik", "stop it"):
         for i in range(5):
             write_take(folder / "own" / word / f"{i}.wav", spoken(FORMANTS[word], i))
@@ -379,6 +387,69 @@ def test_takes_that_look_wrong_are_named(folder: Path, tmp_path: Path, capsys: p
     assert "lights/4.wav: clipped" in notes
     assert "lights/5.wav: sounds" in notes
     assert "lamp has only 1 take" in notes
+
+
+@pytest.fixture(scope="module")
+def forwards(folder: Path) -> Path:
+    """A folder with a model of one direction, in both forms, and its bank."""
+    place = folder / "forwards"
+    place.mkdir()
+    model = model_of("gru", hidden=24, bidirectional=False)
+    (place / "model.onnx").write_bytes(recording_model(model))
+    (place / "model.stream.onnx").write_bytes(stream_model(model))
+    make_bank(place)
+    return place
+
+
+def test_a_model_of_one_direction_is_taught_in_both_forms(forwards: Path, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine.onnx"
+
+    def words_left(*flags: str | Path) -> tuple[str, ...]:
+        with pytest.raises(SystemExit) as end:
+            main([*words(forwards, *flags, "--out", out)])
+        assert not end.value.code
+        model, stream = OnnxModel(out), OnnxStream(out.with_suffix(".stream.onnx"), SAMPLE_RATE // 10)
+        assert isinstance(load(out).stream().scorer, OnnxStream)
+        second = spoken(FORMANTS["lights"], 3)
+        np.testing.assert_allclose(stream.step(second), model.posteriors(second[None]), atol=1e-5)
+        assert np.ptp(stream.step(second[-SAMPLE_RATE // 10 :])) > 0  # the state goes on
+        return model.labels
+
+    assert words_left("--from", folder / "own") == ("lights", "musik", "stop it", UNKNOWN, SILENCE)
+    room = tmp_path / "room.wav"
+    soundfile.write(room, np.concatenate(others(5, 70)), SAMPLE_RATE)
+    assert words_left("--from", folder / "own", "--room", room)[0] == "lights"
+    assert words_left("--model", out, "--remove", "musik") == ("lights", "stop it", UNKNOWN, SILENCE)
+
+
+def test_a_stream_without_the_vector_is_named_and_nothing_written(
+    forwards: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = shutil.copytree(forwards, tmp_path / "old") / "model.stream.onnx"
+    file = onnx.load(old)
+    kept = [part for part in file.graph.output if part.name != "vector"]
+    del file.graph.output[:]
+    file.graph.output.extend(kept)
+    del file.metadata_props[-1:]  # the seal
+    old.write_bytes(seal(file.SerializeToString()))
+    line = refusal(capsys, *words(tmp_path / "old", "--from", folder / "own", "--out", tmp_path / "mine.onnx"))
+    assert "model.stream.onnx: does not give the vector" in line
+    assert "speech-lstm export" in line
+    assert not list(tmp_path.glob("mine*"))
+
+
+def test_thresholds_of_a_room_for_both_forms(
+    forwards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    room = tmp_path / "room.wav"
+    soundfile.write(room, np.concatenate(others(5, 70)), SAMPLE_RATE)
+    call(capsys, "calibrate", forwards / "model.onnx", "--room", room, "--out", tmp_path / "quiet.onnx")
+    ours, theirs = (
+        read_session(tmp_path / f"quiet{suffix}", kind)[1]
+        for suffix, kind in ((".onnx", KIND), (STREAM_SUFFIX, STREAM_KIND))
+    )
+    assert ours == theirs
+    assert ours.detection.hours == pytest.approx(5 / 3600)
 
 
 def test_models_and_banks_that_cannot_be_used(

@@ -72,8 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.config import commands_of
     from speech_lstm.corpus.speech_commands import scan
     from speech_lstm.errors import print_note, printable
-    from speech_lstm.files import atomic_path
     from speech_lstm.model.bundled import find_model
+    from speech_lstm.model.forms import new_forms
     from speech_lstm.recognition.recognizer import load, one_thread
     from speech_lstm.streams.replay import plan_posteriors, speech_posteriors
     from speech_lstm.streams.report import precision_notes, thresholds_table
@@ -94,13 +94,13 @@ def run(arguments: argparse.Namespace) -> int:
     recognizer = load(file)
     if arguments.room:
         room = choose_for_room(recognizer, arguments.room, rate)
-        with atomic_path(out) as temporary:
-            write(temporary, recognizer, room.detection)
+        with new_forms(file, out) as forms:
+            write(forms, recognizer, room.detection)
         print(f"{room_line(room)}\nthresholds in {printable(out)}")
         return 0
     plan = plan_of(arguments, commands_of(recognizer.labels), 3600 * arguments.hours)
     corpus = scan(arguments.data)
-    with atomic_path(out) as temporary:  # an unwritable place fails before hours of work
+    with new_forms(file, out) as forms:  # an unwritable place fails before hours of work
         comparison = None
         speech = speech_posteriors(recognizer, arguments.speech) if arguments.speech else None
         posteriors, notes = plan_posteriors(recognizer, corpus, plan)
@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
             chosen, comparison = choose_decision(material, recognizer.detection)
         else:
             chosen = choose_thresholds(posteriors, recognizer.detection, rate)
-        write(temporary, recognizer, chosen.detection)
+        write(forms, recognizer, chosen.detection)
     for note in (*notes, *precision_notes(chosen)):
         print_note(note)
     print(thresholds_table(chosen, comparison))
@@ -128,8 +128,8 @@ def place_of(arguments: argparse.Namespace, file: Path) -> Path:
     return file if arguments.in_place else file.with_suffix(SUFFIX + file.suffix)
 
 
-def write(place: Path, recognizer: Recognizer, detection: DetectionConfig) -> None:
-    """Write the model of a recogniser with other thresholds; raises OutputError."""
+def write(forms: list[tuple[Path, Path]], recognizer: Recognizer, detection: DetectionConfig) -> None:
+    """Write the forms of a recogniser's model with other thresholds: see `new_forms`."""
     from dataclasses import replace
 
     from speech_lstm.model.onnx_file import read_content
@@ -139,8 +139,9 @@ def write(place: Path, recognizer: Recognizer, detection: DetectionConfig) -> No
     model = recognizer.backend
     if isinstance(model, OnnxModel):
         header, facts = replace(model.header, detection=detection), model.session.facts
-        place.write_bytes(with_header(read_content(model.file), header, facts["precision"], facts["source"]))
+        for form, place in forms:
+            place.write_bytes(with_header(read_content(form), header, facts["precision"], facts["source"]))
     else:
         from speech_lstm.model.checkpoint import save_model
 
-        save_model(place, replace(model.model, detection=detection))
+        save_model(forms[0][1], replace(model.model, detection=detection))

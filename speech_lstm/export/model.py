@@ -32,14 +32,13 @@ def recording_model(model: Model, int8: bool = False) -> bytes:
     graph = OnnxGraph(int8)
     features = write_features(graph, "waveforms", FrontEnd(model.features), model.network)
     pooled = write_pooling(graph, write_stack(graph, features, model.network.stack, StreamState()), model.network)
-    outputs = answers(graph, pooled, model) | {VECTOR: (pooled, ("batch", model.network.pooling.size))}
-    return serialise(graph, KIND, model, {"waveforms": ("batch", "samples")}, outputs)
+    return serialise(graph, KIND, model, {"waveforms": ("batch", "samples")}, answers(graph, pooled, model))
 
 
 @torch.no_grad()
 def stream_model(model: Model, int8: bool = False) -> bytes:
     """The ONNX file of a network of one direction: `samples` float32 [batch, samples] of a stream, and the state
-    before them → `probabilities` and `logits` of the last second, and the state after.
+    before them → `probabilities` and `logits` of the last second, its `vector`, and the state after.
 
     The state before are further inputs, zeros at the beginning of a stream, with 0 for the sizes "held" and "known":
     `held` the samples after the last frame, `hidden` the hidden states of the last second, `layer1.h` and so on the
@@ -90,7 +89,9 @@ def output_shape(shape: Shape) -> Shape:
 def answers(graph: OnnxGraph, pooled: str, model: Model) -> Outputs:
     """The outputs for pooled vectors [batch, size]."""
     logits, shape = write_head(graph, pooled, model.network), ("batch", len(model.labels))
-    return {"probabilities": (graph("Softmax", logits, axis=-1), shape), "logits": (logits, shape)}
+    probabilities = graph("Softmax", logits, axis=-1)
+    vector = pooled, ("batch", model.network.pooling.size)
+    return {"probabilities": (probabilities, shape), "logits": (logits, shape), VECTOR: vector}
 
 
 def serialise(graph: OnnxGraph, kind: str, model: Model, inputs: Mapping[str, Shape], outputs: Outputs) -> bytes:

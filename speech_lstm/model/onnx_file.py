@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1  # raise it when an older program cannot read a newer file
 KIND = "speech-lstm onnx model"  # waveforms of any length to probabilities
 STREAM_KIND = "speech-lstm onnx stream"  # samples and the state before them to probabilities and the state after them
-VECTOR = "vector"  # the output that the head reads, of whole recordings only; files of older versions lack it
+VECTOR = "vector"  # the output that the head reads; files of older versions lack it
 STREAM_SUFFIX = ".stream.onnx"  # instead of the .onnx of the model that it belongs to
 FACTS = ("precision", "source")  # entries that are texts, besides the header
 COUNT = "frames"  # the part of a stream's state that is an integer
@@ -104,7 +104,7 @@ class OnnxSession:
         sizes = [output.shape for output in work.outputs(self.graph, known)]
         if any(size != (shapes[0][0], len(self.labels)) for size in sizes[:2]):
             raise ValueError("answers of another size than its labels")
-        if self.vector_size and sizes[2:] != [(shapes[0][0], self.vector_size)]:
+        if self.vector_size and sizes.pop(2) != (shapes[0][0], self.vector_size):
             raise ValueError("vectors of another size than they are said to have")
         self.checked.add(shapes)
         return work.multiplications, tuple(sizes[2:])
@@ -139,7 +139,7 @@ def check_interface(graph: Graph, kind: str, labels: int) -> dict[str, tuple[typ
     """The types and shapes of a stream's first state, by name; raises ValueError for inputs or outputs that no export
     has."""
     sound, answers = "samples" if kind == STREAM_KIND else "waveforms", ["probabilities", "logits"]
-    further = [VECTOR] if kind == KIND and VECTOR in graph.outputs else []
+    further = [VECTOR] if VECTOR in graph.outputs else []
     state = list(graph.inputs)[1:]
     if list(graph.inputs) != [sound, *state] or bool(state) != (kind == STREAM_KIND):
         raise ValueError("other inputs than an export has")
@@ -207,6 +207,13 @@ def open_model(path: Path, content: bytes, kind: str = KIND) -> tuple[OnnxSessio
         raise ModelError(f"{path}: the header of the model is damaged ({foreign(error)}); export it again") from None
     header = Header.from_dict(path, values)
     return OnnxSession(path, content, kind, header, facts), header
+
+
+def without_vector(path: Path) -> ModelError:
+    """The error for a file of an older version."""
+    return ModelError(
+        f"{path}: does not give the vector that its head reads; make it again with `speech-lstm export`"
+    )
 
 
 def damaged(path: Path) -> ModelError:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_lstm.model.header import Header
-from speech_lstm.model.onnx_file import KIND, VECTOR, metadata, seal
+from speech_lstm.model.onnx_file import VECTOR, metadata, seal
 from speech_lstm.model.onnx_graph import DTYPES, MODEL
 from speech_lstm.model.protobuf import Message, read_message, write_message
 
+ANSWERS = {"probabilities", "logits"}  # the outputs that depend on the head
 NUMBERS = {np.dtype(kind): number for number, kind in DTYPES.items()}  # of TensorProto.DataType
 
 
@@ -36,19 +37,25 @@ def with_head(content: bytes, head: Head, header: Header, precision: str, source
     """
     model = read_message(memoryview(content), MODEL)
     graph = model["graph"]
-    kept = list(needed(graph["nodes"], VECTOR))
+    kept = list(needed(graph["nodes"], {output["name"] for output in graph["outputs"]} - ANSWERS))
     used = {name for node in kept for name in inputs_of(node)}
     graph["nodes"] = [*kept, *nodes_of_head()]
     graph["constants"] = [part for part in graph["constants"] if part["name"] in used] + constants_of(head)
     for output in graph["outputs"]:
-        if output["name"] != VECTOR:
+        if output["name"] in ANSWERS:
             output["type"]["tensor"]["shape"]["dimensions"][1] = {"size": len(head.biases)}
-    return sealed(model, metadata(KIND, header, precision, source))
+    return sealed(model, metadata(kind_of(model), header, precision, source))
 
 
 def with_header(content: bytes, header: Header, precision: str, source: str) -> bytes:
     """The file of a model that computes as `content` does, with another header; see `with_head`."""
-    return sealed(read_message(memoryview(content), MODEL), metadata(KIND, header, precision, source))
+    model = read_message(memoryview(content), MODEL)
+    return sealed(model, metadata(kind_of(model), header, precision, source))
+
+
+def kind_of(model: Message) -> str:
+    """Whether a file is for whole recordings or runs frame by frame: that entry of its metadata."""
+    return next(str(entry["text"]) for entry in model["entries"] if entry["key"] == "kind")
 
 
 def sealed(model: Message, entries: dict[str, str]) -> bytes:
@@ -78,9 +85,9 @@ def constants_of(head: Head) -> list[Message]:
     return [tensor(name, array) for name, array in arrays.items()]
 
 
-def needed(nodes: list[Message], value: str) -> Iterator[Message]:
-    """The nodes that a value depends on, in their order."""
-    names, places = {value}, []
+def needed(nodes: list[Message], values: set[str]) -> Iterator[Message]:
+    """The nodes that values depend on, in their order."""
+    names, places = set(values), []
     for i in reversed(range(len(nodes))):
         if names & set(nodes[i]["outputs"]):
             names |= set(inputs_of(nodes[i]))

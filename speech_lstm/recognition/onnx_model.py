@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from speech_lstm.config import CLIP_SAMPLES
 from speech_lstm.errors import ModelError
 from speech_lstm.model.header import check_logits, check_posteriors
-from speech_lstm.model.onnx_file import KIND, STREAM_KIND, STREAM_SUFFIX, VECTOR, read_session
+from speech_lstm.model.onnx_file import KIND, STREAM_KIND, STREAM_SUFFIX, VECTOR, read_session, without_vector
 from speech_lstm.recognition.posteriors import Scorer, WaveformScorer
 
 State = dict[str, NDArray[np.generic]]  # of a stream, by the names of the inputs
@@ -67,9 +67,7 @@ class OnnxModel:
         Raises ModelError for a file of an older version, which does not give it.
         """
         if not self.session.vector_size:
-            raise ModelError(
-                f"{self.path}: does not give the vector that its head reads; make it again with `speech-lstm export`"
-            )
+            raise without_vector(self.path)
         return check_logits(self.run(windows, VECTOR, self.session.vector_size))
 
     def run(self, windows: NDArray[np.float32], output: str, size: int | None = None) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from speech_lstm.config import DetectionConfig
 from speech_lstm.errors import ModelError, foreign
 from speech_lstm.model.header import Header
-from speech_lstm.model.onnx_file import read_content
+from speech_lstm.model.onnx_file import STREAM_KIND, read_content, read_session, without_vector
 from speech_lstm.model.onnx_head import Head, with_head
 from speech_lstm.recognition.onnx_model import OnnxModel
 from speech_lstm.teaching.bank import Space, quantised, unit
@@ -61,12 +62,19 @@ def detection_of(taught: Taught, rate: float) -> DetectionConfig:
     return DetectionConfig(dict.fromkeys(taught.rates, THRESHOLD), rate, sound="continuous speech")
 
 
-def taught_file(model: OnnxModel, space: Space, taught: Taught, memory: Memory, detection: DetectionConfig) -> bytes:
-    """The content of a taught model with the encoder of `model`. Raises ModelError if that cannot be read again."""
+def taught_file(
+    model: OnnxModel, form: Path, space: Space, taught: Taught, memory: Memory, detection: DetectionConfig
+) -> bytes:
+    """The content of a taught model with the encoder of `model`, in the form of the file `form` of that model.
+
+    Raises ModelError if that cannot be read, or does not give the vector that a head reads.
+    """
     old = model.header
     header = Header(taught.labels, old.features, old.network, detection, {FACT: memory.to_dict()})
     head = Head(space.projection, space.offset, *taught.head)
-    return with_head(read_content(model.file), head, header, model.session.facts["precision"], "")
+    if form != model.file and not read_session(form, STREAM_KIND)[0].vector_size:
+        raise without_vector(form)
+    return with_head(read_content(form), head, header, model.session.facts["precision"], "")
 
 
 def encoded(take: Take) -> str:

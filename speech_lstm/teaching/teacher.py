@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from speech_lstm.config import DetectionConfig, commands_of
 from speech_lstm.errors import ConfigError, ModelError, brief, printable
-from speech_lstm.files import atomic_path
+from speech_lstm.model.forms import new_forms
 from speech_lstm.recognition.onnx_model import OnnxModel
 from speech_lstm.recognition.recognizer import Recognizer
 from speech_lstm.teaching.bank import Bank, Floats, find_bank
@@ -104,14 +105,19 @@ class Teacher:
 
         Raises OutputError, and RecordingError for the room's recording.
         """
-        with atomic_path(out) as temporary:
-            temporary.write_bytes(self.content(taught, detection_of(taught, rate)))
+        with new_forms(self.model.file, out) as forms:
             if room is None:
+                self.write_forms(forms, taught, detection_of(taught, rate))
                 return None
-            result = choose_for_room(Recognizer(OnnxModel(temporary)), room, rate)
-            temporary.write_bytes(self.content(taught, result.detection))
+            with TemporaryDirectory() as folder:
+                trial = Path(folder) / "trial.onnx"
+                with new_forms(self.model.file, trial) as trials:
+                    self.write_forms(trials, taught, detection_of(taught, rate))
+                result = choose_for_room(Recognizer(OnnxModel(trial)), room, rate)
+            self.write_forms(forms, taught, result.detection)
         return result
 
-    def content(self, taught: Taught, detection: DetectionConfig) -> bytes:
-        """The file of the taught model."""
-        return taught_file(self.model, self.bank.space, taught, self.memory, detection)
+    def write_forms(self, forms: list[tuple[Path, Path]], taught: Taught, detection: DetectionConfig) -> None:
+        """Write the forms of the taught model from those of its encoder: see `new_forms`."""
+        for form, place in forms:
+            place.write_bytes(taught_file(self.model, form, self.bank.space, taught, self.memory, detection))
