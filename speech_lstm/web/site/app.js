@@ -11,6 +11,7 @@ const PAUSE = 100;  // milliseconds between two drawings of what is computed pie
 let views = [];
 let busy = false, again = false;  // whether a refresh runs, and whether another must follow
 let going = false;  // whether what takes longer is being computed
+let waiting = false;  // whether it waits, because a word is being spoken
 
 export const chosen = () => views[state.column];
 export const viewOf = (sound) => views.find(({ column }) => column.sound === sound);
@@ -99,19 +100,26 @@ async function heldRun(column, held) {
   return column.run([{ layer, direction, ...held, unit, from: state.from, to }]);
 }
 
+/** Let what takes longer wait, or go on. */
+export function letWait(value) {
+  if (waiting === value) return;
+  waiting = value;
+  if (!waiting) goOn();
+}
+
 /** Compute what takes longer, piece by piece, while nothing else is to be done. */
 async function goOn() {
   if (going) return;
   going = true;
   try {
-    for (let more = true, shown = 0; more && !busy;) {
+    for (let more = true, shown = 0; more && !busy && !waiting;) {
       more = false;
       for (const { column } of views) more = (await pieceOf(column)) || more;
       if (busy || performance.now() < shown + PAUSE) continue;
       views.forEach((view) => view.showSlow());
       shown = performance.now();
     }
-    if (!busy) finish();
+    if (!busy && !waiting) finish();
   } catch (error) {
     fail(error.message);
   } finally {
@@ -120,7 +128,7 @@ async function goOn() {
 }
 
 async function pieceOf(column) {
-  if (busy) return false;
+  if (busy || waiting) return false;
   const more = await column.goOn();
   return (state.order === "decision" && !busy && (await column.goOnWithDrops(state.layer, state.direction))) || more;
 }
@@ -133,10 +141,11 @@ function finish() {
 }
 
 function show(shown) {
-  if (shown.length !== views.length || shown.some((column, i) => column !== views[i].column)) {
+  if (shown.length !== views.length) {
     at("columns").replaceChildren();
     views = shown.map((column, i) => new View(at("columns"), column, i, { choose, tip: showTip, noTip: hideTip }));
   }
+  shown.forEach((column, i) => { views[i].column = column; });
   document.body.classList.toggle("several", shown.length > 1);
   fillChoices(chosen(), views);
   views.forEach((view) => view.show());

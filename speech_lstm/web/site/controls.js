@@ -1,12 +1,12 @@
 // Buttons, keys, sound and the microphone.
 
-import { choose, chosen, refresh, viewOf } from "./app.js";
+import { choose, chosen, letWait, refresh, viewOf } from "./app.js";
 import { element } from "./maps.js";
 import { WordFinder, openMicrophone } from "./microphone.js";
 import { percent } from "./numbers.js";
 import { at, fail, showTour, showWords } from "./panels.js";
 import { Player, decode, second } from "./sound.js";
-import { ONE_FILE, entries } from "./sources.js";
+import { ONE_FILE, entries, wantedColumns } from "./sources.js";
 import { recalled, state } from "./state.js";
 import { STEPS } from "./tour.js";
 import { handGate, large, say } from "./view.js";
@@ -58,14 +58,17 @@ function moveOn() {
   requestAnimationFrame(moveOn);
 }
 
-/** Add a sound of one's own, in place of an earlier one if it is the same word that went on, and show it. */
-async function showOwn(samples, name, replaced) {
+/** A sound of one's own. */
+function ownSound(samples, name) {
   own += 1;
-  const sound = { id: `own-${own}`, name, own: true, ...second(samples) };
+  return { id: `own-${own}`, name, own: true, ...second(samples) };
+}
+
+/** Add a sound of one's own, in place of an earlier one if it is the same word that went on, and show it. */
+async function showOwn(sound, replaced) {
   if (replaced) entries.sounds = entries.sounds.filter((each) => each.id !== replaced.id);
   entries.sounds.push(sound);
   await choose({ sound: sound.id, frame: -1, unit: -1, column: 0 });
-  return sound;
 }
 
 async function openFile(file) {
@@ -82,29 +85,36 @@ async function openFile(file) {
     return;
   }
   fail("");
-  await showOwn(samples, file.name);
+  await showOwn(ownSound(samples, file.name));
 }
 
 let latest = null;  // the word found last: {begun, sound, button}
 let count = 0;  // words found
 
+/** What may be a word is computed at once. */
+function prepare(samples) {
+  const sound = ownSound(samples);
+  wantedColumns(sound).catch(() => {});  // it is said when the word is shown
+  return sound;
+}
+
 /** A word from the microphone: it becomes the sound on show, and a button with its picture that brings it back. */
-async function found(samples, begun) {
+async function found(sound, begun) {
   performance.mark("word");  // for scripts/bench_page.js
   const same = latest?.begun === begun ? latest : null;
   if (!same) count += 1;
   const button = same?.button ?? element("button");
-  latest = { begun, button, sound: null };
-  const mine = latest, name = say("own", count);
-  mine.sound = await showOwn(samples, name, same?.sound);
-  const view = viewOf(mine.sound);
+  latest = { begun, button, sound };
+  sound.name = say("own", count);
+  await showOwn(sound, same?.sound);
+  const view = viewOf(sound);
   if (!view) return;
   const { labels } = view.column.model, { best, scores } = view.column.base;
   const picture = element("canvas");
   button.type = "button";
   button.replaceChildren(picture, `${labels[best]} ${percent(scores[best])}`);
   button.dataset.label = labels[best];
-  button.onclick = () => choose({ sound: mine.sound.id, frame: -1 });
+  button.onclick = () => choose({ sound: sound.id, frame: -1 });
   if (!same) {
     const item = element("li");
     item.append(button);
@@ -117,6 +127,7 @@ async function speak() {
   if (close) {
     close();
     close = null;
+    letWait(false);
     at("status").textContent = at("status").dataset.idle = "";
     at("speak").textContent = say("speak");
     return;
@@ -125,10 +136,11 @@ async function speak() {
     fail(say("insecure"));
     return;
   }
-  const finder = new WordFinder(found), level = at("meter").firstElementChild;
+  const finder = new WordFinder(prepare, found), level = at("meter").firstElementChild;
   try {
     close = await openMicrophone((samples) => {
       finder.add(samples);
+      letWait(finder.speaking);
       const most = samples.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
       level.style.width = `${Math.min(100, 140 * most)}%`;
     });

@@ -20,10 +20,12 @@ export const ink = (name) => getComputedStyle(document.documentElement).getPrope
 /** A canvas's context, cleared, in pixels of the page. */
 export function fresh(canvas) {
   const { width, height } = canvas.getBoundingClientRect(), ratio = devicePixelRatio || 1;
-  canvas.width = Math.max(1, Math.round(width * ratio));
-  canvas.height = Math.max(1, Math.round(height * ratio));
+  const size = { width: Math.max(1, Math.round(width * ratio)), height: Math.max(1, Math.round(height * ratio)) };
+  // Setting a size, even the same, makes the browser lay out the page again.
+  if (canvas.width !== size.width || canvas.height !== size.height) Object.assign(canvas, size);
   const context = canvas.getContext("2d");
-  context.scale(ratio, ratio);
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
   return { context, width, height };
 }
 
@@ -97,6 +99,7 @@ export function drawArea(canvas, column, values, most, colour) {
 export function drawEnds(canvas, column, colourOf) {
   const { context, width, height } = fresh(canvas), { clear } = column;
   context.strokeStyle = ink("line");
+  context.lineWidth = 1;
   context.strokeRect(0.5, 0.5, width - 1, height - 1);
   const others = column.model.labels.map((_, label) => label).filter((label) => !clear.includes(label));
   for (const label of [...others, ...[...clear].reverse()]) {

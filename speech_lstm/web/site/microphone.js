@@ -3,9 +3,10 @@
 import { RATE } from "./sound.js";
 
 const BLOCK = RATE / 50;  // samples whose level is compared with the background: 20 ms
-const END = 6;  // quiet blocks that end a word
+const TAIL = 3;  // quiet blocks that belong to a word
+const END = 6;  // quiet blocks that end it
 const JOIN = 18;  // quiet blocks after which sound is another word: "stop" and "right" have a pause inside
-const LEAD = 5;  // blocks kept before a word and after it
+const LEAD = 5;  // blocks before a word that belong to it
 const FLOOR = 3e-4;  // least level of the background
 const LOUDER = 3;  // times the background: a word
 const SHORTEST = 4;  // loud blocks of a word
@@ -43,15 +44,20 @@ export class Resampler {
   }
 }
 
-/** Finds the words in a stream; `word(samples, again)` gets each, and again if it went on after a short pause. */
+/**
+ * Finds the words in a stream.
+ *
+ * `perhaps(samples)` gets what is a word if it does not go on, so that it is computed while that is awaited; `word`
+ * gets what `perhaps` returned and the place where the word began, again if it went on after a short pause.
+ */
 export class WordFinder {
-  constructor(word) {
-    this.word = word;
+  constructor(perhaps, word) {
+    Object.assign(this, { perhaps, word });
     this.rest = new Float32Array(0);
     this.blocks = [];  // {samples, level} of the last seconds
     this.quiet = Infinity;  // blocks since the last loud one
     this.begun = null;  // the block with which the word began, counted from the beginning
-    this.told = false;  // whether the word has been given already
+    this.candidate = null;  // what `perhaps` returned
     this.count = 0;
   }
 
@@ -72,12 +78,18 @@ export class WordFinder {
     if (level > LOUDER * this.background()) {
       if (this.quiet > JOIN) this.begun = this.count - 1;
       this.quiet = 0;
-      this.told = false;
+      this.candidate = null;
     } else {
       this.quiet += 1;
-      if (this.quiet === END && this.begun !== null && !this.told) this.end();
+      if (this.quiet === TAIL && this.begun !== null) this.cut();
+      if (this.quiet === END && this.candidate !== null) this.word(this.candidate, this.begun);
       if (this.quiet > JOIN) this.begun = null;
     }
+  }
+
+  /** Whether a word is being spoken. */
+  get speaking() {
+    return this.begun !== null;
   }
 
   /** The level that a fifth of the last blocks do not exceed. */
@@ -86,14 +98,13 @@ export class WordFinder {
     return Math.max(FLOOR, levels[Math.floor(levels.length / 5)]);
   }
 
-  end() {
+  cut() {
     const first = this.blocks.length - (this.count - this.begun), word = this.blocks.slice(Math.max(0, first - LEAD));
     const threshold = LOUDER * this.background();
     if (word.filter((block) => block.level > threshold).length < SHORTEST) return;
-    this.told = true;
     const samples = new Float32Array(word.length * BLOCK);
     word.forEach((block, i) => samples.set(block.samples, i * BLOCK));
-    this.word(samples, this.begun);
+    this.candidate = this.perhaps(samples);
   }
 }
 

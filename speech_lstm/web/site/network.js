@@ -1,7 +1,8 @@
 // The whole network: features → normalisation → recurrent layers in both directions → pooling over time → answer.
 
 import { frontEnd } from "./features.js";
-import { Layer, softmax, standard } from "./program.js";
+import { Layer, gather, softmax, standard } from "./program.js";
+import { shownOf } from "./trace.js";
 import { unpack } from "./pack.js";
 
 /** W·x + b for each row of x [frames · inputs]. */
@@ -89,12 +90,12 @@ export class Network {
     return softmax(Array.from(linear(this.model, head, pooled, 1)));
   }
 
-  /** The traces of a run, one for each layer and direction: what the page shows. */
-  traces(run) {
-    return this.levels.flatMap((directions, level) => directions.map((layer, d) => ({
-      history: run.levels[level].runs[d].history,
-      size: layer.memory.length,
-    })));
+  /** What the page shows of a run, for each layer and direction: [frames · places]. */
+  traces({ levels, frames }) {
+    return this.levels.flatMap((directions, level) => directions.map((layer, d) => {
+      const { history } = levels[level].runs[d];
+      return gather(history, layer.memory.length, frames, shownOf(layer.spec).used);
+    }));
   }
 }
 

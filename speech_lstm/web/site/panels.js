@@ -136,7 +136,7 @@ async function showMoments({ column }, choose) {
   const moment = () => [state.frame, state.layer, state.direction, state.sound, state.model].join(), asked = moment();
   const others = entries.sounds.filter((sound) => sound.id !== column.sound.id);
   const there = [];
-  for (const sound of others) there.push(await columnOf(column.model.key, sound.id));
+  for (const sound of others) there.push(await columnOf(column.model.key, sound));
   if (asked !== moment()) return;
   const alike = momentsLike(column, state.layer, state.direction, state.frame, there);
   at("moments").replaceChildren(...alike.slice(0, 5).map(({ column: other, frame, likeness }) => {

@@ -21,20 +21,16 @@ const THREE = { where: (test, a, b) => (test ? a : b), clip: (x, low, high) => M
 function multiply(values, x, memory, out, outputs) {
   const width = x.length;
   let j = 0;
-  for (; j + 3 < outputs; j += 4) {  // four rows read each x once, and their sums do not wait for each other
-    const p = j * width, q = p + width, r = q + width, s = r + width;
-    let a = 0, b = 0, c = 0, d = 0;
+  for (; j + 7 < outputs; j += 8) {  // eight rows read each x once, and their sums do not wait for each other
+    const p = j * width, q = p + width, r = q + width, s = r + width, t = s + width, u = t + width, v = u + width, w = v + width;
+    let a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
     for (let k = 0; k < width; k++) {
       const number = x[k];
-      a += values[p + k] * number;
-      b += values[q + k] * number;
-      c += values[r + k] * number;
-      d += values[s + k] * number;
+      a += values[p + k] * number; b += values[q + k] * number; c += values[r + k] * number; d += values[s + k] * number;
+      e += values[t + k] * number; f += values[u + k] * number; g += values[v + k] * number; h += values[w + k] * number;
     }
-    memory[out + j] = a;
-    memory[out + j + 1] = b;
-    memory[out + j + 2] = c;
-    memory[out + j + 3] = d;
+    memory[out + j] = a; memory[out + j + 1] = b; memory[out + j + 2] = c; memory[out + j + 3] = d;
+    memory[out + j + 4] = e; memory[out + j + 5] = f; memory[out + j + 6] = g; memory[out + j + 7] = h;
   }
   for (; j < outputs; j++) {
     let sum = 0;

@@ -43,9 +43,8 @@ async function loadModel({ key, name, ...entry }) {
   return Object.assign(model, { key, name });
 }
 
-/** The sound of an entry, with its waveform, which is loaded once. */
-async function soundOf(id) {
-  const entry = entries.sounds.find((each) => each.id === id);
+/** A sound with its waveform, which is loaded once. */
+async function loaded(entry) {
   entry.loading ??= entry.waveform ? Promise.resolve() : loadSound(entry);
   await entry.loading;
   return entry;
@@ -57,27 +56,26 @@ async function loadSound(entry) {
 }
 
 /** The column of a model and a sound, computed if it is not yet. */
-export async function columnOf(key, id) {
-  const name = `${key} ${id}`;
+export async function columnOf(key, sound) {
+  const name = `${key} ${sound.id}`;
   if (!columns.has(name)) {
     if (columns.size >= MOST_COLUMNS) columns.delete(columns.keys().next().value);
-    columns.set(name, makeColumn(key, id));
+    columns.set(name, makeColumn(key, sound));
   }
   return columns.get(name);
 }
 
-async function makeColumn(key, id) {
-  const column = new Column(engine, await modelOf(key), await soundOf(id));
+async function makeColumn(key, sound) {
+  const column = new Column(engine, await modelOf(key), await loaded(sound));
   await column.analyse();
   return column;
 }
 
-/** The columns that the state asks for: the sound, or all sounds of a page that is one file, by one model or two. */
-export function wantedColumns() {
+/** The columns of the chosen sound, or another, by one model or two; of all sounds of a page that is one file. */
+export function wantedColumns(sound = entries.sounds.find((each) => each.id === state.sound)) {
   const keys = [state.model, ...(state.beside && state.beside !== state.model ? [state.beside] : [])];
-  const together = ONE_FILE && !entries.sounds.some((sound) => sound.own && sound.id === state.sound);
-  const ids = together ? entries.sounds.filter((sound) => !sound.own).map((sound) => sound.id) : [state.sound];
-  return Promise.all(ids.flatMap((id) => keys.map((key) => columnOf(key, id))));
+  const sounds = ONE_FILE && !sound.own ? entries.sounds.filter((each) => !each.own) : [sound];
+  return Promise.all(sounds.flatMap((each) => keys.map((key) => columnOf(key, each))));
 }
 
 /** Limit the state to models and sounds that there are. */

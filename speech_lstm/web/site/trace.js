@@ -3,17 +3,25 @@
 import { places } from "./pack.js";
 
 const SHUT = 1e-12;  // takes the place of a share of 0, whose logarithm would be infinite
-const known = new WeakMap();  // places of a layer's values and parts
+const known = new WeakMap();  // what is shown of a layer
 
-function placesOf(spec) {
-  if (!known.has(spec)) {
-    const { values, parts } = spec.program;
-    known.set(spec, {
-      values: mapped(values, places),
-      parts: mapped(parts, (terms) => mapped(terms, (products) => products.map((product) => product.map(places)))),
-    });
-  }
+/** What is shown of a layer: `used` are the places in its memory, `values` and `parts` are places among those. */
+export function shownOf(spec) {
+  if (!known.has(spec)) known.set(spec, findShown(spec.program));
   return known.get(spec);
+}
+
+function findShown({ values, parts }) {
+  const used = [], order = new Map();  // a place in memory → its place among those used
+  const among = (runs) => places(runs).map((place) => {
+    if (!order.has(place)) order.set(place, used.push(place) - 1);
+    return order.get(place);
+  });
+  const shown = {
+    values: mapped(values, among),
+    parts: mapped(parts, (terms) => mapped(terms, (products) => products.map((product) => product.map(among)))),
+  };
+  return { used, ...shown };
 }
 
 function mapped(object, change) {
@@ -21,8 +29,10 @@ function mapped(object, change) {
 }
 
 export class Trace {
-  constructor(spec, { history, size }, frames) {
-    Object.assign(this, { spec, history, size, frames, limits: {}, ...placesOf(spec) });
+  /** `history` has what is shown of the layer: [frames · places]. */
+  constructor(spec, history, frames) {
+    const { used, values, parts } = shownOf(spec);
+    Object.assign(this, { spec, history, frames, size: used.length, values, parts, limits: {} });
   }
 
   /** Gates and candidates, then the memories, then the output: the order of the maps. */

@@ -102,6 +102,7 @@ export class View {
     this.heading.replaceChildren(`${sound.name} · ${model.name}: `, element("b", "", answer(base)));
     if (held) this.heading.append(" → ", element("em", "", answer(held)));
     this.makeStrips();
+    for (const { canvas, name } of this.rows) canvas.setAttribute("aria-label", say("mapName", title(this.trace.spec, name), sound.name));
     drawWaveform(this.strips.waveform.canvas, column);
     drawFeatures(this.strips.features.canvas, column);
     drawAxis(this.strips.axis.canvas, column);
@@ -113,7 +114,7 @@ export class View {
   /** Make the strips anew if the language, the cell or the large map changed. */
   makeStrips() {
     const { spec, names } = this.trace, chosen = large(this.trace);
-    const signature = [state.language, names, chosen, innerHeight].join();
+    const signature = [state.language, this.column.model.key, spec.layer, names, chosen, innerHeight].join();
     if (signature === this.signature) return;
     this.signature = signature;
     for (const part of [this.fixed, this.maps, this.bottom]) part.replaceChildren();
@@ -140,7 +141,6 @@ export class View {
       this.explain(made.label, spec.roles[name] ?? "");
       made.canvas.classList.add("map");
       made.canvas.setAttribute("role", "img");
-      made.canvas.setAttribute("aria-label", say("mapName", title(spec, name), this.column.sound.name));
       this.follow(made.canvas, name);
       return { ...made, name };
     });

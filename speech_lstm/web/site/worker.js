@@ -4,7 +4,8 @@ import { work } from "./work.js";
 
 addEventListener("message", ({ data: { number, ...message } }) => {
   try {
-    postMessage({ number, result: work(message) });
+    const result = work(message), arrays = result?.traces ?? [];  // large ones are handed over, not copied
+    postMessage({ number, result }, arrays.map(({ buffer }) => buffer));
   } catch (error) {
     postMessage({ number, failure: error.message });
   }
