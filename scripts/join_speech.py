@@ -135,7 +135,7 @@ def truth_of(speech: list[Speech], gap: int) -> list[Event]:
 def recordings(clips: list[Clip], rng: np.random.Generator) -> Iterator[list[Speech]]:
     """The speech of the clips in random order, in lists of about MINUTES each; a damaged clip is skipped."""
     speech: list[Speech] = []
-    for i in Bar(rng.permutation(len(clips)), unit=" clips"):
+    for i in Bar(rng.permutation(len(clips)), unit="clip"):
         try:
             speech += list(clips[i].speech(rng.uniform(*SPEECH_DB)))
         except RecordingError as error:

@@ -109,7 +109,7 @@ def make_clips(options: argparse.Namespace, speakers: list[Speaker]) -> list[str
     others = choose_evenly(speakers, options.other_speakers)
     jobs += [(word, speaker) for word in options.others for speaker in others]
     names = []
-    for number, (word, speaker) in enumerate(Bar(jobs, unit=" clips")):
+    for number, (word, speaker) in enumerate(Bar(jobs, unit="clip")):
         rng = np.random.default_rng([options.seed, number])
         spoken = np.pad(speak_clip(word, speaker, rng), MARGIN)[:CLIP]
         name = f"{word}/{speaker.id}_nohash_0.wav"

@@ -62,16 +62,15 @@ def between() -> onnx.ModelProto:
         helper.make_node("Gather", ["rows", "frames"], ["chosen"], axis=0),
         helper.make_node("Reshape", ["chosen", "shape"], ["between_out"]),
     ]
-    shape = np.array([len(STARTS), FRAMES, BANDS, 1], np.int64)
+    windows = [len(STARTS), FRAMES, BANDS, 1]
     constants = {
         "tenth": np.array(np.float32(0.1)),
         "two": np.array(np.float32(2)),
         "frames": frames.astype(np.int64),
+        "flat": np.array([-1, BANDS], np.int64),
+        "shape": np.array(windows, np.int64),
     }
-    flat = np.array([-1, BANDS], np.int64)
-    return model_of(
-        "between", nodes, [[1, 1, None, BANDS], [len(STARTS), FRAMES, BANDS, 1]], **constants, flat=flat, shape=shape
-    )
+    return model_of("between", nodes, [[1, 1, None, BANDS], windows], **constants)
 
 
 def after() -> onnx.ModelProto:

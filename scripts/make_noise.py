@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--count", type=whole_number, default=2000, help="number of clips")
     parser.add_argument("--seed", type=whole_number, default=1)
     options = parser.parse_args(arguments)
-    for number in Bar(range(options.count), unit=" clips"):
+    for number in Bar(range(options.count), unit="clip"):
         rng = np.random.default_rng((options.seed, number))
         name, noise = list(KINDS.items())[number % len(KINDS)]
         write_clip(options.out / SILENCE / f"{name}_{number:05d}.wav", through_microphone(noise(rng), rng))

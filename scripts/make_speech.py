@@ -196,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     with Pool(max(1, options.processes)) as pool:
         jobs = ((clip, options.out, options.seed) for clip in clips)
-        faults = list(Bar(pool.imap(make, jobs, chunksize=8), total=len(clips), unit=" clips"))
+        faults = list(Bar(pool.imap(make, jobs, chunksize=8), total=len(clips), unit="clip"))
     for fault in [fault for fault in faults if fault][:10]:
         print(f"skipped: {fault}", file=sys.stderr)
     written = [clip for clip, fault in zip(clips, faults, strict=True) if not fault]

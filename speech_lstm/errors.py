@@ -151,12 +151,15 @@ def print_line(text: str) -> None:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The question whether one of the known names is meant, if one resembles `name`; else empty."""
+    """The question whether one of the known names is meant, if one resembles `name`; else empty.
+
+    The dashes before a flag do not make it resemble another.
+    """
     from difflib import get_close_matches
 
-    names = list(known)
-    near = get_close_matches(name[:40], names, 1, 0.5) or get_close_matches(name[:40].lower(), names, 1, 0.5)
-    return f"did you mean {near[0]!r}?" if near else ""
+    names, given = {other.lstrip("-"): other for other in known}, name[:40].lstrip("-")
+    near = get_close_matches(given, names, 1) or get_close_matches(given.lower(), names, 1)
+    return f"did you mean {names[near[0]]!r}?" if near else ""
 
 
 def log_line(logger: logging.Logger, text: str, shown: bool, level: int = logging.INFO) -> None:

@@ -48,7 +48,7 @@ class Bar(tqdm):
         """Print how far the work is."""
         self.line_time, self.lines = time.monotonic(), self.lines + 1
         values = self.format_dict
-        unit = values["unit"].strip()
+        unit = values["unit"] if len(values["unit"]) == 1 else f"{values['unit']}s"  # no plural of a symbol: s, B
         values |= {
             "prefix": values["prefix"].removesuffix(": "),
             "unit": unit if values["unit_scale"] else f" {unit}",

@@ -183,6 +183,8 @@ def test_without_a_broker_it_does_not_listen() -> None:
 
 
 def test_a_label_that_is_no_command_starts_no_program() -> None:
+    with pytest.raises(ActionError, match=r"; those are yes, stop; did you mean 'stop'\?$"):
+        check_words(["stopp"], ("yes", "stop", "_unknown_"))
     with pytest.raises(ActionError, match=r"^--on _silence_: .+; those are yes, no$"):
         check_words(["no", SILENCE], ("yes", "no", UNKNOWN, SILENCE))
 

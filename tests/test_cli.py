@@ -107,6 +107,8 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
         ("xyzzy", "invalid choice: 'xyzzy'; choose from classify, listen, "),
         ("train --out a --hiden 64", "train: unknown flag --hiden; did you mean '--hidden'?; see speech-lstm train "),
         ("train --hiden 64", "train: unknown flag --hiden; did you mean '--hidden'?"),  # before the missing --out
+        ("--jsonl", "speech-lstm: unknown flag --jsonl; see speech-lstm --help"),  # near to no other
+        ("--verson", "unknown flag --verson; did you mean '--version'?"),
         ("classify a.wav --treshold=0.5", "classify: unknown flag --treshold; did you mean '--threshold'?"),
         ("classify a.wav --xyzzy", "classify: unknown flag --xyzzy; see speech-lstm classify --help"),
         ("devices all", "devices: unexpected argument 'all'; see speech-lstm devices --help"),

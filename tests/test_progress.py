@@ -21,7 +21,7 @@ class Terminal(io.StringIO):
 
 def work(file: io.StringIO, **named: object) -> str:
     """What a bar writes while 4 things are done, with a line of the program between."""
-    with Bar(desc="making", unit=" clips", file=file, delay=0, mininterval=0, **named) as bar:
+    with Bar(desc="making", unit="clip", file=file, delay=0, mininterval=0, **named) as bar:
         for _ in range(4):
             bar.update(1)
             Bar.write("found one", file=file)

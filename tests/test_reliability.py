@@ -23,7 +23,7 @@ from speech_lstm.model.network import Network
 from speech_lstm.recognition.recognizer import Recognizer
 from speech_lstm.report.plotting import save_figure
 from speech_lstm.training.reliability import BINS, reliability
-from speech_lstm.training.reliability_figures import reliability_figure
+from speech_lstm.training.reliability_figures import FEW, reliability_figure
 from speech_lstm.training.report import reliability_table
 from speech_lstm.training.scoring import logits
 from speech_lstm.training.temperature import PRIOR, fit_calibration, fit_prior, fit_temperature
@@ -254,8 +254,8 @@ def test_the_reliability_diagram_shows_every_bin(tmp_path: Path, count: int) -> 
     figure = reliability_figure(result)
     above, below = figure.axes
     heights = [patch.get_height() for patch in patches(above)]
-    filled = result.counts > 0
-    assert heights == pytest.approx((100 * result.hits[filled] / result.counts[filled]).tolist())
+    accuracies = [(100 * hits / of, of < FEW) for hits, of in zip(result.hits, result.counts, strict=True) if of]
+    assert heights == pytest.approx([height for height, _ in sorted(accuracies, key=lambda bar: bar[1])])
     assert [text.get_text() for text in below.texts] == [f"{n:,}" if n else "" for n in result.counts]
     save_figure(figure, tmp_path / "calibration.png")
     picture = imread(tmp_path / "calibration.png")

@@ -248,12 +248,13 @@ def test_a_stream_keeps_its_layout() -> None:
     run(scenario)
 
 
-def test_who_stalls_within_an_event_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("part", [b'{"type":', b'{"type": "audio-chunk", "payload_length": 1000}\n' + bytes(10)])
+def test_who_stalls_within_an_event_is_cut_off(part: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wyoming_server, "EVENT_SECONDS", 0.5)
 
     async def scenario(port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b'{"type": "audio-chunk", "payload_length": 1000}\n' + bytes(10))
+        writer.write(part)
         assert await asyncio.wait_for(reader.read(), SLOW) == b""
         writer.close()
         await check_service(port)

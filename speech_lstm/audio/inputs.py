@@ -76,8 +76,8 @@ class FileInput:
 
     def __init__(self, path: Path) -> None:
         self.device = Origin(printable(str(path)))
-        blocks = stream_recording(path, BLOCK_SECONDS)
-        self._blocks = chain([next(blocks)], blocks)  # an unusable one fails before anything is started
+        self._rest = stream_recording(path, BLOCK_SECONDS)
+        self._first = next(self._rest)  # an unusable one fails before anything is started
 
     def __enter__(self) -> Self:
         return self
@@ -85,11 +85,11 @@ class FileInput:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        pass
+        self._rest.close()  # and with it the file
 
     def __iter__(self) -> Iterator[np.ndarray]:
         start, samples = time.monotonic(), 0
-        for block in self._blocks:
+        for block in chain([self._first], self._rest):
             samples += len(block)
             time.sleep(max(0.0, start + samples / SAMPLE_RATE - time.monotonic()))
             yield block

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ LOUDEST = 1e6
 VALUES_PER_READ = 1 << 18  # samples × channels decoded at once: 1 MiB, whatever the file
 
 
-def stream_recording(source: Source, block_seconds: float = 30.0) -> Iterator[np.ndarray]:
+def stream_recording(source: Source, block_seconds: float = 30.0) -> Generator[np.ndarray, None, None]:
     """Read a recording of any length in bounded memory.
 
     Yields 1-D float32 arrays of round(block_seconds · 16000) samples at 16 kHz, the last one shorter. Joined, they

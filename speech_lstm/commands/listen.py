@@ -17,7 +17,7 @@ from speech_lstm.commands.flags import (
     probability,
     seconds,
 )
-from speech_lstm.errors import ActionError, ConfigError, printable
+from speech_lstm.errors import ActionError, ConfigError, nearest, printable
 
 if TYPE_CHECKING:
     from speech_lstm.audio.inputs import Input
@@ -147,9 +147,8 @@ def check_words(words: list[str], labels: tuple[str, ...]) -> None:
     commands = commands_of(labels)
     for word in words:
         if word not in commands:
-            raise ActionError(
-                f"--on {printable(word)}: not a command that is recognised; those are {', '.join(commands)}"
-            )
+            hint = "; ".join(filter(None, (f"those are {', '.join(commands)}", nearest(word, commands))))
+            raise ActionError(f"--on {printable(word)}: not a command that is recognised; {hint}")
 
 
 def display_of(arguments: argparse.Namespace, source: Input, detector: DetectorLike, model: Recognizer) -> Display:

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     one_thread()
     recognizer = load(arguments.model, words=arguments.words)
     counts, hours, damaged = Counter[str](), 0.0, 0
-    with collection, Bar(paths, desc="mining", unit=" recordings") as bar:
+    with collection, Bar(paths, desc="mining", unit="recording") as bar:
         for path in map(Path, bar):
             try:
                 for seconds, accepts in mine(recognizer, path, arguments.threshold):

@@ -140,7 +140,7 @@ def compare_accuracy(model: Model, answer: Answer, data: Path) -> Accuracy:
 
     scored = read_scored_set(data, model.labels, "testing")
     torch_answer, correct = answer_of(model), np.zeros(2, int)
-    for start in Bar(range(0, len(scored.truth), BATCH), desc="scoring", unit="batch"):
+    for start in Bar(range(0, len(scored.truth), BATCH), desc="scoring", unit="step"):
         waveforms = np.divide(scored.waveforms[start : start + BATCH], 32768, dtype=np.float32)
         truth = scored.truth[start : start + BATCH]
         onnx_logits = np.concatenate([answer(waveform[None]) for waveform in waveforms])

@@ -14,14 +14,12 @@ from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.insight.influence import OCCLUDED_SECONDS
 from speech_lstm.insight.sheet import COLOURS
 from speech_lstm.report.plotting import (
+    BLACK,
     BLUE,
-    GREEN,
     GREY,
-    ORANGE,
     PURPLE,
     SHARES,
     SIGNED,
-    SKY_BLUE,
     VERMILION,
     as_written,
     symmetric,
@@ -36,9 +34,9 @@ if TYPE_CHECKING:
     from speech_lstm.insight.summary import Summary
 
 # By the first word of a role: the diagram's colours, and two for values that it draws without one.
-STRIPES = {word: line for word, (line, _) in COLOURS.items()} | {"depth": VERMILION, "memory": "#333333"}
-OUTPUT = BLUE  # of the cell; orange is the output gate's
-LINES = (BLUE, VERMILION, GREEN, PURPLE, SKY_BLUE, ORANGE)  # colours of the likeliest labels
+STRIPES = {word: line for word, (line, _) in COLOURS.items()} | {"depth": "#332288", "memory": "#8C564B"}
+OUTPUT = BLACK  # of the cell; orange is the output gate's
+LINES = (BLUE, VERMILION, PURPLE, "#A08C00", "#5B8C5A", "#7F7FFF")  # colours of the likeliest labels, none a stripe's
 ORDERS = {
     "index": "in the order of the weights",
     "active": "from bottom to top by when their output is largest",
@@ -178,7 +176,14 @@ def draw_needed(axes: Axes, summary: Summary, most: float) -> None:
     axes.set_ylabel("points", fontsize=9)
     axes.tick_params(labelsize=9)
     scale = axes.get_ylim()[1] / max(float(summary.gradient.max()), 1e-12)
-    axes.plot(time, 0.95 * scale * summary.gradient, color=LINES[1], linewidth=1.3, label="gradient, of its largest")
+    axes.plot(
+        time,
+        0.95 * scale * summary.gradient,
+        color="#444444",
+        linewidth=1.3,
+        linestyle="--",
+        label="gradient, of its largest",
+    )
     add_legend(axes, 2)
     axes.set_title("what the answer needed", loc="left", fontsize=11, pad=3)
     tidy(axes)

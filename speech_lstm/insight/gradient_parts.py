@@ -81,7 +81,7 @@ class FlowPart(Part[FlowResult]):
         f"T: the median of {MEASURED} sequences. Where a curve is below a thousandth (dotted), the network learns "
         "hardly anything from the sound at that distance. The lower row shows the share at the first frame of "
         "sequences of increasing length; a curve that leaves a figure at the bottom is below 10⁻¹⁶. The table "
-        "shows how far back a thousandth reaches."
+        "shows how far back a thousandth reaches; all: through the whole sequence."
     )
 
     def figure(self) -> Figure:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -15,6 +14,7 @@ from speech_lstm.corpus.own_words import write_take
 from speech_lstm.errors import printable
 from speech_lstm.files import OutputError, discard, write_json
 from speech_lstm.live.command_log import Command
+from speech_lstm.live.listening import Action
 from speech_lstm.live.near_misses import NearMiss
 from speech_lstm.recognition.detector import Detector
 
@@ -22,13 +22,11 @@ UNSORTED = "_unsorted_"  # the folder of what nobody has listened to yet
 MEGABYTE = 1_000_000
 
 
-class Keeper:
+class Keeper(Action):
     """An action of `listen`: each command's second becomes a WAV file, with its scores in a JSON file beside it.
 
     `near` does the same for a near miss.
     """
-
-    busy = False
 
     def __init__(self, folder: Path, detector: Detector, most: float) -> None:
         """At most `most` megabytes are in the folder."""
@@ -44,11 +42,6 @@ class Keeper:
         write_json(probe, {})
         discard(probe)
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        pass
 
     def __call__(self, command: Command) -> None:
         prediction = command.prediction

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,7 +47,15 @@ class Display(AbstractContextManager[Any], Protocol):
 
 
 class Action(AbstractContextManager[Any], Protocol):
-    """What happens on a command; it is ready inside a with block. A call returns at once."""
+    """What happens on a command; it is ready inside a with block. A call returns at once.
+
+    A subclass has nothing to end, and nothing that runs on, unless it says so itself.
+    """
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        return None  # mypy takes `pass` for an abstract method
 
     def __call__(self, command: Command) -> None: ...
     def notes(self) -> list[str]:
@@ -56,7 +65,7 @@ class Action(AbstractContextManager[Any], Protocol):
     @property
     def busy(self) -> bool:
         """Whether something that it started still runs."""
-        ...
+        return False
 
 
 def listen(source: Input, detector: DetectorLike, display: Display, actions: Sequence[Action] = ()) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from speech_lstm.config import CLIP_SAMPLES, commands_of
 from speech_lstm.files import to_json
 from speech_lstm.live.command_log import Command
+from speech_lstm.live.listening import Action
 
 OVER = 0.5  # of the least score; a word that fell below it is over
 
@@ -49,10 +49,8 @@ class NearMiss:
         return to_json(fields | {"scores": self.scores, "time": self.time.isoformat(timespec="milliseconds")})
 
 
-class NearMissWatch:
+class NearMissWatch(Action):
     """An action of `listen`: looks at the scores after each block, and passes near misses on once they are over."""
-
-    busy = False
 
     def __init__(
         self, detector: ListeningDetector, nearly: float, receivers: Sequence[Callable[[NearMiss], None]]
@@ -61,14 +59,6 @@ class NearMissWatch:
         self.detector, self.nearly, self.receivers = detector, nearly, receivers
         self.best: NearMiss | None = None  # what may become a near miss, at its highest score
         self.is_command = False  # what is said now is a command, whose score may still rise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        pass
 
     def __call__(self, command: Command) -> None:
         self.best, self.is_command = None, True

@@ -155,19 +155,16 @@ async def read_event(reader: asyncio.StreamReader) -> Event | None:
     Raises EventError for what is no event or too large, TimeoutError for one that does not arrive whole, and OSError
     and IncompleteReadError where the connection breaks.
     """
-    try:
-        line = await reader.readuntil()
-    except asyncio.LimitOverrunError:
-        raise EventError(f"a line has more than {MOST_HEADER} bytes") from None
-    except asyncio.IncompleteReadError as error:
-        if not error.partial:
-            return None
-        raise
-    header = parse(line)
-    kind, data = header.get("type"), header.get("data") or {}
-    if not isinstance(kind, str) or not isinstance(data, dict):
-        raise EventError("an event has a type and may have data")
+    if not (first := await reader.read(1)):  # a client may be quiet between its events, as long as it likes
+        return None
     async with asyncio.timeout(EVENT_SECONDS):
+        try:
+            header = parse(first + await reader.readuntil())
+        except asyncio.LimitOverrunError:
+            raise EventError(f"a line has more than {MOST_HEADER} bytes") from None
+        kind, data = header.get("type"), header.get("data") or {}
+        if not isinstance(kind, str) or not isinstance(data, dict):
+            raise EventError("an event has a type and may have data")
         more = await reader.readexactly(length(header, "data_length", MOST_DATA))
         payload = await reader.readexactly(length(header, "payload_length", MOST_PAYLOAD))
     return Event(kind, data | (parse(more) if more else {}), payload)

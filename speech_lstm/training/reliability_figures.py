@@ -53,8 +53,10 @@ def reliability_figure(reliability: Reliability) -> Figure:
     filled = reliability.counts > 0
     accuracy = 100 * reliability.hits[filled] / reliability.counts[filled]
     ends = 100 * np.array([bin_.interval for bin_ in reliability.accuracies if bin_.of]).T
-    above.bar(centres[filled], accuracy, label="accuracy of a bin", **bars)
     enough = reliability.counts[filled] >= FEW  # of fewer the interval says nothing, and would hide the others
+    above.bar(centres[filled][enough], accuracy[enough], label="accuracy of a bin", **bars)
+    faint = bars | {"color": "none", "edgecolor": GREY, "linestyle": ":"}
+    above.bar(centres[filled][~enough], accuracy[~enough], label=f"of fewer than {FEW} recordings", **faint)
     above.errorbar(
         (100 * reliability.confidence[filled] / reliability.counts[filled])[enough],
         accuracy[enough],
@@ -65,7 +67,7 @@ def reliability_figure(reliability: Reliability) -> Figure:
         linewidth=2,
         capsize=4,
         clip_on=False,
-        label=f"95 % interval, from {FEW} recordings on",
+        label="95 % interval",
     )
     above.set(xlim=(0, 100), ylim=(0, 103))
     above.set_ylabel("accuracy, %", fontsize=12)
@@ -80,7 +82,7 @@ def reliability_figure(reliability: Reliability) -> Figure:
         axes.set_axisbelow(True)
         tidy(axes)
     figure.legend(
-        *above.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=9.5
+        *above.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=9.5
     )
     above.set_title("Reliability of the probabilities", fontsize=15, fontweight="bold", pad=28)
     caption = (

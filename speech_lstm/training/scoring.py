@@ -39,7 +39,7 @@ def logits(
     return np.concatenate(
         [
             torch_model.logits(np.divide(waveforms[start : start + BATCH], 32768, dtype=np.float32))
-            for start in Bar(starts, desc="scoring", unit="batch", disable=not progress)
+            for start in Bar(starts, desc="scoring", unit="step", disable=not progress)
         ]
     )
 
