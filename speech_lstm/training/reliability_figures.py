@@ -82,7 +82,7 @@ def reliability_figure(reliability: Reliability) -> Figure:
         axes.set_axisbelow(True)
         tidy(axes)
     figure.legend(
-        *above.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=9.5
+        *above.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=9.5
     )
     above.set_title("Reliability of the probabilities", fontsize=15, fontweight="bold", pad=28)
     caption = (
