@@ -15,3 +15,4 @@ export const SIGNED = colours("LQBLLwJNMANQMgVSMwZVNQhXNglZOAtcOQxeOw5hPA9jPhFlP
 export const TINTS = {
   forget: "#56B4E9", update: "#56B4E9", input: "#009E73", reset: "#009E73", candidate: "#9467BD", output: "#E69F00",
 };
+export const OUTPUT = "#0072B2";  // of the cell; orange is the output gate's

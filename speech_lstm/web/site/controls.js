@@ -166,6 +166,7 @@ function setMemory(kept) {
 }
 
 function setTour(step) {
+  at("tour-question").parentElement.open = false;
   choose({ tour: step });
   showTour();
 }

@@ -97,7 +97,10 @@ function showByHand({ column, trace, plain }) {
   at("value").value = here;
   at("value-text").textContent = decimal(here, 2);
   at("release").setAttribute("aria-pressed", value === null);
-  at("keep-all").hidden = at("forget-all").hidden = !spec.keeps;
+  for (const [id, kept] of [["keep-all", 1], ["forget-all", 0]]) {
+    at(id).hidden = !spec.keeps;
+    at(id).setAttribute("aria-pressed", value !== null && gate === trace.keeper && value === trace.share(kept));
+  }
   options(at("scope"), state.scope, [["all", say("everyUnit")], ["unit", say("oneUnit", state.unit)]]);
   Object.assign(at("from"), { max: last, value: state.from });
   Object.assign(at("to"), { max: last, value: state.to < 0 ? last : state.to });

@@ -63,18 +63,18 @@ export const STEPS = [
     },
   },
   {
-    state: { model: "lstm", beside: "", sound: "stop", gate: "i", lit: true, hold: "1", scope: "all", from: 0, to: -1 },
+    state: { model: "lstm", beside: "", sound: "yes", gate: "i", lit: true, hold: "1", scope: "all", from: 0, to: -1 },
     en: {
       title: "The input gate",
       text: "The candidate z says what could be written, and the input gate i says how much of it is.",
       try: "Write everything: hold i at 1", question: "Why is it bad to write everything?",
-      answer: "Every frame then overwrites what was remembered, noise included. The answer shows what that costs.",
+      answer: "Every frame then overwrites what was remembered, noise included. The answer shows what that costs here; “stop” bears it.",
     },
     cs: {
       title: "Vstupní brána",
       text: "Kandidát z říká, co by se dalo zapsat, vstupní brána i, kolik z toho se zapíše.",
       try: "Zapsat vše: držet i na 1", question: "Proč je špatné zapsat vše?",
-      answer: "Každý rámec pak přepíše, co si síť pamatovala, i šumem. Kolik to stojí, ukáže odpověď.",
+      answer: "Každý rámec pak přepíše, co si síť pamatovala, i šumem. Kolik to zde stojí, ukáže odpověď; „stop“ to snese.",
     },
   },
   {

@@ -1,6 +1,6 @@
 // The columns of the page: each a sound as one model reads it, as strips on one axis of time.
 
-import { TINTS } from "./colours.js";
+import { OUTPUT, TINTS } from "./colours.js";
 import { LINES, drawArea, drawAxis, drawEnds, drawFeatures, drawValues, drawWaveform, element, ink, scale } from "./maps.js";
 import { formatNumber, life, percent, points, seconds } from "./numbers.js";
 import { setValue, state } from "./state.js";
@@ -136,7 +136,8 @@ export class View {
       const made = strip(this.maps, name, role(spec, name), name === chosen ? 170 : height, "button");
       made.row.classList.toggle("large", name === chosen);
       made.row.dataset.name = name;
-      made.label.style.borderLeftColor = TINTS[(spec.roles[name] ?? "").split(/[ ,]/)[0]] ?? ink("soft");
+      const tint = name === spec.state[0] ? OUTPUT : TINTS[(spec.roles[name] ?? "").split(/[ ,]/)[0]];
+      made.label.style.borderLeftColor = tint ?? ink("soft");
       made.label.onclick = () => this.actions.choose({ gate: name, column: this.number });
       this.explain(made.label, spec.roles[name] ?? "");
       made.canvas.classList.add("map");
