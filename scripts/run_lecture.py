@@ -1,9 +1,10 @@
-"""Run every command of the lecture and copy the figures that its page shows from runs/lecture to docs/lecture.
+"""Run every command of the lecture in both languages and copy the figures that its pages show to docs.
 
     python scripts/run_lecture.py
 
-Prints each command, and each line of its output on the page that it does not print now: those lines, and what the
-text says about the figures, are then out of date.
+The figures of docs/lecture.md are made in runs/lecture and copied to docs/lecture, those of docs/lecture.cs.md in
+runs/lecture.cs and copied to docs/lecture.cs. Prints each command, and each line of its output on the page that it
+does not print now: those lines, and what the text says about the figures, are then out of date.
 """
 
 from __future__ import annotations
@@ -17,19 +18,24 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "lecture.md"
-MADE = Path("runs/lecture")  # in the folder where the commands run
+PAGES = ENGLISH, CZECH = ROOT / "docs" / "lecture.md", ROOT / "docs" / "lecture.cs.md"
+RUNS = Path("runs")  # in the folder where the commands run
 
 
 def main() -> None:
-    for command, shown in steps(PAGE):
+    once: dict[str, list[str]] = {}  # most commands are on both pages
+    for page in PAGES:
+        once |= dict(steps(page))
+    for command, shown in once.items():
         print("$", command, flush=True)
         printed = output(command).splitlines()
         for line in shown:
             if line not in printed:
                 print("not printed:", line)
-    for figure in figures(PAGE):
-        shutil.copyfile(made(ROOT / MADE, figure), PAGE.parent / figure)
+    for page in PAGES:
+        (page.parent / page.stem).mkdir(exist_ok=True)
+        for figure in figures(page):
+            shutil.copyfile(made(ROOT / RUNS, figure), page.parent / figure)
 
 
 def steps(page: Path) -> list[tuple[str, list[str]]]:
@@ -54,12 +60,13 @@ def output(command: str) -> str:
 
 def figures(page: Path) -> list[str]:
     """The figures of its commands that a page shows, by their paths from the page."""
-    return re.findall(r"!\[[^]]+\]\((lecture/[^)]+)\)", page.read_text("utf-8"))
+    return re.findall(rf"!\[[^]]+\]\(({page.stem}/[^)]+)\)", page.read_text("utf-8"))
 
 
 def made(folder: Path, figure: str) -> Path:
-    """The file in a folder, or one below, from which a figure of the page is copied."""
-    (path,) = folder.rglob(Path(figure).name)
+    """The file in `folder` from which a figure of a page is copied; it is in the part of the page, or below."""
+    part, name = Path(figure).parts
+    (path,) = (folder / part).rglob(name)
     return path
 
 

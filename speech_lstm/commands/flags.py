@@ -89,6 +89,13 @@ def add_model_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=DEFAULT, metavar="MODEL", help=f"{MODEL} (%(default)s)")
 
 
+def add_language_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of the commands that draw for a lecture."""
+    parser.add_argument(
+        "--language", default="en", choices=("en", "cs"), help="language of the words in figures (%(default)s)"
+    )
+
+
 def add_words_flag(parser: argparse.ArgumentParser) -> None:
     """Add the flag of the commands that can do with some of a model's commands."""
     parser.add_argument(

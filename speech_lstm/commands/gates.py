@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from speech_lstm.commands.flags import add_model_flag, add_plugin_flag, load_plugins, seconds, whole
+from speech_lstm.commands.flags import (
+    add_language_flag,
+    add_model_flag,
+    add_plugin_flag,
+    load_plugins,
+    seconds,
+    whole,
+)
 from speech_lstm.config import split_names
 from speech_lstm.errors import ConfigError, printable, require
 
@@ -60,6 +67,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cell-equation", action="store_true", help="print the equations of the cell and their names"
     )
+    add_language_flag(parser)
     add_model_flag(parser)
     add_plugin_flag(parser)
 
@@ -95,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         start=arguments.start,
         gates=split_names(arguments.gates),
         order=arguments.order,
+        language=arguments.language,
     )
     outputs = [*map(printable, arguments.out)]
     for path in arguments.out:  # before anything is printed: a closed pipe must not prevent it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from speech_lstm.commands.flags import add_plugin_flag, lengths, load_plugins, names, whole
+from speech_lstm.commands.flags import add_language_flag, add_plugin_flag, lengths, load_plugins, names, whole
 from speech_lstm.errors import printable
 
 CELLS = "rnn,clockwork,gru,lstm,peephole"
@@ -35,6 +35,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="training steps for each length, four times as many for the first (%(default)s)",
     )
     parser.add_argument("--part", choices=("flow", "scalar", "memory"), help="measure only this part")
+    add_language_flag(parser)
     add_plugin_flag(parser)
 
 
@@ -56,6 +57,6 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.steps,
         (arguments.part,) if arguments.part else tuple(PARTS),
     )
-    print(text(write_study(choice, arguments.out)))
+    print(text(write_study(choice, arguments.out, arguments.language)))
     print(f"\npage {printable(arguments.out / PAGE)}")
     return 0

@@ -23,6 +23,7 @@ from speech_lstm.insight.contributions import Contributions, contributions
 from speech_lstm.insight.drawings import Subject, generic, gru, lstm, unfolded
 from speech_lstm.insight.inside import Floats, Inside, LayerTrace
 from speech_lstm.insight.sheet import WIDTH
+from speech_lstm.report.czech import Language, plot_in_czech
 
 if TYPE_CHECKING:
     from speech_lstm.insight.summary import Summary
@@ -187,6 +188,7 @@ def write_diagram(
     path: str | os.PathLike[str],
     unit: int | None = None,
     time: float | None = None,
+    language: Language = "en",
 ) -> tuple[int, float]:
     """Write the diagram of one unit at one moment as SVG; returns the unit and the time of its frame, in seconds.
 
@@ -210,6 +212,10 @@ def write_diagram(
         f"{name}, frame {frame} at {moment:.2f} s · answer {inside.answer.label} "
         f"{100 * inside.answer.probability:.1f} %",
     )
+    if language == "cs":
+        root.set("aria-label", plot_in_czech(root.get("aria-label", "")))
+        for text in root.iter(f"{{{SVG}}}text"):
+            text.text = plot_in_czech(text.text or "")
     with atomic_path(path) as temporary:
         ElementTree.ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
     return unit, moment

@@ -9,6 +9,7 @@ from speech_lstm.insight.gradient_parts import parts_of
 from speech_lstm.insight.gradient_study import Choice, Study, run_study
 from speech_lstm.insight.sequences import FRAMES
 from speech_lstm.insight.small_network import BATCH, HIDDEN, network_config
+from speech_lstm.report.czech import Language
 from speech_lstm.report.document import Document
 from speech_lstm.report.tables import quantity
 from speech_lstm.training.simple_loop import CLIP, LEARNING_RATE
@@ -16,16 +17,21 @@ from speech_lstm.training.simple_loop import CLIP, LEARNING_RATE
 PAGE, NUMBERS = "gradients.html", "gradients.json"
 
 
-def write_study(choice: Choice, out: Path) -> Study:
-    """Measure the chosen parts and write page, figures and numbers into `out`.
+def write_study(choice: Choice, out: Path, language: Language = "en") -> Study:
+    """Measure the chosen parts and write page, figures and numbers into `out`; `language` is that of the figures.
 
     Raises OutputError, before anything is measured, for a folder that cannot be written to, and the errors of
     `run_study`.
     """
+    from speech_lstm.report.figure_language import in_language
+
     with atomic_path(out / PAGE) as temporary:
         study = run_study(choice)
         write_json(out / NUMBERS, study.to_dict())
         report = document(study)
+        for section in report.sections:
+            for figure in section.figures.values():
+                in_language(figure, language)
         report.write_figures(out)
         temporary.write_text(report.html(out), encoding="utf-8")
     return study

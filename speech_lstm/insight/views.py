@@ -21,6 +21,7 @@ from speech_lstm.progress import Bar
 
 if TYPE_CHECKING:
     from speech_lstm.model.torch_model import TorchModel
+    from speech_lstm.report.czech import Language
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class View:
     summaries: tuple[Summary, ...]
     gates: tuple[str, ...]  # gates, candidates and parts of the state to show; all if empty
     order: str  # of the units, see `Summary.order`
+    language: Language = "en"  # of the words in figures
 
     @property
     def names(self) -> list[str]:
@@ -52,15 +54,17 @@ class View:
 
     def write_figure(self, path: Path) -> None:
         from speech_lstm.insight.gate_figure import gate_figure
+        from speech_lstm.report.figure_language import in_language
         from speech_lstm.report.plotting import save_figure
 
-        save_figure(gate_figure(self.names, self.summaries, self.gates, self.order), path)
+        figure = gate_figure(self.names, self.summaries, self.gates, self.order)
+        save_figure(in_language(figure, self.language), path)
 
     def write_diagram(self, path: Path, unit: int | None, time: float | None) -> tuple[int, float]:
         """Draw the cell with the numbers of one unit and moment of the first recording; returns both."""
         from speech_lstm.insight.diagram import write_diagram
 
-        return write_diagram(self.model, self.names[0], self.summaries[0], path, unit, time)
+        return write_diagram(self.model, self.names[0], self.summaries[0], path, unit, time, self.language)
 
     def write_numbers(self, path: Path) -> None:
         numbers: list[dict[str, Any]] = [
@@ -122,6 +126,7 @@ def look(
     start: float | None,
     gates: tuple[str, ...],
     order: str,
+    language: Language = "en",
 ) -> View:
     """Look into the network while it reads each of the recordings.
 
@@ -137,7 +142,7 @@ def look(
         summary = summarise(model, inside, trace)
         summary.order(order)
         summaries.append(summary)
-    return View(model, tuple(recordings), tuple(summaries), gates, order)
+    return View(model, tuple(recordings), tuple(summaries), gates, order, language)
 
 
 def recording_title(recording: str) -> str:

@@ -28,7 +28,8 @@ def write_page(view: View, path: str | os.PathLike[str]) -> None:
             (name, summary.inside.waveform, summary.inside.start)
             for name, summary in zip(view.names, view.summaries, strict=True)
         ]
-        text = one_file(model, recordings, start_of(view.summaries[0]) | {"order": view.order} | gate_of(view))
+        choices = {"order": view.order, "language": view.language}
+        text = one_file(model, recordings, start_of(view.summaries[0]) | choices | gate_of(view))
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
