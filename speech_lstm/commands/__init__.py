@@ -6,11 +6,11 @@ is shown below. A module imports what it needs inside `run`, so `--help` answers
 """
 
 GROUPS = {  # of the help
-    "recognise": ("classify", "listen", "teach", "review", "serve", "devices", "models"),
+    "recognise": ("classify", "listen", "serve", "devices", "models"),
+    "teach": ("teach", "record", "review"),
     "train and measure": (
         "train",
         "download",
-        "record",
         "evaluate",
         "suspects",
         "mine",
