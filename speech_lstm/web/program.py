@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from speech_lstm.errors import ConfigError
 from speech_lstm.insight.contributions import BIAS, INPUT, REST
 from speech_lstm.recurrent.layer import Layer
+from speech_lstm.web.memory import Memory
 from speech_lstm.web.moves import MOVES
 from speech_lstm.web.parts import Places, Product, Term, by_name, joined, moved
 from speech_lstm.web.trace import HOLD, FrameTrace
@@ -57,13 +58,9 @@ class Compiler:
     def __init__(self, trace: FrameTrace) -> None:
         self.trace = trace
         tensors = trace.graph.constants.values()
-        self.constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in tensors}
-        self.places: dict[str, Places] = {}
+        self.memory = Memory({tensor.name: numpy_helper.to_array(tensor) for tensor in tensors})
         self.terms: dict[str, list[Term]] = {}  # the parts of a sum
         self.sums: dict[str, tuple[str, list[Term]]] = {}  # those of the sum that an activation was applied to
-        self.size = 0
-        self.numbers: list[float] = []
-        self.known: dict[str, Places] = {}  # constants that have places
         self.matrices: dict[str, int] = {}
         self.operations: list[list[Any]] = []
         self.rest = BIAS  # the name of a part that has none
@@ -75,28 +72,28 @@ class Compiler:
     def program(self) -> Program:
         """All operations, in the order of the nodes; raises ConfigError for one that the engine does not have."""
         trace, cell = self.trace, self.trace.layer.cell
-        inputs = {"x": self.place(trace.x, (1, 1, trace.width))}
+        inputs = {"x": self.memory.place(trace.x, (1, 1, trace.width))}
         self.terms[trace.x] = [(INPUT, (inputs["x"],))]
-        inputs["index"] = self.place(trace.index, ())
+        inputs["index"] = self.memory.place(trace.index, ())
         if trace.below:
-            inputs["below"] = self.place(trace.below, (1, 1, cell.hidden))
+            inputs["below"] = self.memory.place(trace.below, (1, 1, cell.hidden))
         starts = list(zip(cell.state, trace.before, trace.start, strict=True))
-        before = {name: self.place(value, start.shape) for name, value, start in starts}
+        before = {name: self.memory.place(value, start.shape) for name, value, start in starts}
         for name, (weights, array) in trace.vectors.items():
-            self.places[name] = self.store(array)
-            self.terms[name] = [(weights, (self.places[name],))]
+            self.memory.places[name] = self.memory.store(array)
+            self.terms[name] = [(weights, (self.memory.places[name],))]
         for number, node in enumerate(trace.graph.nodes):
             self.rest = BIAS if number < trace.products else REST
             self.add(node)
         order = [name.partition(".")[0] for name in (*cell.gates, *cell.state)]
         program = Program(
-            np.array(self.numbers, np.float32),
-            [self.constants[name].reshape(self.constants[name].shape[-2:]).T for name in self.matrices],
-            len(self.numbers) + self.size,
+            np.array(self.memory.numbers, np.float32),
+            [self.memory.constants[name].reshape(self.memory.constants[name].shape[-2:]).T for name in self.matrices],
+            len(self.memory.numbers) + self.memory.size,
             self.operations,
             inputs,
             before,
-            {name: self.operand(value) for name, value in zip(cell.state, trace.after, strict=True)},
+            {name: self.memory.operand(value) for name, value in zip(cell.state, trace.after, strict=True)},
             {name: start.ravel() for name, _, start in starts if start.any()},
             {name: self.values[name] for name in dict.fromkeys(order) if name in self.values},
             self.parts,
@@ -106,49 +103,19 @@ class Compiler:
 
     def located(self, program: Program) -> Program:
         """The program with the constants at the beginning of its memory."""
-        shift = len(self.numbers)
-
-        def at(item: Any) -> Any:
-            if isinstance(item, np.ndarray):
-                return np.where(item < 0, -1 - item, item + shift).ravel()
-            if isinstance(item, dict):
-                return {key: at(value) for key, value in item.items()}
-            return [at(part) for part in item] if isinstance(item, (list, tuple)) else item
-
+        at, first = self.memory.located, len(self.memory.numbers)
         for name in ("inputs", "before", "after", "values", "parts"):
             setattr(program, name, at(getattr(program, name)))
-        program.operations = [[kind, out + shift, *at(rest)] for kind, out, *rest in program.operations]
+        program.operations = [[kind, out + first, *at(rest)] for kind, out, *rest in program.operations]
         return program
-
-    def place(self, name: str, shape: Sequence[int]) -> Places:
-        """New places for a value."""
-        count = int(np.prod(shape))
-        self.places[name] = np.arange(self.size, self.size + count).reshape(shape)
-        self.size += count
-        return self.places[name]
-
-    def store(self, array: NDArray[Any]) -> Places:
-        """New places for a constant."""
-        first = -1 - len(self.numbers)
-        self.numbers += array.astype(np.float32).ravel().tolist()
-        return np.arange(first, first - array.size, -1).reshape(array.shape)
-
-    def operand(self, name: str) -> Places:
-        """The places of a value or constant."""
-        if name in self.places:
-            return self.places[name]
-        if name not in self.known:
-            array = self.constants[name]
-            self.known[name] = self.store(array)
-        return self.known[name]
 
     def add(self, node: Any) -> None:
         """The operation of a node, or none if it only moves numbers."""
         attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
         kind, names = node.op_type, list(node.input)
         if kind == "Shape":
-            shape = np.array(self.shape(names[0]), np.int64)
-            self.constants[node.output[0]] = shape[attributes.get("start", 0) : attributes.get("end")]
+            shape = np.array(self.memory.shape(names[0]), np.int64)
+            self.memory.constants[node.output[0]] = shape[attributes.get("start", 0) : attributes.get("end")]
         elif kind in MOVES:
             self.move(node, MOVES[kind], attributes)
         elif kind == HOLD:
@@ -165,24 +132,23 @@ class Compiler:
         else:
             raise ConfigError(f"the cell {self.trace.layer.cell.name!r} uses {kind}, which the page cannot compute")
 
-    def shape(self, name: str) -> tuple[int, ...]:
-        return (self.places[name] if name in self.places else self.constants[name]).shape
-
     def move(self, node: Any, function: Callable[..., Any], attributes: dict[str, Any]) -> None:
         """Apply a movement to places, and to those of the parts; to the numbers of constants."""
         names = list(node.input)
         data = names if node.op_type == "Concat" else names[:1]
-        rest = [self.constants[name] if name else None for name in names[len(data) :]]
+        rest = [self.memory.constants[name] if name else None for name in names[len(data) :]]
 
         def apply(arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
             return function(arrays, rest, attributes)
 
-        if all(name in self.constants for name in data):
-            self.constants |= dict(zip(node.output, apply([self.constants[name] for name in data]), strict=True))
+        if all(name in self.memory.constants for name in data):
+            self.memory.constants |= dict(
+                zip(node.output, apply([self.memory.constants[name] for name in data]), strict=True)
+            )
             return
-        sources = [self.operand(name) for name in data]
-        self.places |= dict(zip(node.output, apply(sources), strict=True))
-        one, zero = self.number(1.0), self.number(0.0)
+        sources = [self.memory.operand(name) for name in data]
+        self.memory.places |= dict(zip(node.output, apply(sources), strict=True))
+        one, zero = self.memory.number(1.0), self.memory.number(0.0)
         if any(name in self.terms for name in data):
             terms = moved([self.terms.get(name) for name in data], sources, apply, one, zero)
             self.terms |= dict(zip(node.output, terms, strict=True))
@@ -191,21 +157,17 @@ class Compiler:
             terms = moved([known], sources, apply, one, zero)
             self.sums |= {name: (symbol, each) for name, each in zip(node.output, terms, strict=True)}
 
-    def number(self, value: float) -> Places:
-        """The place of a plain number."""
-        name = f"number {value}"
-        self.constants.setdefault(name, np.array(value, np.float32))
-        return self.operand(name)
-
     def compute(self, node: Any, kind: str) -> None:
         """A function of numbers at the same place of each operand."""
         names = list(node.input)
         if kind == "Clip":
             names += [""] * (3 - len(names))  # limits that there are none of
         limits = {1: -LARGEST, 2: LARGEST}
-        sources = [self.operand(name) if name else self.number(limits[i]) for i, name in enumerate(names)]
+        sources = [
+            self.memory.operand(name) if name else self.memory.number(limits[i]) for i, name in enumerate(names)
+        ]
         operands = np.broadcast_arrays(*sources)
-        out = self.place(node.output[0], operands[0].shape)
+        out = self.memory.place(node.output[0], operands[0].shape)
         self.operations.append([FUNCTIONS[kind], int(out.flat[0]), *operands])
         self.note(node.output[0], kind, names, operands)
 
@@ -218,7 +180,7 @@ class Compiler:
         def part(i: int, *more: Places) -> list[Term]:
             parts = terms[i]
             if parts is None:
-                constant = self.constants.get(names[i])
+                constant = self.memory.constants.get(names[i])
                 parts = [] if constant is not None and not constant.any() else [(self.rest, (operands[i],))]
             shape = operands[i].shape
             return [(key, tuple(np.broadcast_to(f, shape) for f in (*factors, *more))) for key, factors in parts]
@@ -226,9 +188,9 @@ class Compiler:
         if kind == "Add":
             self.terms[name] = part(0) + part(1)
         elif kind == "Sub":
-            self.terms[name] = part(0) + part(1, self.number(-1.0))
+            self.terms[name] = part(0) + part(1, self.memory.number(-1.0))
         elif kind == "Neg":
-            self.terms[name] = part(0, self.number(-1.0))
+            self.terms[name] = part(0, self.memory.number(-1.0))
         elif kind == "Mul" and (terms[0] is None) != (terms[1] is None):
             plain = 0 if terms[0] is None else 1
             self.terms[name] = part(1 - plain, operands[plain])
@@ -238,11 +200,11 @@ class Compiler:
     def multiply(self, node: Any) -> None:
         """A product with a constant matrix [inputs, outputs]."""
         left, matrix = node.input
-        if matrix in self.places or np.prod(self.shape(matrix)[:-2]) != 1:
+        if matrix in self.memory.places or np.prod(self.memory.shape(matrix)[:-2]) != 1:
             name = self.trace.layer.cell.name
             raise ConfigError(f"the cell {name!r} multiplies by a matrix that it computes, which the page cannot do")
-        source = self.operand(left)
-        out = self.place(node.output[0], (*source.shape[:-1], self.shape(matrix)[-1]))
+        source = self.memory.operand(left)
+        out = self.memory.place(node.output[0], (*source.shape[:-1], self.memory.shape(matrix)[-1]))
         number = self.matrices.setdefault(matrix, len(self.matrices))
         self.operations.append(["matmul", int(out.flat[0]), source, number])
         name = self.trace.parts.get(node.output[0]) or (INPUT if self.rest == BIAS else "")
@@ -251,13 +213,13 @@ class Compiler:
 
     def reduce(self, node: Any, attributes: dict[str, Any]) -> None:
         """A function of all numbers along axes, which become the last of the operand."""
-        source = self.operand(node.input[0])
+        source = self.memory.operand(node.input[0])
         if node.op_type == "LayerNormalization":
             axes = list(range(attributes["axis"] % source.ndim, source.ndim))
         elif node.op_type == "Softmax":
             axes = [attributes["axis"] % source.ndim]
         else:
-            axes = [int(axis) % source.ndim for axis in self.constants[node.input[1]]]
+            axes = [int(axis) % source.ndim for axis in self.memory.constants[node.input[1]]]
         others = [axis for axis in range(source.ndim) if axis not in axes]
         count = int(np.prod([source.shape[axis] for axis in axes]))
         rows = source.transpose(*others, *axes).reshape(-1, count)
@@ -266,23 +228,23 @@ class Compiler:
             shape = [
                 1 if axis in axes else size for axis, size in enumerate(source.shape) if keep or axis not in axes
             ]
-            out = self.place(node.output[0], shape)
+            out = self.memory.place(node.output[0], shape)
             self.operations.append([OVER_AXES[node.op_type], int(out.flat[0]), rows, count])
             return
-        out = self.place(node.output[0], [source.shape[axis] for axis in (*others, *axes)])
-        self.places[node.output[0]] = out.transpose(np.argsort([*others, *axes]))
+        out = self.memory.place(node.output[0], [source.shape[axis] for axis in (*others, *axes)])
+        self.memory.places[node.output[0]] = out.transpose(np.argsort([*others, *axes]))
         if node.op_type == "Softmax":
             self.operations.append(["softmax", int(out.flat[0]), rows, count])
             return
-        scale, shift = ([self.operand(name) for name in node.input[1:]] + [self.number(0.0)])[:2]
+        scale, shift = ([self.memory.operand(name) for name in node.input[1:]] + [self.memory.number(0.0)])[:2]
         parameters = [np.broadcast_to(each, [source.shape[axis] for axis in axes]) for each in (scale, shift)]
         self.operations.append(["layernorm", int(out.flat[0]), rows, count, *parameters, attributes["epsilon"]])
 
     def hold(self, node: Any) -> None:
         """A value that the page shows and can set by hand; its parts are those of its sum."""
-        source, (name, _) = self.operand(node.input[0]), next(self.gates)
+        source, (name, _) = self.memory.operand(node.input[0]), next(self.gates)
         gate = name.partition(".")[0]
-        out = self.place(node.output[0], source.shape)
+        out = self.memory.place(node.output[0], source.shape)
         known = self.values.get(gate, np.zeros(0, np.int64))
         self.operations.append(["hold", int(out.flat[0]), source, gate, len(known)])
         self.values[gate] = np.concatenate([known, out.ravel()])
