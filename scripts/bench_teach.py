@@ -8,7 +8,8 @@ the words from a few takes, and tries the head on takes that it has not seen: of
 each word), or of speakers who gave no take. "Others taken" are recordings of all other words of those speakers. False
 accepts are seconds of the speech, half a second apart, in which a taught word is likelier than all else. With --say
 the takes are those of espeak-ng, so the folders must have names that it speaks in English. With --finetune DIR, which
-is that of `teach`, the network itself is trained.
+is that of `teach`, the network itself is trained. With --embedder and --bank, which `make_bank.py --embedder`
+made, the same head learns from the vectors of another network.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from embedder import Embedder
 
 from speech_lstm.audio.clips import fit_clip
 from speech_lstm.audio.recording import read_recording, stream_recording
@@ -33,15 +35,14 @@ from speech_lstm.progress import Bar
 from speech_lstm.recognition.onnx_model import OnnxModel
 from speech_lstm.recognition.recognizer import one_thread
 from speech_lstm.report.tables import align, percent
-from speech_lstm.teaching.bank import Bank
+from speech_lstm.teaching.bank import Bank, find_bank
 from speech_lstm.teaching.encoding import take_points
 from speech_lstm.teaching.head import margins
 from speech_lstm.teaching.lesson import Lesson, Taught, teach
 from speech_lstm.teaching.saying import VOICES, spoken_takes
-from speech_lstm.teaching.teacher import Teacher
 
 SAME, OTHER, SAID = "same speaker", "other speakers", "all speakers"
-SETTINGS = [(SAME, 1), (SAME, 2), (SAME, 3), (OTHER, 1), (OTHER, 3), (OTHER, 5), (OTHER, 10)]
+SETTINGS = [(SAME, takes) for takes in (1, 2, 3, 4, 5, 10)] + [(OTHER, takes) for takes in (1, 3, 5, 10)]
 SAID_SETTINGS = [(SAID, len(VOICES))]
 TESTED = 60  # recordings of a draw, at most, of the words and of the others
 RATE = 0.5  # false accepts an hour that are asked for
@@ -65,9 +66,11 @@ class Result:
 
 
 class Bench:
-    def __init__(self, teacher: Teacher, words: Path, speech: Path | None, others: Path | None) -> None:
+    def __init__(
+        self, model: OnnxModel | Embedder, bank: Bank, words: Path, speech: Path | None, others: Path | None
+    ) -> None:
         """`others` are the other words that the network itself is trained on, or None for a new head."""
-        self.teacher, self.model, self.space = teacher, teacher.model, teacher.bank.space
+        self.model, self.bank, self.space = model, bank, bank.space
         self.recordings = list(find(words))
         clips = Bar([fit_clip(read_recording(item.path)) for item in self.recordings], desc="encoding", unit="clip")
         self.points = np.concatenate([self.space.points(self.model.vectors(clip[None])) for clip in clips])
@@ -102,8 +105,12 @@ class Bench:
         """Teach `count` words at random and try them; None where the speakers drawn lack takes."""
         words = np.array([item.word for item in self.recordings])
         speakers = np.array([item.speaker for item in self.recordings])
-        chosen = random.choice(np.unique(words), count, replace=False)
         order = random.permutation(np.unique(speakers))
+        known, uses = np.unique(words[speakers == order[0]], return_counts=True)
+        names = known[uses > takes] if kind == SAME else np.unique(words)
+        if len(names) < count:
+            return None
+        chosen = random.choice(names, count, replace=False)
         if kind == SAID:
             mine = np.ones(len(words), bool)
             tried = [random.permutation(np.flatnonzero(words == word))[: TESTED // count] for word in chosen]
@@ -111,8 +118,6 @@ class Bench:
             mine = speakers == order[0]
             of_word = [random.permutation(np.flatnonzero(mine & (words == word))) for word in chosen]
             taught, tried = [places[:takes] for places in of_word], [places[-1:] for places in of_word]
-            if any(len(places) <= takes for places in of_word):
-                return None
         else:
             mine = np.isin(speakers, order[2 * takes :])  # twice as many, as not every speaker says every word
             of_word = [random.permutation(np.flatnonzero(~mine & (words == word))) for word in chosen]
@@ -127,7 +132,7 @@ class Bench:
             takes_of = {word: self.said(word) for word in chosen}
         else:
             takes_of = {word: [self.take(i) for i in places] for word, places in zip(chosen, taught, strict=True)}
-        return self.result(teach(Lesson(takes_of, self.teacher.bank), RATE), tried, others)
+        return self.result(teach(Lesson(takes_of, self.bank), RATE), tried, others)
 
     def clips(self, places: np.ndarray) -> list[np.ndarray]:
         return [fit_clip(read_recording(self.recordings[i].path)) for i in places]
@@ -198,13 +203,15 @@ def main() -> None:
     parser.add_argument("--finetune", type=Path, metavar="DIR", help="train the network itself")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--bank", type=Path, metavar="FILE", help="(that of the bundled model)")
+    parser.add_argument("--embedder", type=Path, metavar="FILE.onnx", help="see scripts/make_embedder.py")
     add_model_flag(parser)
     options = parser.parse_args()
     one_thread()
-    bank = Bank.load(options.bank) if options.bank else None
-    bench = Bench(
-        Teacher(OnnxModel(find_model(options.model, ".onnx")), bank), options.words, options.speech, options.finetune
-    )
+    if options.embedder and not options.bank:
+        parser.error("--embedder needs its --bank")
+    model = Embedder(options.embedder) if options.embedder else OnnxModel(find_model(options.model, ".onnx"))
+    bank = Bank.load(options.bank) if options.bank else find_bank(model.source)
+    bench = Bench(model, bank, options.words, options.speech, options.finetune)
     rows = [("words", "takes", "tried on", "recall", "others taken", "false accepts/h", "recall as told", "draws")]
     numbers = []
     for count in options.count:

@@ -5,7 +5,7 @@
 It writes checkpoints/NAME.bank.npz for the bundled model NAME, and is run again whenever that model changes: its
 vectors mean nothing to another. --data is Speech Commands, whose training speakers are used; --words are folders of
 words, one folder each; --speech are long recordings, --noise recordings without speech. --model and --out make a bank
-of any other exported model.
+of any other exported model, --embedder and --out one of another network, for bench_teach.py.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+from embedder import Embedder
 
 from speech_lstm.audio.clips import fit_clip
 from speech_lstm.audio.recording import read_recording, stream_recording
@@ -45,11 +46,16 @@ def main() -> None:
     parser.add_argument("--words", type=Path, nargs="*", default=[], metavar="DIR")
     parser.add_argument("--speech", type=Path, nargs="*", default=[], metavar="DIR")
     parser.add_argument("--noise", type=Path, nargs="*", default=[], metavar="DIR")
-    parser.add_argument("--model", type=Path, metavar="FILE.onnx", help="(the bundled model NAME)")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--model", type=Path, metavar="FILE.onnx", help="(the bundled model NAME)")
+    other.add_argument("--embedder", type=Path, metavar="FILE.onnx", help="see make_embedder.py")
     parser.add_argument("--out", type=Path, metavar="FILE", help="(checkpoints/NAME.bank.npz)")
     options = parser.parse_args()
     random = np.random.default_rng(1)
-    model = OnnxModel(options.model or FOLDER / f"{options.name}.onnx")
+    if options.embedder and not options.out:
+        parser.error("--embedder needs --out")
+    file = options.model or FOLDER / f"{options.name}.onnx"
+    model = Embedder(options.embedder) if options.embedder else OnnxModel(file)
     groups = [
         corpus_words(options.data, options.without, random),
         folder_words(options.words, options.without, random),
@@ -67,7 +73,7 @@ def main() -> None:
     )
 
 
-def make_bank(model: OnnxModel, words: list[str], vectors: np.ndarray) -> Bank:
+def make_bank(model: OnnxModel | Embedder, words: list[str], vectors: np.ndarray) -> Bank:
     """The bank of vectors float32 [n, size] of these words."""
     known, kinds = np.unique([*words, SPEECH, NOISE], return_inverse=True)
     kinds = kinds[:-2]
@@ -78,7 +84,7 @@ def make_bank(model: OnnxModel, words: list[str], vectors: np.ndarray) -> Bank:
     return Bank(model.source, space, points, tuple(known.tolist()), kinds.astype(np.uint16))
 
 
-def encoded(model: OnnxModel, items: Iterable[Named]) -> Iterator[tuple[str, np.ndarray]]:
+def encoded(model: OnnxModel | Embedder, items: Iterable[Named]) -> Iterator[tuple[str, np.ndarray]]:
     """The names and vectors of clips."""
     for name, clip in Bar(items, desc="encoding", unit="clip"):
         yield name, model.vectors(clip[None])[0]
