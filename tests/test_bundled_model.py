@@ -1,4 +1,4 @@
-"""The bundled model, in both forms, on the recordings in data/demo."""
+"""The bundled models, in all forms, on the recordings in data/demo."""
 
 from __future__ import annotations
 
@@ -15,36 +15,49 @@ import speech_lstm
 from speech_lstm.audio.recording import read_recording
 from speech_lstm.config import COMMANDS_8, SAMPLE_RATE, SILENCE, UNKNOWN
 from speech_lstm.errors import ModelError
-from speech_lstm.model.bundled import bundled_model
+from speech_lstm.export.c.integers import integer_model
+from speech_lstm.model.bundled import bundled_model, names
 from speech_lstm.model.checkpoint import load_model
-from speech_lstm.recognition.onnx_model import OnnxModel
+from speech_lstm.model.onnx_file import STREAM_SUFFIX
+from speech_lstm.recognition.onnx_model import OnnxModel, OnnxStream
 from speech_lstm.recognition.recognizer import Recognizer, load
 
 DEMO = Path(__file__).parents[1] / "data" / "demo"
-MOST_BYTES = {".safetensors": 3_000_000, ".onnx": 800_000}
+MOST_BYTES = {
+    ("commands8", ".safetensors"): 3_000_000,
+    ("commands8", ".onnx"): 800_000,
+    ("small", ".safetensors"): 650_000,
+    ("small", ".onnx"): 210_000,
+    ("small", ".stream.onnx"): 210_000,
+}
+MOST_WEIGHTS = 160_000  # bytes of small in 8 bits: what the smallest microcontrollers have room for
 STOP = DEMO / "stop" / "7a254b5f_nohash_0.wav"
 
 
-@pytest.fixture(scope="module", params=MOST_BYTES)
+@pytest.fixture(scope="module", params=[form for form in MOST_BYTES if form[1] != ".stream.onnx"], ids="".join)
 def model(request: pytest.FixtureRequest) -> Recognizer:
-    return load(bundled_model(request.param))
+    name, suffix = request.param
+    return load(bundled_model(suffix, name))
 
 
 def test_knows_the_eight_commands(model: Recognizer) -> None:
     assert model.labels == (*COMMANDS_8, UNKNOWN, SILENCE)
 
 
-@pytest.mark.parametrize(("suffix", "most"), MOST_BYTES.items())
-def test_the_files_are_small(suffix: str, most: int) -> None:
-    assert bundled_model(suffix).stat().st_size <= most
+def test_the_files_are_small() -> None:
+    for (name, suffix), most in MOST_BYTES.items():
+        assert bundled_model(suffix, name).stat().st_size <= most
+    assert integer_model(load_model(bundled_model(".safetensors", "small"))).weight_bytes <= MOST_WEIGHTS
 
 
-def test_understands_synthetic_voices(model: Recognizer) -> None:
+@pytest.mark.parametrize(("name", "least"), [("commands8", 0.6), ("small", 0.4)])
+def test_understands_synthetic_voices(name: str, least: float) -> None:
     """Speech of a kind that it was not made for: the card tells how well it understands people."""
+    model = load(name)
     paths = [path for word in COMMANDS_8 for path in sorted((DEMO / word).glob("*.wav"))]
     answers = model.classify(paths)
     right = sum(answer.label == path.parent.name for answer, path in zip(answers, paths, strict=True))
-    assert right / len(paths) >= 0.6
+    assert right / len(paths) >= least
 
 
 def test_takes_background_noise_for_silence(model: Recognizer) -> None:
@@ -61,14 +74,34 @@ def test_card_tells_what_the_file_is() -> None:
 # --- the ONNX form -----------------------------------------------------------------------------------------------
 
 
-def test_the_forms_are_of_one_model() -> None:
-    made_of, carried = OnnxModel(bundled_model(".onnx")).source, load_model(bundled_model(".safetensors")).digest
-    assert made_of == carried, "run scripts/make_bundled_model.py"
+@pytest.mark.parametrize("name", names())
+def test_the_forms_are_of_one_model(name: str) -> None:
+    carried = load_model(bundled_model(".safetensors", name))
+    assert OnnxModel(bundled_model(".onnx", name)).source == carried.digest, "run scripts/make_bundled_model.py"
+    if not carried.config.bidirectional:
+        stream = OnnxStream(bundled_model(STREAM_SUFFIX, name), SAMPLE_RATE // 10)
+        assert stream.session.facts["source"] == carried.digest, "run scripts/make_bundled_model.py"
 
 
-def test_the_forms_answer_alike() -> None:
+def test_the_small_model_reads_each_frame_once() -> None:
+    """In 8 bits with the carried state it finds the commands that torch finds."""
+    words = [read_recording(DEMO / word / STOP.name) for word in COMMANDS_8]
+    pause = np.random.default_rng(0).normal(0, 0.002, SAMPLE_RATE).astype(np.float32)
+    sound = np.concatenate([pause, *(part for word in words for part in (word, pause))])
+    model = load("small")
+    assert isinstance(model.stream().scorer, OnnxStream)
+    ours, theirs = (
+        [command.label for command in recognizer.commands(sound, SAMPLE_RATE)]
+        for recognizer in (model, load(bundled_model(".safetensors", "small")))
+    )
+    assert ours == theirs
+    assert len(ours) >= 4
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_forms_answer_alike(name: str) -> None:
     paths = sorted(DEMO.rglob("*_nohash_*.wav"))[::3]
-    ours, want = (load(bundled_model(suffix)).classify(paths) for suffix in (".onnx", ".safetensors"))
+    ours, want = (load(bundled_model(suffix, name)).classify(paths) for suffix in (".onnx", ".safetensors"))
     same = [found.label == expected.label for found, expected in zip(ours, want, strict=True)]
     assert np.mean(same) >= 0.98
     errors = [

@@ -19,7 +19,8 @@ from speech_lstm.export.c.files import export_c
 from speech_lstm.export.c.integers import integer_model
 from speech_lstm.export.parity import answer_of, demo_recordings
 from speech_lstm.files import OutputError
-from speech_lstm.model.checkpoint import save_model
+from speech_lstm.model.bundled import bundled_model
+from speech_lstm.model.checkpoint import load_model, save_model
 from speech_lstm.recognition.detector import Detector
 from support.c_models import (
     GCC,
@@ -93,6 +94,15 @@ def test_the_c_computes_what_python_computes(tmp_path: Path, way: str) -> None:
     model = deciding(way.split(",")[0], **WAYS[way])
     expected = expected_lines(model)
     assert sum(line.startswith("command") for line in expected) >= 3
+    program = build(GCC, write_sources(model, tmp_path), tmp_path / "program")
+    assert run(GCC, program, stream()) == expected
+
+
+@needs_gcc
+def test_the_c_of_the_bundled_model(tmp_path: Path) -> None:
+    model = load_model(bundled_model(".safetensors", "small"))
+    expected = expected_lines(model)
+    assert sum(line.startswith("command") for line in expected) >= 1
     program = build(GCC, write_sources(model, tmp_path), tmp_path / "program")
     assert run(GCC, program, stream()) == expected
 

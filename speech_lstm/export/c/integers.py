@@ -114,8 +114,8 @@ def check(model: Model) -> None:
     config = model.config
     if config.bidirectional:
         raise ConfigError(
-            "the C listens frame by frame, and this network reads in both directions; train one with "
-            "--bidirectional false --carry 0.9"
+            "the C listens frame by frame, and this network reads in both directions; export the bundled model "
+            "small, or train one with --bidirectional false --carry 0.9"
         )
     if config.cell not in CELLS:
         raise ConfigError(f"the C has no cell {config.cell!r}; train one of {', '.join(CELLS)}")
