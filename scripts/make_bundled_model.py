@@ -31,6 +31,7 @@ PATHS = (
     ("corpus", "leave_out"),
     ("training", "start"),
     ("training", "teachers"),
+    ("training", "embedder"),
 )
 FOLDER = Path(__file__).parents[1] / "checkpoints"
 

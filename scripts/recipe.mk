@@ -9,12 +9,13 @@
 # OTHER   further recordings of single words and sounds for --extra, folders separated by commas
 # WORK    a folder for the results: NAME-SEED.safetensors, NAME-SEED.onnx and what led to them
 # CONFIG  settings of the training; SEEDS; TEACHERS: networks for --teachers, separated by commas; FLAGS: further flags
-#         of `speech-lstm train`, such as --teacher-labels and --leave-out
+#         of `speech-lstm train`, such as --teacher-labels and --leave-out; EMBEDDER: a network for --embedder
 #
 # For each seed: train on all fifteen words, which tells other words apart better than eight do; mine what the network
 # takes for a command in SPEECH/train; go on from there for each vocabulary, with these seconds as _unknown_ and taught by
-# the first network too; choose the decision on validation speakers and SPEECH/thresholds; export. What is there is not
-# made again, and an interrupted training goes on. `make -n` shows the commands.
+# the first network too; mine again and go on once more, with as many other words as commands, which it learns to tell
+# apart too; choose the decision on validation speakers and SPEECH/thresholds; export. What is there is not made again,
+# and an interrupted training goes on. `make -n` shows the commands.
 
 CONFIG ?= scripts/recipe.toml
 SEEDS ?= 1 2 3
@@ -31,9 +32,14 @@ NAMES ?= commands8 commands15
 WORDS_small := $(WORDS_commands8)
 BEFORE_small = $(WORK)/commands8-%.safetensors
 AGAIN_small = --config scripts/small.toml --teachers $(WORK)/commands8-$*.safetensors
+LAST_small := second
 # Of the second training, which begins with the weights of the first: shorter, at a lower rate.
 AGAIN = --start $(WORK)/first-$*/last.safetensors --epochs 10 --learning-rate 0.0008 --warmup 0.1 \
 	--teachers $(TEACHERS:%=%$(COMMA))$(WORK)/first-$*/last.safetensors --teaching 0.8
+# Of the third, which begins with the weights of the second, a vocabulary's: $(call further,NAME)
+further = --start $(WORK)/second-$(1)-$*/last.safetensors --epochs 16 --learning-rate 0.0012 --warmup 0.08 \
+	--unknown 100 --words 0.5 $(EMBEDDER:%=--embedder % --imitation 1.5) \
+	--teachers $(TEACHERS:%=%$(COMMA))$(WORK)/second-$(1)-$*/last.safetensors --teaching 0.75
 TAUGHT := $(TEACHERS:%=--teachers %)
 MATERIAL = $(WORK)/words,$(WORK)/noises$(OTHER:%=$(COMMA)%)
 
@@ -53,6 +59,11 @@ $(WORK)/words:
 	$(PYTHON) scripts/make_speech.py --out $@.part --unknown 8000 --each 250
 	mv $@.part $@
 
+$(WORK)/further-words:
+	rm -rf $@.part
+	$(PYTHON) scripts/make_speech.py --out $@.part --unknown 8000 --each 0 --seed 2
+	mv $@.part $@
+
 $(WORK)/noises:
 	rm -rf $@.part
 	$(PYTHON) scripts/make_noise.py --out $@.part --count 2100
@@ -66,17 +77,29 @@ train = if [ -e $(1)/state.safetensors ]; then $(RUN) train --out $(1) --resume;
 $(WORK)/first-%/summary.json: | $(WORK)/words $(WORK)/noises
 	$(call train,$(@D),$(WORDS_commands15),$(MATERIAL),--seed $* $(TAUGHT))
 
+# What the network of a training takes for a command in speech without commands
+define mine
+rm -rf $@ $@.part
+$(RUN) mine $(<D)/last.safetensors $(SPEECH)/train --out $@.part --threshold 0.3
+mv $@.part $@
+endef
+
 $(WORK)/mined-%: $(WORK)/first-%/summary.json
-	rm -rf $@ $@.part
-	$(RUN) mine $(<D)/last.safetensors $(SPEECH)/train --out $@.part --threshold 0.3
-	mv $@.part $@
+	$(mine)
 
 # $(call vocabulary,NAME): the rules from the mined seconds to the models and figures of a vocabulary
 define vocabulary
 $$(WORK)/second-$(1)-%/summary.json: $$(WORK)/mined-% $$(BEFORE_$(1))
 	$$(call train,$$(@D),$$(WORDS_$(1)),$$(MATERIAL)$$(COMMA)$$<,--seed $$* $$(or $$(AGAIN_$(1)),$$(AGAIN)))
 
-$$(WORK)/$(1)-%.safetensors: $$(WORK)/second-$(1)-%/summary.json
+$$(WORK)/mined-$(1)-%: $$(WORK)/second-$(1)-%/summary.json
+	$$(mine)
+
+$$(WORK)/third-$(1)-%/summary.json: $$(WORK)/mined-$(1)-% | $$(WORK)/further-words
+	$$(call train,$$(@D),$$(WORDS_$(1)),$$(MATERIAL)$$(COMMA)$$(WORK)/further-words$$(COMMA)$$<,--seed $$* \
+		$$(call further,$(1)))
+
+$$(WORK)/$(1)-%.safetensors: $$(WORK)/$$(or $$(LAST_$(1)),third)-$(1)-%/summary.json
 	$$(RUN) calibrate $$(<D)/last.safetensors --out $$@ --data $$(DATA) --hours 4 --snr-low-db 10 \
 		--speech $$(SPEECH)/thresholds --false-accepts-per-hour 1 --stream-false-accepts-per-hour 20
 

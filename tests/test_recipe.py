@@ -14,6 +14,7 @@ from conftest import ROOT
 from speech_lstm.commands.parser import build_parser
 from speech_lstm.config import COMMANDS_8, read_config, split_names
 
+NAMES = ("commands8", "commands15")
 FOLDERS = {"DATA": "corpus", "SPEECH": "speech", "WORK": "work", "OTHER": "a,b"}
 
 
@@ -46,10 +47,11 @@ def test_every_command_can_be_parsed(tmp_path: Path) -> None:
     assert sorted(set(taught)) == [
         "x.onnx,y.onnx",
         *(f"x.onnx,y.onnx,work/first-{n}/last.safetensors" for n in (1, 2)),
+        *(f"x.onnx,y.onnx,work/second-{name}-{n}/last.safetensors" for name in sorted(NAMES) for n in (1, 2)),
     ]
     kinds = [words[0] for words in commands if "--resume" not in words]
-    assert kinds.count("train") == 2 * 3
-    assert kinds.count("mine") == 2
+    assert kinds.count("train") == 2 * 5
+    assert kinds.count("mine") == 2 * 3
     assert kinds.count("calibrate") == kinds.count("evaluate") == 2 * 2
     assert kinds.count("stream-test") == 2 * 2 * 2
     assert kinds.count("make-stream") == 2
@@ -80,8 +82,8 @@ def test_what_is_there_is_not_made_again_and_a_stopped_training_goes_on(tmp_path
     (tmp_path / "work" / "first-1" / "summary.json").touch()
     trainings = [words for words in commands_of("models", tmp_path, SEEDS="1") if words[0] == "train"]
     folders = [words[words.index("--out") + 1] for words in trainings]
-    assert set(folders) == {"work/second-commands8-1", "work/second-commands15-1"}
-    assert sum("--resume" in words for words in trainings) == 2  # if their state is there
+    assert set(folders) == {f"work/{part}-{name}-1" for part in ("second", "third") for name in NAMES}
+    assert sum("--resume" in words for words in trainings) == 4  # if their state is there
 
 
 def test_what_is_missing_is_named_before_anything_is_made(tmp_path: Path) -> None:
