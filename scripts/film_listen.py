@@ -37,7 +37,7 @@ WORDS = (
     "left/ee96abb0",
     "happy/005110fa",
     "stop/c8982f12",
-    "right/54925937",
+    "right/7a254b5f",
     "tree/005110fa",
     "down/25128209",
 )
