@@ -29,7 +29,7 @@ from speech_lstm.streams.matching import end_of
 from speech_lstm.streams.truth import Event, read_truth
 from speech_lstm.streams.writing import truth_path
 
-FOLDER, TABLE = "false_accepts", "false_accepts.csv"
+FOLDER, TABLE = "_false_accepts_", "false_accepts.csv"  # with underscores it is no word for `train --words`
 COLUMNS = ("file", "recording", "start", "label", "probability")
 BLOCK_SECONDS = 10.0
 HOP = SAMPLE_RATE // 10  # samples from one tried second to the next
