@@ -36,7 +36,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--room",
         type=Path,
         metavar="FILE",
-        help="a recording of your room without commands: thresholds are raised until it has no more false accepts",
+        help="a recording of your room without commands: smoothing and thresholds are raised until it has no more "
+        "false accepts than that",
     )
     parser.add_argument(
         "--false-accepts-per-hour",
