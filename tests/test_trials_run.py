@@ -408,7 +408,9 @@ def test_ranks_that_are_not_there(
     _, search, url = finished_search
     monkeypatch.chdir(tmp_path)
     export = ["search", "export", search]
-    assert "rank 4: the search 'tiny' has 3 cells" in refusal(capsys, *export, 4, "--storage", url)
+    assert "rank 4: the search 'tiny' has trained 3 candidates to the end" in refusal(
+        capsys, *export, 4, "--storage", url
+    )
     assert "not the name of a Python file" in refusal(capsys, *export, 1, "--storage", url, "--out", "cell.txt")
     assert not list(tmp_path.iterdir())
 
