@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,6 @@ import torch
 
 from speech_lstm.audio.augment import Augment
 from speech_lstm.audio.mfcc import FrontEnd
-from speech_lstm.audio.recording import stream_recording
 from speech_lstm.audio.timbre import Timbre
 from speech_lstm.cli import main
 from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE, SILENCE, UNKNOWN, AugmentConfig, FeatureConfig
@@ -29,14 +27,11 @@ from speech_lstm.export.model import recording_model, stream_model
 from speech_lstm.model.checkpoint import save_model
 from speech_lstm.model.onnx_file import KIND, STREAM_KIND, STREAM_SUFFIX, read_session, seal
 from speech_lstm.recognition.onnx_model import OnnxModel, OnnxStream
-from speech_lstm.recognition.posteriors import whole_stream
 from speech_lstm.recognition.recognizer import load
-from speech_lstm.recognition.trigger import Trigger
 from speech_lstm.teaching.bank import NOISE, SPEECH, Bank, quantised, unit
 from speech_lstm.teaching.gain import measure_gain
 from speech_lstm.teaching.head import PENALTY, fit, softmax
 from speech_lstm.teaching.lesson import Lesson, teach
-from speech_lstm.teaching.room import choose_for_room
 from speech_lstm.teaching.space import fit_space
 from speech_lstm.teaching.tail import SECONDS, SHARE, Tail
 from speech_lstm.teaching.teacher import Teacher
@@ -214,20 +209,6 @@ def test_the_room_raises_thresholds(folder: Path, tmp_path: Path, capsys: pytest
     detection = load(out).detection
     assert detection.thresholds["lights"] > 0.5
     assert detection.false_accepts <= detection.false_accepts_per_hour * detection.hours
-
-
-def test_longer_smoothing_comes_before_higher_thresholds(taught: Path, tmp_path: Path) -> None:
-    """Thresholds are higher only where the chosen smoothing alone leaves false accepts."""
-    parts = [part for i in range(8) for part in (spoken(FORMANTS["lights"], 60 + i), 0 * TIME)]
-    write_take(tmp_path / "room.wav", np.concatenate(parts).astype(np.float32))
-    room = choose_for_room(recognizer := load(taught), tmp_path / "room.wav", 0.5)
-    own, detection = recognizer.detection, room.detection
-    assert room.before["lights"] > room.after.total() == 0
-    assert detection.smoothing >= own.smoothing
-    rows, _ = whole_stream(recognizer.stream(), stream_recording(tmp_path / "room.wav"))
-    alone = Trigger(recognizer.labels, replace(own, smoothing=detection.smoothing), hop_seconds=0.1)
-    left = list(alone(*rows))
-    assert any(detection.threshold(word) > own.threshold(word) for word in own.thresholds) == bool(left)
 
 
 def test_calibrate_takes_a_room_too(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

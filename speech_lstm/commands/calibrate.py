@@ -36,8 +36,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--room",
         type=Path,
         metavar="FILE",
-        help="a recording of your room without commands: smoothing and thresholds are raised until it has no more "
-        "false accepts than that",
+        help="a recording of your room without commands: thresholds are raised until it has no more false accepts",
     )
     parser.add_argument(
         "--false-accepts-per-hour",

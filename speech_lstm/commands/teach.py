@@ -56,10 +56,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="further recordings: folders named like the words, and _unknown_ and _silence_ with what is no command",
     )
     parser.add_argument(
-        "--room",
-        type=Path,
-        metavar="FILE",
-        help="a recording of your room without commands, for the decision",
+        "--room", type=Path, metavar="FILE", help="a recording of your room without commands, to choose thresholds on"
     )
     parser.add_argument(
         "--false-accepts-per-hour",

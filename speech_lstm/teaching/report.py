@@ -85,5 +85,5 @@ def room_line(room: Room) -> str:
     levels = ", ".join(f"{printable(word)} {level:g}" for word, level in room.detection.thresholds.items())
     return (
         f"{60 * room.hours:.1f} minutes of the room: {quantity(room.before.total(), 'false accept')} ({words}); "
-        f"with the thresholds {levels}, averaged over {room.detection.smoothing:g} s: {room.after.total()}"
+        f"with the thresholds {levels}: {room.after.total()}"
     )
