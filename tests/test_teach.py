@@ -422,6 +422,19 @@ def test_a_model_of_one_direction_is_taught_in_both_forms(forwards: Path, folder
     assert words_left("--model", out, "--remove", "musik") == ("lights", "stop it", UNKNOWN, SILENCE)
 
 
+def test_the_stream_of_another_model_is_left_alone(
+    forwards: Path, folder: Path, taught: Path, tmp_path: Path
+) -> None:
+    """A model of two directions has no such form, whatever lies beside it."""
+    out = shutil.copy(taught, tmp_path / "mine.onnx")
+    stray = shutil.copy(forwards / "model.stream.onnx", tmp_path / "mine.stream.onnx")
+    with pytest.raises(SystemExit) as end:
+        main(words(folder, "--model", out, "--remove", "musik"))
+    assert not end.value.code
+    assert "musik" not in OnnxModel(out).labels
+    assert stray.read_bytes() == (forwards / "model.stream.onnx").read_bytes()
+
+
 def test_a_stream_without_the_vector_is_named_and_nothing_written(
     forwards: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -74,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     from speech_lstm.errors import print_note, printable
     from speech_lstm.model.bundled import find_model
     from speech_lstm.model.forms import new_forms
+    from speech_lstm.recognition.onnx_model import OnnxModel
     from speech_lstm.recognition.recognizer import load, one_thread
     from speech_lstm.streams.replay import plan_posteriors, speech_posteriors
     from speech_lstm.streams.report import precision_notes, thresholds_table
@@ -92,15 +93,16 @@ def run(arguments: argparse.Namespace) -> int:
     file = find_model(arguments.model, ".safetensors")
     out = place_of(arguments, file)
     recognizer = load(file)
+    files = recognizer.backend.files if isinstance(recognizer.backend, OnnxModel) else (file,)
     if arguments.room:
         room = choose_for_room(recognizer, arguments.room, rate)
-        with new_forms(file, out) as forms:
+        with new_forms(files, out) as forms:
             write(forms, recognizer, room.detection)
         print(f"{room_line(room)}\nthresholds in {printable(out)}")
         return 0
     plan = plan_of(arguments, commands_of(recognizer.labels), 3600 * arguments.hours)
     corpus = scan(arguments.data)
-    with new_forms(file, out) as forms:  # an unwritable place fails before hours of work
+    with new_forms(files, out) as forms:  # an unwritable place fails before hours of work
         comparison = None
         speech = speech_posteriors(recognizer, arguments.speech) if arguments.speech else None
         posteriors, notes = plan_posteriors(recognizer, corpus, plan)

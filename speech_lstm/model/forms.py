@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -11,15 +11,12 @@ from speech_lstm.model.onnx_file import STREAM_SUFFIX
 
 
 @contextmanager
-def new_forms(file: Path, out: Path) -> Iterator[list[tuple[Path, Path]]]:
-    """For each form of the model of `file`, its file and a temporary one, which becomes the same form of `out`.
+def new_forms(files: Sequence[Path], out: Path) -> Iterator[list[tuple[Path, Path]]]:
+    """For each file of a model, the file and a temporary one, which becomes the same form of `out`.
 
-    A model that is not ONNX has one form. All files are replaced at the end, or none. Raises OutputError.
+    The first file is the model, the second, if there is one, its frame-by-frame form. All are replaced at the end, or
+    none. Raises OutputError.
     """
-    forms = [file, file.with_suffix(STREAM_SUFFIX)] if file.suffix == ".onnx" else [file]
     with ExitStack() as stack:
-        yield [
-            (form, stack.enter_context(atomic_path(out if form == file else out.with_suffix(STREAM_SUFFIX))))
-            for form in forms
-            if form == file or form.exists()
-        ]
+        places = (out, out.with_suffix(STREAM_SUFFIX))
+        yield [(file, stack.enter_context(atomic_path(place))) for file, place in zip(files, places, strict=False)]

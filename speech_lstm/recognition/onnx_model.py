@@ -85,16 +85,26 @@ class OnnxModel:
     def scorer(self, hop: int) -> Scorer:
         """A scorer of the windows of a stream, `hop` samples apart: a multiple of the front end's hop.
 
-        If the folder has the frame-by-frame form of the same network, each frame is read once. Raises ModelError if
-        that form is of another model.
+        If the folder has the frame-by-frame form of the same network, each frame is read once. Raises ModelError as
+        `stream`.
         """
-        stream_file = self.path.with_suffix(STREAM_SUFFIX)
-        if self.header.network.bidirectional or not stream_file.exists():
-            return WaveformScorer(self.labels, hop, self.posteriors)
-        stream = OnnxStream(stream_file, hop)
+        return self.stream(hop) or WaveformScorer(self.labels, hop, self.posteriors)
+
+    def stream(self, hop: int) -> OnnxStream | None:
+        """The frame-by-frame form, if the folder has it; raises ModelError if that is of another model."""
+        file = self.path.with_suffix(STREAM_SUFFIX)
+        if self.header.network.bidirectional or not file.exists():
+            return None
+        stream = OnnxStream(file, hop)
         if stream.header != self.header:
-            raise ModelError(f"{stream_file}: is of another model than {self.path}; export both again")
+            raise ModelError(f"{file}: is of another model than {self.path}; export both again")
         return stream
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Its file and, if there is one, that of its frame-by-frame form; raises ModelError as `stream`."""
+        stream = self.stream(self.features.hop)
+        return (self.file, stream.session.path) if stream else (self.file,)
 
 
 class OnnxStream:

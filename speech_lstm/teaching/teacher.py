@@ -105,13 +105,14 @@ class Teacher:
 
         Raises OutputError, and RecordingError for the room's recording.
         """
-        with new_forms(self.model.file, out) as forms:
+        files = self.model.files
+        with new_forms(files, out) as forms:
             if room is None:
                 self.write_forms(forms, taught, detection_of(taught, rate))
                 return None
             with TemporaryDirectory() as folder:
                 trial = Path(folder) / "trial.onnx"
-                with new_forms(self.model.file, trial) as trials:
+                with new_forms(files, trial) as trials:
                     self.write_forms(trials, taught, detection_of(taught, rate))
                 result = choose_for_room(Recognizer(OnnxModel(trial)), room, rate)
             self.write_forms(forms, taught, result.detection)
