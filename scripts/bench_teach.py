@@ -6,10 +6,10 @@
 are; --speech are recordings of running speech without the words. A draw chooses words and speakers at random, teaches
 the words from a few takes, and tries the head on takes that it has not seen: of the same speaker (his last take of
 each word), or of speakers who gave no take. "Others taken" are recordings of all other words of those speakers. False
-accepts are seconds of the speech, half a second apart, in which a taught word is likelier than all else. With --say
-the takes are those of espeak-ng, so the folders must have names that it speaks in English. With --finetune DIR, which
-is that of `teach`, the network itself is trained. With --embedder and --bank, which `make_bank.py --embedder`
-made, the same head learns from the vectors of another network.
+accepts are commands that are detected in the speech. With --say the takes are those of espeak-ng, so the folders must
+have names that it speaks in English. With --finetune DIR, which is that of `teach`, the network itself is trained.
+With --embedder and --bank, which `make_bank.py --embedder` made, the same head learns from the vectors of another
+network.
 """
 
 from __future__ import annotations
@@ -27,25 +27,28 @@ from embedder import Embedder
 from speech_lstm.audio.clips import fit_clip
 from speech_lstm.audio.recording import read_recording, stream_recording
 from speech_lstm.audio.sources import find_recordings
-from speech_lstm.commands.flags import add_model_flag, whole
-from speech_lstm.config import CLIP_SAMPLES, SAMPLE_RATE
+from speech_lstm.commands.flags import add_model_flag, positive, whole
+from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.files import write_json
 from speech_lstm.model.bundled import DEFAULT, find_model
 from speech_lstm.progress import Bar
 from speech_lstm.recognition.onnx_model import OnnxModel
+from speech_lstm.recognition.posteriors import Rows, Stream, WaveformScorer, whole_stream
 from speech_lstm.recognition.recognizer import one_thread
+from speech_lstm.recognition.trigger import HOP_SECONDS, Trigger
 from speech_lstm.report.tables import align, percent
 from speech_lstm.teaching.bank import Bank, find_bank
 from speech_lstm.teaching.encoding import take_points
-from speech_lstm.teaching.head import margins
+from speech_lstm.teaching.head import margins, softmax
 from speech_lstm.teaching.lesson import Lesson, Taught, teach
+from speech_lstm.teaching.model_file import detection_of
 from speech_lstm.teaching.saying import VOICES, spoken_takes
 
 SAME, OTHER, SAID = "same speaker", "other speakers", "all speakers"
 SETTINGS = [(SAME, takes) for takes in (1, 2, 3, 4, 5, 10)] + [(OTHER, takes) for takes in (1, 3, 5, 10)]
 SAID_SETTINGS = [(SAID, len(VOICES))]
 TESTED = 60  # recordings of a draw, at most, of the words and of the others
-RATE = 0.5  # false accepts an hour that are asked for
+HOP = round(HOP_SECONDS * SAMPLE_RATE)
 
 
 @dataclass(frozen=True)
@@ -67,26 +70,32 @@ class Result:
 
 class Bench:
     def __init__(
-        self, model: OnnxModel | Embedder, bank: Bank, words: Path, speech: Path | None, others: Path | None
+        self,
+        model: OnnxModel | Embedder,
+        bank: Bank,
+        words: Path,
+        speech: Path | None,
+        rate: float,
+        others: Path | None,
     ) -> None:
-        """`others` are the other words that the network itself is trained on, or None for a new head."""
-        self.model, self.bank, self.space = model, bank, bank.space
+        """`rate` is that of `teach`. `others` are the other words that the network itself is trained on, or None for
+        a new head."""
+        self.model, self.bank, self.space, self.rate = model, bank, bank.space, rate
         self.recordings = list(find(words))
         clips = Bar([fit_clip(read_recording(item.path)) for item in self.recordings], desc="encoding", unit="clip")
         self.points = np.concatenate([self.space.points(self.model.vectors(clip[None])) for clip in clips])
-        self.speech = self.speech_points(speech)
+        recordings = Bar(find_recordings([speech]) if speech else [], desc="speech", unit="recording")
+        self.speech = [self.speech_points(path) for path in recordings]
+        self.hours = sum(len(rows.times) for rows in self.speech) * HOP / SAMPLE_RATE / 3600
         self.others = others
         self.takes: dict[int, np.ndarray] = {}
         self.spoken: dict[str, list[np.ndarray]] = {}
 
-    def speech_points(self, speech: Path | None) -> np.ndarray:
-        """The points of seconds of speech, half a second apart."""
-        parts = [np.zeros((0, self.space.projection.shape[1]), np.float32)]
-        for path in Bar(find_recordings([speech]) if speech else [], desc="speech", unit="recording"):
-            samples = np.concatenate(list(stream_recording(path)))
-            windows = np.lib.stride_tricks.sliding_window_view(samples, CLIP_SAMPLES)[:: SAMPLE_RATE // 2]
-            parts += [self.space.points(self.model.vectors(window[None])) for window in windows]
-        return np.concatenate(parts)
+    def speech_points(self, path: Path) -> Rows:
+        """The points of the windows of a recording of speech, in the place of posteriors."""
+        names = tuple(map(str, range(self.space.projection.shape[1])))
+        scorer = WaveformScorer(names, HOP, lambda windows: self.space.points(self.model.vectors(windows)))
+        return whole_stream(Stream(scorer, gated=False), stream_recording(path), progress=False)[0]
 
     def take(self, i: int) -> np.ndarray:
         """The points of a recording and its variations."""
@@ -132,7 +141,7 @@ class Bench:
             takes_of = {word: self.said(word) for word in chosen}
         else:
             takes_of = {word: [self.take(i) for i in places] for word, places in zip(chosen, taught, strict=True)}
-        return self.result(teach(Lesson(takes_of, self.bank), RATE), tried, others)
+        return self.result(teach(Lesson(takes_of, self.bank), self.rate), tried, others)
 
     def clips(self, places: np.ndarray) -> list[np.ndarray]:
         return [fit_clip(read_recording(self.recordings[i].path)) for i in places]
@@ -161,14 +170,24 @@ class Bench:
 
         hits = np.concatenate([answers(self.points[places]) == i for i, places in enumerate(tried)])
         taken = margins(taught.head.logits(self.points[others]))[:, : len(tried)].max(1) > 0
-        speech = margins(taught.head.logits(self.speech))[:, : len(tried)].max(1, initial=-np.inf) > 0
         left_out = [answer == word for word, each in taught.answers.items() for answer in each]
-        hours = len(speech) / 2 / 3600
         return Result(
             float(hits.mean()),
             float(taken.mean()),
-            float(speech.sum() / 2 / hours) if hours else np.nan,
+            self.accepts(taught) / self.hours if self.hours else np.nan,
             float(np.mean(left_out)) if left_out else np.nan,
+        )
+
+    def accepts(self, taught: Taught) -> int:
+        """How many commands are detected in the speech."""
+        detection = detection_of(taught, self.rate)
+        return sum(
+            len(
+                Trigger(taught.labels, detection)(
+                    rows.times, softmax(taught.head.logits(rows.posteriors)), rows.isolations
+                )
+            )
+            for rows in self.speech
         )
 
 
@@ -201,6 +220,9 @@ def main() -> None:
     parser.add_argument("--draws", type=whole, default=30, metavar="N", help="of each line (%(default)s)")
     parser.add_argument("--say", action="store_true", help="measure words that espeak-ng speaks")
     parser.add_argument("--finetune", type=Path, metavar="DIR", help="train the network itself")
+    parser.add_argument(
+        "--false-accepts-per-hour", type=positive, default=0.5, metavar="RATE", help="that is asked for (%(default)s)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--bank", type=Path, metavar="FILE", help="(that of the bundled model)")
     parser.add_argument("--embedder", type=Path, metavar="FILE.onnx", help="see scripts/make_embedder.py")
@@ -211,7 +233,8 @@ def main() -> None:
         parser.error("--embedder needs its --bank")
     model = Embedder(options.embedder) if options.embedder else OnnxModel(find_model(options.model, ".onnx"))
     bank = Bank.load(options.bank) if options.bank else find_bank(model.source)
-    bench = Bench(model, bank, options.words, options.speech, options.finetune)
+    rate = options.false_accepts_per_hour
+    bench = Bench(model, bank, options.words, options.speech, rate, options.finetune)
     rows = [("words", "takes", "tried on", "recall", "others taken", "false accepts/h", "recall as told", "draws")]
     numbers = []
     for count in options.count:

@@ -33,7 +33,7 @@ from speech_lstm.teaching.gain import measure_gain
 from speech_lstm.teaching.head import PENALTY, fit, softmax
 from speech_lstm.teaching.lesson import Lesson, teach
 from speech_lstm.teaching.space import fit_space
-from speech_lstm.teaching.tail import SECONDS, SHARE, Tail
+from speech_lstm.teaching.tail import DETECTED, SECONDS, SHARE, Tail
 from speech_lstm.teaching.teacher import Teacher
 from speech_lstm.teaching.variations import Variation, filtered, resampled, vary
 from speech_lstm.training.fine_tuning import thresholds_for
@@ -133,6 +133,7 @@ def test_new_takes_are_recognised_and_other_words_are_not(taught: Path) -> None:
     assert np.mean(taken) <= 0.2
     assert model.thresholds == dict.fromkeys(FORMANTS, 0.5)
     assert "1000 an hour of continuous speech" in model.detection.rate
+    assert model.detection.isolation > 0  # a word of a sentence is no command
 
 
 def test_the_file_is_complete(taught: Path) -> None:
@@ -587,7 +588,7 @@ def test_the_tail_of_exponential_margins_is_found() -> None:
     assert tail.scale == pytest.approx(2, rel=0.1)
     margin = tail.margin(0.5)
     assert tail.rate(margin) == pytest.approx(0.5)
-    assert np.exp(-margin / 2) * SECONDS == pytest.approx(0.5, rel=0.7)
+    assert np.exp(-margin / 2) * SECONDS * DETECTED == pytest.approx(0.5, rel=0.7)
     low, high = tail.interval(margin)
     assert low < 0.5 < high
     assert SHARE * len(margins) == pytest.approx(tail.above, abs=1)

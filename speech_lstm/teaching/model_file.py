@@ -23,6 +23,8 @@ from speech_lstm.teaching.lesson import Take, Taught
 
 FACT = "teaching"  # among the training facts of a header
 THRESHOLD = 0.5  # of a taught word: see `lesson.teach`
+SMOOTHING = 0.4  # seconds
+ISOLATION = 6.0  # dB: by how much the pauses around a taught word lie below it
 
 
 @dataclass
@@ -59,7 +61,8 @@ class Memory:
 
 def detection_of(taught: Taught, rate: float) -> DetectionConfig:
     """How the words are detected, before anything of the user's room is known."""
-    return DetectionConfig(dict.fromkeys(taught.rates, THRESHOLD), rate, sound="continuous speech")
+    thresholds = dict.fromkeys(taught.rates, THRESHOLD)
+    return DetectionConfig(thresholds, rate, SMOOTHING, ISOLATION, sound="continuous speech")
 
 
 def taught_file(

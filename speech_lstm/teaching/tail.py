@@ -11,6 +11,9 @@ from speech_lstm.teaching.bank import Floats
 
 SHARE = 0.05  # of the seconds, those with the highest margins, tell how fast the rest falls off
 SECONDS = 3600  # an hour's windows that do not overlap
+# A window above the margin is not always a detection: the windows beside it may lie below, and a word of a sentence
+# has no pauses around it. For 100 such windows there were 10 to 60 detections (docs/teach.md).
+DETECTED = 0.25
 
 
 class Tail(NamedTuple):
@@ -29,11 +32,11 @@ class Tail(NamedTuple):
 
     def margin(self, rate: float) -> float:
         """The margin with so many false accepts an hour."""
-        return self.start + self.scale * math.log(SECONDS * SHARE / rate)
+        return self.start + self.scale * math.log(DETECTED * SECONDS * SHARE / rate)
 
     def rate(self, margin: float, scale: float = 0.0) -> float:
-        """False accepts an hour of seconds above a margin."""
-        return SECONDS * SHARE * math.exp(-(margin - self.start) / (scale or self.scale))
+        """False accepts an hour, of the seconds above a margin."""
+        return DETECTED * SECONDS * SHARE * math.exp(-(margin - self.start) / (scale or self.scale))
 
     def interval(self, margin: float) -> tuple[float, float]:
         """The 95 % interval of `rate`, as the mean of so many exponential numbers has it."""
