@@ -4,8 +4,9 @@
 
 It writes checkpoints/NAME.bank.npz for the bundled model NAME, and is run again whenever that model changes: its
 vectors mean nothing to another. --data is Speech Commands, whose training speakers are used; --words are folders of
-words, one folder each; --speech are long recordings, --noise recordings without speech. --model and --out make a bank
-of any other exported model, --embedder and --out one of another network, for bench_teach.py.
+words, one folder each: its name is the word as people write it, or begins with _ if there are several words in it;
+--speech are long recordings, --noise recordings without speech. --model and --out make a bank of any other exported
+model, --embedder and --out one of another network, for bench_teach.py.
 """
 
 from __future__ import annotations

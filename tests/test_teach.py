@@ -6,6 +6,8 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,7 @@ from speech_lstm.teaching.bank import NOISE, SPEECH, Bank, quantised, unit
 from speech_lstm.teaching.gain import measure_gain
 from speech_lstm.teaching.head import PENALTY, fit, softmax
 from speech_lstm.teaching.lesson import Lesson, teach
+from speech_lstm.teaching.report import confused_with
 from speech_lstm.teaching.space import fit_space
 from speech_lstm.teaching.tail import DETECTED, SECONDS, SHARE, Tail
 from speech_lstm.teaching.teacher import Teacher
@@ -571,6 +574,14 @@ def test_variations_are_those_of_training(folder: Path) -> None:
     here = front_end(torch.from_numpy(filtered(white, response, logs))[None])
     assert float((there - here)[:, 5:-5].abs().mean()) < 0.1
     np.testing.assert_array_equal(resampled(clip, 1.0, 0), clip)
+
+
+def test_only_words_are_named_as_confused(folder: Path) -> None:
+    """A bank also has running speech, noise, and recordings of several words, whose name says nothing."""
+    bank = Bank.load(folder / "bank.npz")
+    taught = teach(Lesson({"lamp": [bank.points[:4], bank.points[4:8]]}, bank), 0.5)
+    confused = {"lamp": Counter({"_several": 4, SPEECH: 3, NOISE: 2, "clamp": 1})}
+    assert confused_with(replace(taught, confused=confused), "lamp") == "clamp 1"
 
 
 def test_the_fit_reaches_the_minimum() -> None:

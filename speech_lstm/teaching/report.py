@@ -37,13 +37,18 @@ def words_table(taught: Taught) -> str:
 
 def confused_with(taught: Taught, word: str) -> str:
     """The words that are taken for a word, or it for them, and how often, the most frequent first; or a dash."""
-    names = Counter({name: count for name, count in taught.confused[word].items() if name not in (SPEECH, NOISE)})
+    names = Counter({name: count for name, count in taught.confused[word].items() if is_word(name)})
     for other, answers in taught.answers.items():
         if other != word:
             names[other] += answers.count(word)
             names[other] += taught.answers[word].count(other)
     named = [f"{printable(name)} {count}" for name, count in names.most_common(MOST_NAMED) if count]
     return ", ".join(named) or NONE
+
+
+def is_word(name: str) -> bool:
+    """Whether recordings of the bank that are named so are of one word: `_` begins the name of several."""
+    return name not in (SPEECH, NOISE) and not name.startswith("_")
 
 
 def remarks(taught: Taught, takes: Takes) -> list[str]:
