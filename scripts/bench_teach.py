@@ -204,6 +204,17 @@ def one_each(places: np.ndarray, speakers: np.ndarray) -> np.ndarray:
     return places[np.sort(first)]
 
 
+def settings_of(options: argparse.Namespace) -> list[tuple[str, int]]:
+    """On whom the words are tried, and the takes of each."""
+    if options.say:
+        return SAID_SETTINGS
+    if not options.finetune:
+        return SETTINGS
+    from speech_lstm.training.fine_tuning import LEAST_TAKES
+
+    return [(kind, takes) for kind, takes in SETTINGS if takes >= LEAST_TAKES]
+
+
 def interval(values: np.ndarray) -> str:
     """The mean with the 95 % interval of it over draws, by the bootstrap, in percent."""
     random = np.random.default_rng(0)
@@ -238,7 +249,7 @@ def main() -> None:
     rows = [("words", "takes", "tried on", "recall", "others taken", "false accepts/h", "recall as told", "draws")]
     numbers = []
     for count in options.count:
-        for kind, takes in SAID_SETTINGS if options.say else SETTINGS:
+        for kind, takes in settings_of(options):
             random, results = np.random.default_rng([count, takes, len(kind)]), list[Result]()
             for _ in range(20 * options.draws):
                 if len(results) < options.draws and (result := bench.draw(kind, takes, count, random)):
