@@ -5,14 +5,16 @@
 It writes checkpoints/NAME.bank.npz for the bundled model NAME, and is run again whenever that model changes: its
 vectors mean nothing to another. --data is Speech Commands, whose training speakers are used; --words are folders of
 words, one folder each: its name is the word as people write it, or begins with _ if there are several words in it;
---speech are long recordings, --noise recordings without speech. --model and --out make a bank of any other exported
-model, --embedder and --out one of another network, for bench_teach.py.
+--speech are long recordings, --noise recordings without speech. The projection is learnt from more recordings of the
+words than are kept, and from those of --further-words. --model and --out make a bank of any other exported model,
+--embedder and --out one of another network, for bench_teach.py.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +30,12 @@ from speech_lstm.files import byte_size
 from speech_lstm.model.bundled import DEFAULT
 from speech_lstm.progress import Bar
 from speech_lstm.recognition.onnx_model import OnnxModel
-from speech_lstm.teaching.bank import NOISE, SPEECH, SUFFIX, Bank, quantised
+from speech_lstm.teaching.bank import NOISE, SPEECH, SUFFIX, Bank, Space, quantised
 from speech_lstm.teaching.space import fit_space
 
 FOLDER = Path(__file__).parents[1] / "checkpoints"
-EACH = 80  # recordings of a word of --data, at most
-MOST = 4_000  # recordings of --words and of --speech, but one of each word and of each recording
+EACH, LEARNT_EACH = 80, 250  # recordings of a word, at most, that are kept, and that the projection is learnt from
+MOST = 4_000  # recordings of --words and of --speech that are kept, but one of each word and of each recording
 NOISES = 600
 
 Named = tuple[str, np.ndarray]  # a name and a clip, float32 [CLIP_SAMPLES]
@@ -45,6 +47,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
     parser.add_argument("--without", type=names, default=(), metavar="A,B,…", help="folders that are not used")
     parser.add_argument("--words", type=Path, nargs="*", default=[], metavar="DIR")
+    parser.add_argument("--further-words", type=Path, nargs="*", default=[], metavar="DIR")
     parser.add_argument("--speech", type=Path, nargs="*", default=[], metavar="DIR")
     parser.add_argument("--noise", type=Path, nargs="*", default=[], metavar="DIR")
     other = parser.add_mutually_exclusive_group()
@@ -57,14 +60,20 @@ def main() -> None:
         parser.error("--embedder needs --out")
     file = options.model or FOLDER / f"{options.name}.onnx"
     model = Embedder(options.embedder) if options.embedder else OnnxModel(file)
-    groups = [
-        corpus_words(options.data, options.without, random),
-        folder_words(options.words, options.without, random),
-        pieces(options.speech, random),
+    data, without, speech = options.data, options.without, list(pieces(options.speech, random))
+    kept = [
+        corpus_words(data, without, EACH, random),
+        folder_words(options.words, without, MOST, random),
+        speech,
         ((NOISE, clip) for clip in clips(some(recordings(options.noise), NOISES, random))),
     ]
-    named = [(name, vector) for group in groups for name, vector in encoded(model, group)]
-    bank = make_bank(model, [name for name, _ in named], np.stack([vector for _, vector in named]))
+    further = options.further_words
+    learnt = [
+        corpus_words(data, without, LEARNT_EACH, random),
+        folder_words([*options.words, *further], without, None, random),
+        speech,
+    ]
+    bank = make_bank(model, encoded(model, kept), space_of(*encoded(model, learnt)))
     out = options.out or FOLDER / f"{options.name}{SUFFIX}"
     bank.save(out)
     speech, noise = int(bank.is_speech.sum()), int(bank.is_noise.sum())
@@ -74,40 +83,48 @@ def main() -> None:
     )
 
 
-def make_bank(model: OnnxModel | Embedder, words: list[str], vectors: np.ndarray) -> Bank:
-    """The bank of vectors float32 [n, size] of these words."""
+def make_bank(model: OnnxModel | Embedder, material: tuple[list[str], np.ndarray], space: Space) -> Bank:
+    """The bank of the words and vectors float32 [n, size] that are kept."""
+    words, vectors = material
     known, kinds = np.unique([*words, SPEECH, NOISE], return_inverse=True)
-    kinds = kinds[:-2]
-    sound = np.array([name != NOISE for name in words])
-    labels = np.where([name == SPEECH for name in words], -1, kinds)
-    space = fit_space(vectors[sound], labels[sound])
     points = quantised(space.points(vectors))
-    return Bank(model.source, space, points, tuple(known.tolist()), kinds.astype(np.uint16))
+    return Bank(model.source, space, points, tuple(known.tolist()), kinds[:-2].astype(np.uint16))
 
 
-def encoded(model: OnnxModel | Embedder, items: Iterable[Named]) -> Iterator[tuple[str, np.ndarray]]:
-    """The names and vectors of clips."""
-    for name, clip in Bar(items, desc="encoding", unit="clip"):
-        yield name, model.vectors(clip[None])[0]
+def space_of(words: list[str], vectors: np.ndarray) -> Space:
+    """The space of words and running speech, of which there are vectors float32 [n, size]."""
+    kinds = np.unique(words, return_inverse=True)[1]
+    return fit_space(vectors, np.where(np.array(words) == SPEECH, -1, kinds))
 
 
-def corpus_words(data: Path, without: tuple[str, ...], random: np.random.Generator) -> Iterator[Named]:
-    """Training recordings of the words of a corpus."""
+def encoded(model: OnnxModel | Embedder, groups: Iterable[Iterable[Named]]) -> tuple[list[str], np.ndarray]:
+    """The names of clips and their vectors float32 [n, size]."""
+    names, vectors = [], []
+    for name, clip in Bar(chain.from_iterable(groups), desc="encoding", unit="clip"):
+        names.append(name)
+        vectors.append(model.vectors(clip[None])[0])
+    return names, np.stack(vectors)
+
+
+def corpus_words(data: Path, without: tuple[str, ...], each: int, random: np.random.Generator) -> Iterator[Named]:
+    """At most `each` training recordings of each word of a corpus."""
     corpus = scan(data)
     for word in corpus.words:
         if word not in without:
             paths = [data / clip.name for clip in corpus.clips if clip.folder == word and clip.split == "training"]
-            yield from ((word, clip) for clip in clips(some(paths, EACH, random)))
+            yield from ((word, clip) for clip in clips(some(paths, each, random)))
 
 
-def folder_words(folders: list[Path], without: tuple[str, ...], random: np.random.Generator) -> Iterator[Named]:
-    """A few recordings of each word of these folders."""
+def folder_words(
+    folders: list[Path], without: tuple[str, ...], most: int | None, random: np.random.Generator
+) -> Iterator[Named]:
+    """Recordings of each word of these folders: `most` in all, but one of each; None: LEARNT_EACH of each."""
     for folder in folders:
         words = [part for part in sorted(folder.iterdir()) if part.is_dir() and part.name[0] != "."]
         words = [part for part in words if part.name not in without]
-        each = max(1, MOST // max(1, len(folders) * len(words)))
+        each = LEARNT_EACH if most is None else min(EACH, max(1, most // max(1, len(folders) * len(words))))
         for word in words:
-            yield from ((word.name, clip) for clip in clips(some(recordings([word]), min(each, EACH), random)))
+            yield from ((word.name, clip) for clip in clips(some(recordings([word]), each, random)))
 
 
 def pieces(folders: list[Path], random: np.random.Generator) -> Iterator[Named]:
