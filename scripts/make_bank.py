@@ -13,6 +13,7 @@ words than are kept, and from those of --further-words. --model and --out make a
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -38,7 +39,7 @@ EACH, LEARNT_EACH = 80, 250  # recordings of a word, at most, that are kept, and
 MOST = 4_000  # recordings of --words and of --speech that are kept, but one of each word and of each recording
 NOISES = 600
 
-Named = tuple[str, np.ndarray]  # a name and a clip, float32 [CLIP_SAMPLES]
+Named = tuple[str, np.ndarray]  # a name, and a clip float32 [CLIP_SAMPLES] or its vector
 
 
 def main() -> None:
@@ -60,50 +61,44 @@ def main() -> None:
         parser.error("--embedder needs --out")
     file = options.model or FOLDER / f"{options.name}.onnx"
     model = Embedder(options.embedder) if options.embedder else OnnxModel(file)
-    data, without, speech = options.data, options.without, list(pieces(options.speech, random))
-    kept = [
-        corpus_words(data, without, EACH, random),
-        folder_words(options.words, without, MOST, random),
-        speech,
-        ((NOISE, clip) for clip in clips(some(recordings(options.noise), NOISES, random))),
-    ]
-    further = options.further_words
-    learnt = [
+    data, without = options.data, options.without
+    speech = list(encoded(model, pieces(options.speech, random)))
+    words = chain(corpus_words(data, without, EACH, random), folder_words(options.words, without, EACH, MOST, random))
+    noise = ((NOISE, clip) for clip in clips(some(recordings(options.noise), NOISES, random)))
+    kept = [*encoded(model, words), *speech, *encoded(model, noise)]
+    folders = [*options.words, *options.further_words]
+    more = chain(
         corpus_words(data, without, LEARNT_EACH, random),
-        folder_words([*options.words, *further], without, None, random),
-        speech,
-    ]
-    bank = make_bank(model, encoded(model, kept), space_of(*encoded(model, learnt)))
+        folder_words(folders, without, LEARNT_EACH, math.inf, random),
+    )
+    bank = make_bank(model, kept, space_of([*encoded(model, more), *speech]))
     out = options.out or FOLDER / f"{options.name}{SUFFIX}"
     bank.save(out)
-    speech, noise = int(bank.is_speech.sum()), int(bank.is_noise.sum())
+    seconds, noises = int(bank.is_speech.sum()), int(bank.is_noise.sum())
     print(
-        f"{out}  {byte_size(out.stat().st_size)}: {len(bank.kinds) - speech - noise:,} recordings of "
-        f"{len(bank.names) - 2:,} words, {speech:,} seconds of speech, {noise:,} of noise"
+        f"{out}  {byte_size(out.stat().st_size)}: {len(bank.kinds) - seconds - noises:,} recordings of "
+        f"{len(bank.names) - 2:,} words, {seconds:,} seconds of speech, {noises:,} of noise"
     )
 
 
-def make_bank(model: OnnxModel | Embedder, material: tuple[list[str], np.ndarray], space: Space) -> Bank:
-    """The bank of the words and vectors float32 [n, size] that are kept."""
-    words, vectors = material
-    known, kinds = np.unique([*words, SPEECH, NOISE], return_inverse=True)
-    points = quantised(space.points(vectors))
+def make_bank(model: OnnxModel | Embedder, kept: list[Named], space: Space) -> Bank:
+    """The bank of these names and vectors."""
+    known, kinds = np.unique([*(name for name, _ in kept), SPEECH, NOISE], return_inverse=True)
+    points = quantised(space.points(np.stack([vector for _, vector in kept])))
     return Bank(model.source, space, points, tuple(known.tolist()), kinds[:-2].astype(np.uint16))
 
 
-def space_of(words: list[str], vectors: np.ndarray) -> Space:
-    """The space of words and running speech, of which there are vectors float32 [n, size]."""
-    kinds = np.unique(words, return_inverse=True)[1]
-    return fit_space(vectors, np.where(np.array(words) == SPEECH, -1, kinds))
+def space_of(named: list[Named]) -> Space:
+    """The space of the names and vectors of words and running speech."""
+    names = np.array([name for name, _ in named])
+    kinds = np.unique(names, return_inverse=True)[1]
+    return fit_space(np.stack([vector for _, vector in named]), np.where(names == SPEECH, -1, kinds))
 
 
-def encoded(model: OnnxModel | Embedder, groups: Iterable[Iterable[Named]]) -> tuple[list[str], np.ndarray]:
-    """The names of clips and their vectors float32 [n, size]."""
-    names, vectors = [], []
-    for name, clip in Bar(chain.from_iterable(groups), desc="encoding", unit="clip"):
-        names.append(name)
-        vectors.append(model.vectors(clip[None])[0])
-    return names, np.stack(vectors)
+def encoded(model: OnnxModel | Embedder, items: Iterable[Named]) -> Iterator[Named]:
+    """The names and vectors of clips."""
+    for name, clip in Bar(items, desc="encoding", unit="clip"):
+        yield name, model.vectors(clip[None])[0]
 
 
 def corpus_words(data: Path, without: tuple[str, ...], each: int, random: np.random.Generator) -> Iterator[Named]:
@@ -116,15 +111,15 @@ def corpus_words(data: Path, without: tuple[str, ...], each: int, random: np.ran
 
 
 def folder_words(
-    folders: list[Path], without: tuple[str, ...], most: int | None, random: np.random.Generator
+    folders: list[Path], without: tuple[str, ...], each: int, most: float, random: np.random.Generator
 ) -> Iterator[Named]:
-    """Recordings of each word of these folders: `most` in all, but one of each; None: LEARNT_EACH of each."""
+    """At most `each` recordings of each word of these folders, and `most` in all, but one of each."""
     for folder in folders:
         words = [part for part in sorted(folder.iterdir()) if part.is_dir() and part.name[0] != "."]
         words = [part for part in words if part.name not in without]
-        each = LEARNT_EACH if most is None else min(EACH, max(1, most // max(1, len(folders) * len(words))))
+        count = int(min(each, max(1, most / max(1, len(folders) * len(words)))))
         for word in words:
-            yield from ((word.name, clip) for clip in clips(some(recordings([word]), each, random)))
+            yield from ((word.name, clip) for clip in clips(some(recordings([word]), count, random)))
 
 
 def pieces(folders: list[Path], random: np.random.Generator) -> Iterator[Named]:
