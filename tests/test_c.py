@@ -167,6 +167,7 @@ def test_the_command_writes_a_folder(tmp_path: Path, capsys: pytest.CaptureFixtu
         ({"cell": "clockwork"}, "no cell 'clockwork'; train one of lstm, peephole, gru, rnn"),
         ({"normalise": "layer"}, "--normalise batch"),
         ({"normalise": "none"}, "--normalise batch"),
+        ({"pooling": "query"}, "--pooling attention"),
         ({"tied": True}, "--tied false"),
     ],
 )

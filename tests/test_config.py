@@ -21,7 +21,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "below the range": ({"training": {"epochs": 0}}, ["epochs", "0", "from 1 to 10000"]),
     "above the range": ({"network": {"heads": 65}}, ["heads", "65", "from 1 to 64"]),
     "not a number": ({"training": {"learning_rate": float("nan")}}, ["learning_rate", "nan", "from 0 to 1"]),
-    "no choice": ({"network": {"pooling": "max"}}, ["pooling", "'max'", "attention, mean, last"]),
+    "no choice": ({"network": {"pooling": "max"}}, ["pooling", "'max'", "attention, query, mean, last"]),
     "unknown setting": ({"network": {"layer": 2}}, ["'layer'", "layers"]),
     "unknown table": ({"net": {"layers": 2}}, ["[net]", "network"]),
     "no table": ({"network": 2}, ["network", "table"]),

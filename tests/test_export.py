@@ -50,6 +50,7 @@ PATH = Path("model.onnx")  # of no file
 SETTINGS: dict[str, dict[str, Any]] = {
     "tied": {"tied": True, "layers": 3},
     "sizes": {"sizes": "8,4"},
+    "query": {"pooling": "query"},
     "mean": {"pooling": "mean"},
     "last": {"pooling": "last"},
     "last, one direction": {"pooling": "last", "bidirectional": False},

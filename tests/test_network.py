@@ -13,7 +13,14 @@ from torch import Tensor
 
 from speech_lstm.config import FeatureConfig, NetworkConfig
 from speech_lstm.errors import ConfigError
-from speech_lstm.model.network import AttentionPooling, InputBatchNorm, LastPooling, MeanPooling, Network
+from speech_lstm.model.network import (
+    AttentionPooling,
+    InputBatchNorm,
+    LastPooling,
+    MeanPooling,
+    Network,
+    QueryPooling,
+)
 from speech_lstm.recurrent.cell import Track
 from speech_lstm.recurrent.stack import Stack
 
@@ -123,6 +130,18 @@ def test_attention_weighs_by_a_softmax_of_each_head() -> None:
     torch.testing.assert_close(attention(hidden), torch.einsum("bht,bts->bhs", weights, hidden).flatten(1))
 
 
+@pytest.mark.parametrize("length", [9, 8])
+def test_query_is_of_the_middle_frame(length: int) -> None:
+    torch.manual_seed(2)
+    query, hidden = QueryPooling(12, SMALL), frames(size=12)
+    heard = hidden[:, :length]
+    queries = (heard[:, 4] @ query.query.weight.T + query.query.bias).view(3, 3, 12)
+    weights = (torch.einsum("bhs,bts->bht", queries, heard) / 12**0.5).softmax(2)
+    expected = torch.einsum("bht,bts->bhs", weights, heard).flatten(1)
+    torch.testing.assert_close(query(heard), expected)
+    torch.testing.assert_close(query(hidden, torch.tensor([length] * 3)), expected)
+
+
 def test_attention_of_equal_frames_is_the_frame() -> None:
     """So the weights of every head add up to one, whatever the scores."""
     frame = torch.randn(2, 1, 12)
@@ -209,8 +228,8 @@ def wanted_parameters(config: NetworkConfig, labels: int) -> int:
     inputs = [FEATURES.size] + [width] * (config.layers - 1)
     recurrent = sum(4 * config.hidden * (size + config.hidden + 1) * directions for size in inputs)
     normalise = 0 if config.normalise == "none" else 2 * FEATURES.size
-    attention = config.pooling == "attention"
-    pooling, pooled = ((width + 1) * config.heads, width * config.heads) if attention else (0, width)
+    pooled = width * (config.heads if config.pooling in ("attention", "query") else 1)
+    pooling = (width + 1) * {"attention": config.heads, "query": pooled}.get(config.pooling, 0)
     return recurrent + normalise + pooling + (pooled + 1) * labels
 
 
@@ -222,7 +241,7 @@ def wanted_parameters(config: NetworkConfig, labels: int) -> int:
         hidden=st.integers(1, 4).map(lambda n: 2 * n),
         bidirectional=st.booleans(),
         normalise=st.sampled_from(["batch", "layer", "none"]),
-        pooling=st.sampled_from(["attention", "mean", "last"]),
+        pooling=st.sampled_from(["attention", "query", "mean", "last"]),
         heads=st.sampled_from([1, 2]),
     ),
     labels=st.integers(1, 5),
@@ -245,7 +264,7 @@ def test_the_answer_for_a_recording_does_not_depend_on_its_batch() -> None:
     torch.testing.assert_close(network(frames())[1:2], network(frames()[1:2]))
 
 
-@pytest.mark.parametrize("pooling", ["attention", "mean", "last"])
+@pytest.mark.parametrize("pooling", ["attention", "query", "mean", "last"])
 @pytest.mark.parametrize("normalise", ["batch", "layer", "none"])
 def test_padding_changes_no_answer(pooling: Any, normalise: Any) -> None:
     """A padded batch is each recording alone, whatever the padding holds, and the padding gets no gradient."""
@@ -261,7 +280,7 @@ def test_padding_changes_no_answer(pooling: Any, normalise: Any) -> None:
         assert not features.grad[i, length:].any()
 
 
-@pytest.mark.parametrize("pooling", ["attention", "mean", "last"])
+@pytest.mark.parametrize("pooling", ["attention", "query", "mean", "last"])
 @pytest.mark.parametrize("normalise", ["batch", "layer", "none"])
 def test_padding_changes_nothing_in_training(pooling: Any, normalise: Any) -> None:
     answers = []
@@ -287,7 +306,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
     assert torch.autograd.gradcheck(network, frames(2, 3).double().requires_grad_(True))
 
 
-@pytest.mark.parametrize("pooling", ["attention", "mean", "last"])
+@pytest.mark.parametrize("pooling", ["attention", "query", "mean", "last"])
 def test_double_precision_agrees_with_single(pooling: Any) -> None:
     network = build(replace(SMALL, pooling=pooling))
     single = network(frames())
@@ -296,7 +315,7 @@ def test_double_precision_agrees_with_single(pooling: Any) -> None:
     torch.testing.assert_close(single.double(), double, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("pooling", ["attention", "mean", "last"])
+@pytest.mark.parametrize("pooling", ["attention", "query", "mean", "last"])
 @pytest.mark.parametrize("normalise", ["batch", "layer", "none"])
 def test_bfloat16_autocast_agrees_roughly_and_trains(pooling: Any, normalise: Any) -> None:
     network = build(replace(SMALL, pooling=pooling, normalise=normalise))
@@ -317,7 +336,7 @@ def test_bfloat16_autocast_agrees_roughly_and_trains(pooling: Any, normalise: An
         ({"dropout": 1}, "dropout is 1; it must be from 0 to 0.95"),
         ({"dropout": float("nan")}, "dropout is nan"),
         ({"forget_bias": float("inf")}, "forget_bias is inf"),
-        ({"pooling": "max"}, "pooling is 'max'; it must be one of attention, mean, last"),
+        ({"pooling": "max"}, "pooling is 'max'; it must be one of attention, query, mean, last"),
         ({"normalise": ["batch"]}, "normalise is ['batch']; it must be one of"),
         ({"bidirectional": 1}, "bidirectional is 1; it must be true or false"),
     ],

@@ -39,6 +39,7 @@ VOICE = "7a254b5f_nohash_0.wav"
 SPOKEN = ("stop", "yes", "left")
 SETTINGS: dict[str, dict[str, Any]] = {
     "tied": {"tied": True, "layers": 3},
+    "query": {"pooling": "query"},
     "mean": {"pooling": "mean"},
     "last": {"pooling": "last"},
     "one direction": {"pooling": "last", "bidirectional": False},
@@ -50,7 +51,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def rounded(model: Model) -> Model:
     """A model with the weights of its layers and head as the page has them: 8 bits with a scale for each output."""
     for name, weight in model.network.named_parameters():
-        matrix = weight.dim() == 3 or name in ("head.weight", "pooling.score.weight")
+        matrix = weight.dim() == 3 or name in ("head.weight", "pooling.score.weight", "pooling.query.weight")
         if matrix:
             whole, scale = quantise(weight.numpy(), LEVELS, -1)
             weight.data = torch.from_numpy(whole * scale)

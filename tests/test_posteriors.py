@@ -172,7 +172,7 @@ def test_any_hop_is_rounded_to_frames_and_at_most_a_second(speech: Samples, seco
 # --- carried state -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pooling", ["attention", "mean", "last"])
+@pytest.mark.parametrize("pooling", ["attention", "query", "mean", "last"])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "clockwork"])
 def test_carried_state_is_one_pass_over_the_whole(speech: Samples, pooling: str, cell: str) -> None:
     model = recognizer(bidirectional=False, pooling=pooling, cell=cell)

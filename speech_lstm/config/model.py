@@ -67,8 +67,12 @@ class NetworkConfig(Settings):
     bidirectional: bool = setting(True, "read the recording in both directions")
     dropout: float = setting(0.2, "dropout between the layers and before the head", 0, 0.95)
     normalise: Literal["batch", "layer", "none"] = setting("batch", "normalisation of the input features")
-    pooling: Literal["attention", "mean", "last"] = setting("attention", "how the frames are reduced to one vector")
-    heads: int = setting(4, "heads of the attention pooling", 1, 64)
+    pooling: Literal["attention", "query", "mean", "last"] = setting(
+        "attention",
+        "how the frames become one vector: attention by learnt scores or, as in MHAtt-RNN, by queries of the middle "
+        "frame (query), their mean, or the last one",
+    )
+    heads: int = setting(4, "heads of the attention and query poolings", 1, 64)
     forget_bias: float = setting(1.0, "initial bias of the forget gate", -20, 20)
     tied: bool = setting(
         False, "share one set of weights among all layers; a learnt projection brings the input to their size"

@@ -12,7 +12,14 @@ from speech_lstm.export.front_end import log_mel
 from speech_lstm.export.graph import Floats, OnnxGraph
 from speech_lstm.export.loop import TrackNames, write_loop
 from speech_lstm.export.native import native_operator, write_operator
-from speech_lstm.model.network import AttentionPooling, InputBatchNorm, InputLayerNorm, LastPooling, Network
+from speech_lstm.model.network import (
+    AttentionPooling,
+    InputBatchNorm,
+    InputLayerNorm,
+    LastPooling,
+    Network,
+    QueryPooling,
+)
 from speech_lstm.recurrent.layer import Layer
 from speech_lstm.recurrent.stack import Stack
 
@@ -82,6 +89,14 @@ def write_pooling(graph: OnnxGraph, hidden: str, network: Network) -> str:
         # The bias is the same in all frames, so the soft-max over them does not depend on it.
         scores = graph("MatMul", hidden, array(pooling.score.weight.T))
         shares = graph("Transpose", graph("Softmax", scores, axis=1), perm=[0, 2, 1])
+        return graph("Reshape", graph("MatMul", shares, hidden), [0, -1])
+    if isinstance(pooling, QueryPooling):
+        size = network.stack.size
+        middle = graph("Gather", hidden, graph("Div", graph.dim(hidden, 1), [2]), axis=1)  # [batch, 1, size]
+        scale = size**-0.5
+        queries = graph.dense(middle, array(pooling.query.weight.T * scale), array(pooling.query.bias * scale))
+        queries = graph("Reshape", queries, [0, pooling.heads, size])
+        shares = graph("Softmax", graph("MatMul", queries, graph("Transpose", hidden, perm=[0, 2, 1])), axis=2)
         return graph("Reshape", graph("MatMul", shares, hidden), [0, -1])
     if isinstance(pooling, LastPooling):
         size = pooling.forward_size

@@ -103,6 +103,28 @@ class AttentionPooling(torch.nn.Module):
         return (weights.transpose(1, 2).to(hidden.dtype) @ hidden).flatten(1)
 
 
+class QueryPooling(torch.nn.Module):
+    """The multi-head attention of MHAtt-RNN (Rybakov et al. 2020): of the middle frame each head makes a query, and
+    weighs the frames by a soft-max over their products with it, scaled as by Vaswani et al. (2017, equation 1)."""
+
+    def __init__(self, size: int, config: NetworkConfig) -> None:
+        super().__init__()
+        self.query = torch.nn.Linear(size, size * config.heads)
+        self.heads = config.heads
+        self.size = size * config.heads
+
+    def forward(self, hidden: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Hidden states [batch, frames, size] → [batch, heads · size]; the weight of padding is 0."""
+        batch, frames, size = hidden.shape
+        rows = torch.arange(batch, device=hidden.device)
+        middle = hidden[:, frames // 2] if lengths is None else hidden[rows, lengths // 2]
+        queries = self.query(middle).view(batch, self.heads, size)
+        scores = queries @ hidden.transpose(1, 2).to(queries.dtype) * size**-0.5  # [batch, heads, frames]
+        if lengths is not None:
+            scores = scores.masked_fill(~valid(lengths, frames)[:, None], -torch.inf)
+        return (scores.softmax(dim=2).to(hidden.dtype) @ hidden).flatten(1)
+
+
 class MeanPooling(torch.nn.Module):
     """The mean over time."""
 
@@ -153,13 +175,15 @@ class NoNorm(torch.nn.Module):
         return features
 
 
+Pooling = AttentionPooling | QueryPooling | MeanPooling | LastPooling
 NORMALISATIONS: dict[str, Callable[[int], torch.nn.Module]] = {
     "batch": InputBatchNorm,
     "layer": InputLayerNorm,
     "none": NoNorm,
 }
-POOLINGS: dict[str, Callable[[int, NetworkConfig], AttentionPooling | MeanPooling | LastPooling]] = {
+POOLINGS: dict[str, type[Pooling]] = {
     "attention": AttentionPooling,
+    "query": QueryPooling,
     "mean": MeanPooling,
     "last": LastPooling,
 }

@@ -24,7 +24,14 @@ from speech_lstm.insight.diagram import subject_of, template
 from speech_lstm.insight.inside import DIRECTIONS, Inside, LayerTrace, look_inside
 from speech_lstm.insight.sheet import STYLE
 from speech_lstm.model.checkpoint import Model
-from speech_lstm.model.network import AttentionPooling, InputBatchNorm, InputLayerNorm, LastPooling, Network
+from speech_lstm.model.network import (
+    POOLINGS,
+    AttentionPooling,
+    InputBatchNorm,
+    InputLayerNorm,
+    Network,
+    QueryPooling,
+)
 from speech_lstm.model.torch_model import TorchModel
 from speech_lstm.web.program import Program, compile_step, runs
 
@@ -105,12 +112,14 @@ def front_end(arrays: Arrays, front: FrontEnd) -> dict[str, Any]:
 def network(arrays: Arrays, network: Network) -> dict[str, Any]:
     """What is below and above the recurrent layers."""
     pooling, embed = network.pooling, network.stack.embed
-    score = pooling.score if isinstance(pooling, AttentionPooling) else None
+    score = None
+    if isinstance(pooling, AttentionPooling | QueryPooling):
+        score = linear(arrays, pooling.score if isinstance(pooling, AttentionPooling) else pooling.query)
     return {
         "normalise": normalisation(arrays, network),
         "embed": None if embed is None else linear(arrays, embed),
-        "pooling": "attention" if score else "last" if isinstance(pooling, LastPooling) else "mean",
-        "score": None if score is None else linear(arrays, score),
+        "pooling": next(name for name, kind in POOLINGS.items() if isinstance(pooling, kind)),
+        "score": score,
         "head": linear(arrays, network.head),
     }
 

@@ -121,6 +121,8 @@ def check(model: Model) -> None:
         raise ConfigError(f"the C has no cell {config.cell!r}; train one of {', '.join(CELLS)}")
     if not isinstance(model.network.normalise, InputBatchNorm):
         raise ConfigError("the C needs features of bounded size; train with --normalise batch")
+    if config.pooling == "query":
+        raise ConfigError("the C has no query pooling; train with --pooling attention")
     if config.tied:
         raise ConfigError("the C has no tied layers; train with --tied false")
 

@@ -68,8 +68,8 @@ export class Network {
   answer(hidden, frames) {
     const { pooling, score, head } = this.model.network, size = hidden.length / frames;
     let pooled;
-    if (pooling === "attention") {
-      const scores = linear(this.model, score, hidden, frames), heads = scores.length / frames;
+    if (score) {
+      const scores = this.scores(hidden, frames), heads = scores.length / frames;
       pooled = new Float32Array(heads * size);
       for (let h = 0; h < heads; h++) {
         const shares = softmax(Array.from({ length: frames }, (_, frame) => scores[frame * heads + h]));
@@ -88,6 +88,21 @@ export class Network {
       });
     }
     return softmax(Array.from(linear(this.model, head, pooled, 1)));
+  }
+
+  /** What the attention's heads think of each frame, [frames · heads]: learnt scores, or products with the queries of
+   * the middle frame. */
+  scores(hidden, frames) {
+    const { pooling, score } = this.model.network, size = hidden.length / frames;
+    if (pooling === "attention") return linear(this.model, score, hidden, frames);
+    const middle = (frames >> 1) * size, queries = linear(this.model, score, hidden.subarray(middle, middle + size), 1);
+    const heads = queries.length / size, scores = new Float32Array(frames * heads);
+    for (let at = 0; at < scores.length; at++) {
+      const frame = Math.floor(at / heads), head = at % heads;
+      for (let i = 0; i < size; i++) scores[at] += queries[head * size + i] * hidden[frame * size + i];
+      scores[at] /= Math.sqrt(size);
+    }
+    return scores;
   }
 
   /** What the page shows of a run, for each layer and direction: [frames · places]. */
