@@ -1,4 +1,4 @@
-"""Average the weights of models that were trained from one start: the bundled model is such an average.
+"""Average the weights of models that were trained from one start.
 
     python scripts/average_models.py --out FILE --data DIR A.safetensors B.safetensors=2 …
 
