@@ -26,6 +26,8 @@ DEMO = Path(__file__).parents[1] / "data" / "demo"
 MOST_BYTES = {
     ("commands8", ".safetensors"): 3_000_000,
     ("commands8", ".onnx"): 800_000,
+    ("commands15", ".safetensors"): 3_000_000,
+    ("commands15", ".onnx"): 800_000,
     ("small", ".safetensors"): 650_000,
     ("small", ".onnx"): 210_000,
     ("small", ".stream.onnx"): 210_000,
@@ -40,8 +42,11 @@ def model(request: pytest.FixtureRequest) -> Recognizer:
     return load(bundled_model(suffix, name))
 
 
-def test_knows_the_eight_commands(model: Recognizer) -> None:
-    assert model.labels == (*COMMANDS_8, UNKNOWN, SILENCE)
+@pytest.mark.parametrize("name", names())
+def test_knows_the_eight_commands(name: str) -> None:
+    numbers = ("zero", "one", "two", "three", "four", "five", "eight") if name == "commands15" else ()
+    for suffix in (".safetensors", ".onnx"):
+        assert load(bundled_model(suffix, name)).labels == (*COMMANDS_8, *numbers, UNKNOWN, SILENCE)
 
 
 def test_the_files_are_small() -> None:
@@ -50,7 +55,7 @@ def test_the_files_are_small() -> None:
     assert integer_model(load_model(bundled_model(".safetensors", "small"))).weight_bytes <= MOST_WEIGHTS
 
 
-@pytest.mark.parametrize(("name", "least"), [("commands8", 0.6), ("small", 0.4)])
+@pytest.mark.parametrize(("name", "least"), [("commands8", 0.6), ("commands15", 0.6), ("small", 0.4)])
 def test_understands_synthetic_voices(name: str, least: float) -> None:
     """Speech of a kind that it was not made for: the card tells how well it understands people."""
     model = load(name)
