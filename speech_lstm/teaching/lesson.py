@@ -21,6 +21,7 @@ from speech_lstm.teaching.tail import Tail
 
 FOLDS = 5  # at most; fewer where no word has so many takes
 WORDS, OTHERS, QUIET = 0.4, 0.1, 0.1  # of all shares, besides those of the bank's words and speech
+FEW = 3  # words have WORDS together; each of more words has as much as each of these, or the penalty would flatten it
 LEAST_MARGIN = 0.0  # a word is at least as likely as all else together, however different the bank is from it
 UNCHANGED = 2.0  # what the takes as they are count for, against all of their variations together
 NEVER = -1  # the fold of what is never left out
@@ -60,7 +61,8 @@ class Lesson:
         folds = max(2, min(FOLDS, max(map(len, self.words.values()))))
         unknown, noise = len(self.words), self.bank.is_noise[self.usable]
         others = OTHERS if self.others else 0.0
-        parts = [of_takes(takes, i, WORDS / unknown, folds) for i, takes in enumerate(self.words.values())]
+        share = WORDS / min(unknown, FEW)
+        parts = [of_takes(takes, i, share, folds) for i, takes in enumerate(self.words.values())]
         if self.others:
             parts.append(of_takes(self.others, unknown, others, folds))
         shares = np.where(noise, QUIET / max(1, noise.sum()), (1 - WORDS - QUIET - others) / max(1, (~noise).sum()))
