@@ -43,7 +43,7 @@ def model(request: pytest.FixtureRequest) -> Recognizer:
 
 
 @pytest.mark.parametrize("name", names())
-def test_knows_the_eight_commands(name: str) -> None:
+def test_the_labels(name: str) -> None:
     numbers = ("zero", "one", "two", "three", "four", "five", "eight") if name == "commands15" else ()
     for suffix in (".safetensors", ".onnx"):
         assert load(bundled_model(suffix, name)).labels == (*COMMANDS_8, *numbers, UNKNOWN, SILENCE)
@@ -74,6 +74,7 @@ def test_card_tells_what_the_file_is() -> None:
     card = bundled_model(".safetensors").with_suffix(".md").read_text()
     for fact in ("CC BY 4.0", "speech-lstm train", "95 %", "arXiv:1804.03209"):
         assert fact in card
+    assert "CC BY-SA 4.0" in bundled_model(".md", "commands15").read_text()  # as the prompts that it was trained on
 
 
 # --- the ONNX form -----------------------------------------------------------------------------------------------

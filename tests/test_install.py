@@ -20,7 +20,8 @@ from speech_lstm.config import SAMPLE_RATE
 from speech_lstm.model.onnx_file import SEAL_SIZE, seal
 
 ROOT = Path(__file__).parents[1]
-MODELS = [ROOT / "checkpoints" / f"commands8{suffix}" for suffix in (".safetensors", ".onnx", ".md")]
+FORMS = (".safetensors", ".onnx", ".md")
+MODELS = [ROOT / "checkpoints" / f"{name}{form}" for name in ("commands8", "commands15") for form in FORMS]
 DEMO, SPEAKER = ROOT / "data" / "demo", "7a254b5f_nohash_0.wav"
 MOST_BYTES = 230e6  # of everything that is installed, without bytecode
 SLOW = 300  # seconds

@@ -126,7 +126,7 @@ def next_message(broker: Broker, topic: str, but: str = "") -> Any:
         with Reader(broker) as reader, contextlib.suppress(queue.Empty):
             while True:
                 name, value, retained = reader.messages.get(timeout=0.5)
-                if name == topic and value != but and retained:  # not so for one who subscribed before it came
+                if name == topic and value != but and retained:  # as one that comes after subscribing is not
                     return value
     raise AssertionError(topic)
 

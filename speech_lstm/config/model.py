@@ -69,10 +69,10 @@ class NetworkConfig(Settings):
     normalise: Literal["batch", "layer", "none"] = setting("batch", "normalisation of the input features")
     pooling: Literal["attention", "query", "mean", "last"] = setting(
         "attention",
-        "how the frames become one vector: attention by learnt scores or, as in MHAtt-RNN, by queries of the middle "
-        "frame (query), their mean, or the last one",
+        "how the frames become one vector. attention: weighed by learnt scores; query: by products with queries of "
+        "the middle frame, as in MHAtt-RNN; mean; last: the last frame",
     )
-    heads: int = setting(4, "heads of the attention and query poolings", 1, 64)
+    heads: int = setting(4, "heads of attention and query pooling", 1, 64)
     forget_bias: float = setting(1.0, "initial bias of the forget gate", -20, 20)
     tied: bool = setting(
         False, "share one set of weights among all layers; a learnt projection brings the input to their size"

@@ -104,8 +104,8 @@ class AttentionPooling(torch.nn.Module):
 
 
 class QueryPooling(torch.nn.Module):
-    """The multi-head attention of MHAtt-RNN (Rybakov et al. 2020): of the middle frame each head makes a query, and
-    weighs the frames by a soft-max over their products with it, scaled as by Vaswani et al. (2017, equation 1)."""
+    """The multi-head attention of MHAtt-RNN (Rybakov et al. 2020): each head computes a query from the middle frame,
+    and weighs the frames by a soft-max over their products with it, scaled (Vaswani et al. 2017, equation 1)."""
 
     def __init__(self, size: int, config: NetworkConfig) -> None:
         super().__init__()

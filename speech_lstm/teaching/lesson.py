@@ -20,8 +20,12 @@ from speech_lstm.teaching.head import PointHead, fit, margins
 from speech_lstm.teaching.tail import Tail
 
 FOLDS = 5  # at most; fewer where no word has so many takes
-WORDS, OTHERS, QUIET = 0.4, 0.1, 0.1  # of all shares, besides those of the bank's words and speech
-FEW = 5  # words share WORDS; each of more has as much as each of these, or the weights' penalty would weaken it
+WORDS, OTHERS, QUIET = (
+    0.4,
+    0.1,
+    0.1,
+)  # shares of up to FEW words, others and noise; the bank has the rest of 1
+FEW = 5  # of more words, each keeps WORDS / FEW: the penalty on the weights would flatten smaller shares
 LEAST_MARGIN = 0.0  # a word is at least as likely as all else together, however different the bank is from it
 UNCHANGED = 2.0  # what the takes as they are count for, against all of their variations together
 NEVER = -1  # the fold of what is never left out

@@ -90,8 +90,8 @@ export class Network {
     return softmax(Array.from(linear(this.model, head, pooled, 1)));
   }
 
-  /** What the attention's heads think of each frame, [frames · heads]: learnt scores, or products with the queries of
-   * the middle frame. */
+  /** The score of each frame by each head of the attention, [frames · heads]: a learnt one, or its product with the
+   * head's query, which the middle frame gives. */
   scores(hidden, frames) {
     const { pooling, score } = this.model.network, size = hidden.length / frames;
     if (pooling === "attention") return linear(this.model, score, hidden, frames);
