@@ -96,11 +96,7 @@ class AttentionPooling(torch.nn.Module):
 
     def forward(self, hidden: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Hidden states [batch, frames, size] → [batch, heads · size]; the weight of padding is 0."""
-        scores = self.score(hidden)
-        if lengths is not None:
-            scores = scores.masked_fill(~valid(lengths, hidden.shape[1])[..., None], -torch.inf)
-        weights = scores.softmax(dim=1)
-        return (weights.transpose(1, 2).to(hidden.dtype) @ hidden).flatten(1)
+        return attend(self.score(hidden).transpose(1, 2), hidden, lengths)
 
 
 class QueryPooling(torch.nn.Module):
@@ -119,10 +115,7 @@ class QueryPooling(torch.nn.Module):
         rows = torch.arange(batch, device=hidden.device)
         middle = hidden[:, frames // 2] if lengths is None else hidden[rows, lengths // 2]
         queries = self.query(middle).view(batch, self.heads, size)
-        scores = queries @ hidden.transpose(1, 2).to(queries.dtype) * size**-0.5  # [batch, heads, frames]
-        if lengths is not None:
-            scores = scores.masked_fill(~valid(lengths, frames)[:, None], -torch.inf)
-        return (scores.softmax(dim=2).to(hidden.dtype) @ hidden).flatten(1)
+        return attend(queries @ hidden.transpose(1, 2).to(queries.dtype) * size**-0.5, hidden, lengths)
 
 
 class MeanPooling(torch.nn.Module):
@@ -150,6 +143,14 @@ class LastPooling(torch.nn.Module):
         rows = torch.arange(len(hidden), device=hidden.device)
         last = hidden[:, -1] if lengths is None else hidden[rows, lengths - 1]
         return torch.cat([last[:, : self.forward_size], hidden[:, 0, self.forward_size :]], dim=1)
+
+
+def attend(scores: Tensor, hidden: Tensor, lengths: Tensor | None) -> Tensor:
+    """The frames of hidden states [batch, frames, size], weighed by a soft-max of each head's scores [batch, heads,
+    frames] over them → [batch, heads · size]. The weight of padding is 0."""
+    if lengths is not None:
+        scores = scores.masked_fill(~valid(lengths, hidden.shape[1])[:, None], -torch.inf)
+    return (scores.softmax(dim=2).to(hidden.dtype) @ hidden).flatten(1)
 
 
 def valid(lengths: Tensor, frames: int) -> Tensor:

@@ -112,14 +112,13 @@ def front_end(arrays: Arrays, front: FrontEnd) -> dict[str, Any]:
 def network(arrays: Arrays, network: Network) -> dict[str, Any]:
     """What is below and above the recurrent layers."""
     pooling, embed = network.pooling, network.stack.embed
-    score = None
-    if isinstance(pooling, AttentionPooling | QueryPooling):
-        score = linear(arrays, pooling.score if isinstance(pooling, AttentionPooling) else pooling.query)
+    query = pooling.query if isinstance(pooling, QueryPooling) else None
+    score = pooling.score if isinstance(pooling, AttentionPooling) else query
     return {
         "normalise": normalisation(arrays, network),
         "embed": None if embed is None else linear(arrays, embed),
         "pooling": next(name for name, kind in POOLINGS.items() if isinstance(pooling, kind)),
-        "score": score,
+        "score": None if score is None else linear(arrays, score),
         "head": linear(arrays, network.head),
     }
 
